@@ -1,0 +1,52 @@
+// A unitary circuit as flat columns: the same columns that qfast.circuit.Circuit holds in Python, so that a circuit
+// crosses the border as a handful of buffers. Measurements, resets and control flow never reach the core's planner:
+// layer 4 (qfast/dynamic.py) splits a circuit at them.
+#pragma once
+
+#include <complex>
+#include <cstdint>
+#include <vector>
+
+#include "base/types.h"
+
+namespace qfast {
+
+// A parameter slot whose value is an expression of the circuit's parameters, as postfix code.
+// Opcodes: see ExprOp; kPushConst takes its operand from `constants`, kPushParam is followed by a parameter index.
+enum class ExprOp : std::int32_t {
+  kPushConst = 0,  // next word: index into constants
+  kPushParam = 1,  // next word: index into the parameter values
+  kAdd = 2, kSub = 3, kMul = 4, kDiv = 5, kPow = 6, kNeg = 7,
+  kSin = 8, kCos = 9, kTan = 10, kAsin = 11, kAcos = 12, kAtan = 13,
+  kExp = 14, kLog = 15, kSqrt = 16, kAbs = 17,
+};
+
+struct ExpressionTable {
+  std::vector<std::int64_t> slots;      // index into FlatCircuit::params, ascending
+  std::vector<std::int64_t> code_end;   // per slot: end of its code
+  std::vector<std::int32_t> code;
+  std::vector<double> constants;
+  std::int64_t num_parameters = 0;      // length of the values vector given at run time
+};
+
+struct FlatCircuit {
+  std::int32_t num_qubits = 0;
+  // One entry per instruction:
+  std::vector<std::uint16_t> opcodes;       // row of the gate table (circuit/gates.h, qfast/circuit/gates.py)
+  std::vector<std::uint16_t> num_controls;  // extra controls, the first of its qubits; controls that belong to the
+                                            // gate itself (cx, ccx, …) are not counted here
+  std::vector<std::uint64_t> ctrl_states;   // bit j: the value that extra control j must have
+  std::vector<std::int32_t> data;           // index into complex_data or integer_data (by the row's data kind), or -1
+  std::vector<std::int64_t> qubit_end;      // qubits of instruction i: qubits[qubit_end[i-1] .. qubit_end[i])
+  std::vector<std::int64_t> param_end;      // likewise for params
+  // Ragged columns:
+  std::vector<std::int32_t> qubits;         // extra controls first, then the gate's own qubits in its own order
+  std::vector<double> params;               // NaN where an expression supplies the value
+  std::vector<std::vector<Complex>> complex_data;       // matrices (row-major), diagonals
+  std::vector<std::vector<std::int64_t>> integer_data;  // permutations (image of each index), Pauli letters 0..3 = IXYZ
+  ExpressionTable expressions;
+
+  std::int64_t size() const { return static_cast<std::int64_t>(opcodes.size()); }
+};
+
+}  // namespace qfast

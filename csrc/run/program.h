@@ -1,0 +1,54 @@
+// A compiled unitary circuit: a plan (structure) plus what is needed to bind parameter values and run it.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "base/cancel.h"
+#include "base/types.h"
+#include "circuit/flat.h"
+
+namespace qfast {
+
+enum class Isa : std::int8_t { kBaseline = 0, kAvx2 = 1, kAvx512 = 2 };
+
+struct PlanOptions {
+  int tile_qubits = 0;  // log2 of the amplitudes of a tile; 0: from the cost table. Tests force tiny ones.
+};
+
+enum class Start : std::uint8_t {
+  kZero,   // the buffer's content is ignored: the run starts from |0...0>
+  kGiven,  // the run continues the state in the buffer
+};
+
+struct RunOptions {
+  int threads = 1;
+  CancelToken* cancel = nullptr;
+};
+
+class QFAST_API Program {
+ public:
+  // Checks nothing: the circuit comes checked from the border (Python's Circuit, the QASM reader, the C ABI).
+  Program(FlatCircuit circuit, Precision precision, Isa isa, PlanOptions options = {});
+  ~Program();
+  Program(Program&&) noexcept;
+  Program& operator=(Program&&) noexcept;
+
+  int num_qubits() const;
+  Precision precision() const;
+  Isa isa() const;
+  // Amplitudes: 2^n interleaved complex64 or complex128, 64-byte aligned or not. Throws Error(kCancelled) when the
+  // token was set (the state is then unspecified), Error(kParameter) for values that are not finite.
+  // Thread-safe: several threads may run one Program on different buffers.
+  void run(void* amplitudes, Start start, std::span<const double> values, const RunOptions& options) const;
+  // JSON: sweeps, tiles, operations, flops and bytes per amplitude.
+  std::string explain() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace qfast
