@@ -1,0 +1,53 @@
+# Compiler flags, all in one place: the interface target `qfast_options`, and the flags of each ISA file.
+
+string(TOLOWER "${CMAKE_SYSTEM_PROCESSOR}" processor)
+if(processor MATCHES "^(x86_64|amd64)$")
+  set(QFAST_X86_64 ON)
+else()
+  set(QFAST_X86_64 OFF)
+endif()
+
+add_library(qfast_options INTERFACE)
+target_compile_options(qfast_options INTERFACE
+  -Wall -Wextra -Wconversion
+  $<$<BOOL:${QFAST_WERROR}>:-Werror>
+  # Contraction is the compiler's choice per inlining and per ISA: results would differ in the last bit.
+  -ffp-contract=off
+  -fno-math-errno)
+if(QFAST_X86_64 AND QFAST_PORTABLE)
+  target_compile_options(qfast_options INTERFACE -march=x86-64-v2)
+endif()
+
+if(QFAST_SANITIZE STREQUAL "address")
+  set(sanitizer -fsanitize=address,undefined -fno-sanitize-recover=undefined)
+elseif(QFAST_SANITIZE STREQUAL "thread")
+  set(sanitizer -fsanitize=thread)
+elseif(QFAST_SANITIZE)
+  message(FATAL_ERROR "QFAST_SANITIZE is '${QFAST_SANITIZE}'; it may be address, thread or empty")
+endif()
+if(QFAST_SANITIZE)
+  target_compile_options(qfast_options INTERFACE ${sanitizer} -fno-omit-frame-pointer -g)
+  target_link_options(qfast_options INTERFACE ${sanitizer})
+elseif(CMAKE_SYSTEM_NAME STREQUAL "Linux")
+  target_link_options(qfast_options INTERFACE -Wl,-z,relro -Wl,-z,now)
+endif()
+
+# Gives each kernels/isa_<name>.cc the instruction set it is named after. They come after the common flags, so
+# -mavx2 adds to x86-64-v2.
+function(qfast_set_isa_options)
+  set(avx2 -mavx2 -mfma -mbmi -mbmi2)
+  set(isa_baseline -march=x86-64-v2)
+  set(isa_avx2 -march=x86-64-v2 ${avx2})
+  set(isa_avx512 -march=x86-64-v2 ${avx2} -mavx512f -mavx512dq -mavx512bw -mavx512vl -mprefer-vector-width=512)
+  if(NOT QFAST_X86_64)
+    return()  # the baseline of the processor is the compiler's default
+  endif()
+  foreach(source IN LISTS ARGN)
+    get_filename_component(isa ${source} NAME_WE)
+    if(NOT DEFINED ${isa})
+      message(FATAL_ERROR "No compiler flags are known for ${source}; add a line for '${isa}' in "
+        "cmake/compile_options.cmake")
+    endif()
+    set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS "${${isa}}")
+  endforeach()
+endfunction()
