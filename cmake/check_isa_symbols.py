@@ -37,9 +37,7 @@ def leaks(nm: str, object_file: Path) -> list[str]:
         sys.exit(f"{object_file}: its name holds no 'isa_<name>', so its namespace is not known")
     # In a mangled name a namespace stands as its length and its text: isa_avx2 is 8isa_avx2.
     namespace = f"{len(match[0])}{match[0]}"
-    return [
-        name for name in weak_symbols(nm, object_file) if namespace not in name and not COMPILER_OWNED.match(name)
-    ]
+    return [name for name in weak_symbols(nm, object_file) if namespace not in name and not COMPILER_OWNED.match(name)]
 
 
 def main() -> int:
@@ -52,7 +50,9 @@ def main() -> int:
         for name in names:
             print(f"{path.name}: weak symbol {name} is shared with other object files")
     if any(found.values()):
-        print("Put these functions in the namespace of the ISA, or make them static (pipe through c++filt to read them).")
+        print(
+            "Put them in the namespace of the ISA or make them static; c++filt makes the names readable."
+        )
         return 1
     print(f"{len(found)} ISA object files, no shared weak symbols")
     return 0
