@@ -20,4 +20,13 @@ constexpr std::size_t amplitude_bytes(Precision p) { return p == Precision::kCom
 
 using Complex = std::complex<double>;
 
+// One row per set of kernels; a higher one includes the lower ones.
+enum class Isa : std::int8_t {
+  kBaseline = 0,  // x86-64-v2, or what every processor of the architecture has
+  kAvx2 = 1,      // AVX2, FMA, BMI1, BMI2
+  kAvx512 = 2,    // AVX-512 F, DQ, BW, VL
+};
+
+constexpr int kNumIsas = 3;
+
 }  // namespace qfast

@@ -12,8 +12,6 @@
 
 namespace qfast {
 
-enum class Isa : std::int8_t { kBaseline = 0, kAvx2 = 1, kAvx512 = 2 };
-
 struct PlanOptions {
   int tile_qubits = 0;  // log2 of the amplitudes of a tile; 0: from the cost table. Tests force tiny ones.
 };
