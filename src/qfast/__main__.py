@@ -1,0 +1,5 @@
+"""``python -m qfast``: the command line."""
+
+from qfast.cli import entry_point
+
+entry_point()
