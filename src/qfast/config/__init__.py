@@ -1,0 +1,118 @@
+"""Settings, tokens and endpoints.
+
+A setting is read from, the first that has it: the argument of a call, ``with config.override(...)``, the session's
+options, ``config.set(...)``, the environment (``QFAST_*``, read when asked), the configuration file, the default.
+
+Examples
+--------
+>>> from qfast import config
+>>> with config.override(precision="complex64"):
+...     config.get("precision")
+'complex64'
+>>> config.get("thread")
+Traceback (most recent call last):
+    ...
+qfast.errors.ConfigError: setting 'thread' does not exist; did you mean 'threads'?; `qfast config list` shows them all
+"""
+
+from __future__ import annotations
+
+from qfast.config.machine import available_memory_bytes, cpu_count, memory_limit_bytes
+from qfast.config.names import (
+    DEFAULT_COMPLEX_DTYPE_STR,
+    DEFAULT_REAL_DTYPE_STR,
+    PACKAGE_NAME,
+    SUPPORTED_BACKENDS,
+    BackendName,
+    VectorizationPolicy,
+    default_dtypes,
+    is_valid_vectorization_policy,
+    normalize_backend_name,
+)
+from qfast.config.providers import Endpoint, Providers, split_device
+from qfast.config.registry import Conflict, Registry, Resolved, Snapshot, Source
+from qfast.config.settings import SETTINGS, Setting
+from qfast.config.tokens import Token, TokenStore
+
+__all__ = [
+    "DEFAULT_COMPLEX_DTYPE_STR",
+    "DEFAULT_REAL_DTYPE_STR",
+    "PACKAGE_NAME",
+    "SETTINGS",
+    "SUPPORTED_BACKENDS",
+    "BackendName",
+    "Conflict",
+    "Endpoint",
+    "Resolved",
+    "Setting",
+    "Snapshot",
+    "Source",
+    "Token",
+    "VectorizationPolicy",
+    "available_memory_bytes",
+    "check_options",
+    "conflicts",
+    "cpu_count",
+    "default_dtypes",
+    "endpoint",
+    "file_path",
+    "find_tokens",
+    "get",
+    "get_default_device",
+    "get_default_provider",
+    "get_token",
+    "is_valid_vectorization_policy",
+    "lookup",
+    "memory_limit_bytes",
+    "normalize_backend_name",
+    "override",
+    "reload",
+    "resolve",
+    "set",
+    "set_default",
+    "set_endpoint",
+    "set_token",
+    "snapshot",
+    "split_device",
+    "unset",
+    "unset_token",
+    "using",
+]
+
+_registry = Registry()
+_providers = Providers(_registry, TokenStore())
+
+get = _registry.get
+lookup = _registry.lookup
+resolve = _registry.resolve
+set = _registry.set
+unset = _registry.unset
+override = _registry.override
+using = _registry.using
+snapshot = _registry.snapshot
+check_options = _registry.check_options
+reload = _registry.reload
+file_path = _registry.file_path
+
+set_token = _providers.set_token
+unset_token = _providers.unset_token
+get_token = _providers.get_token
+find_tokens = _providers.find_tokens
+set_endpoint = _providers.set_endpoint
+endpoint = _providers.endpoint
+set_default = _providers.set_default
+get_default_provider = _providers.get_default_provider
+get_default_device = _providers.get_default_device
+
+
+def conflicts() -> list[Conflict]:
+    """Return every setting, endpoint and token to which two sources give different values.
+
+    Devices with settings of their own are listed apart where their values differ in themselves.
+    """
+    found = _registry.conflicts()
+    for device in _registry.devices():
+        found.extend(c for c in _registry.conflicts(device) if c.values not in [known.values for known in found])
+    for provider in _providers.known():
+        found.extend(_providers.conflicts(provider))
+    return found

@@ -1,0 +1,199 @@
+"""Tokens, endpoints and default devices."""
+
+from __future__ import annotations
+
+import json
+import logging
+import pickle
+import stat
+import sys
+import types
+from pathlib import Path
+
+import pytest
+
+from qfast.config.providers import Providers, split_device
+from qfast.config.registry import Registry
+from qfast.config.tokens import Token, TokenStore
+from qfast.errors import ConfigError
+
+SECRET = "s3cret-value"
+
+
+@pytest.fixture
+def environ() -> dict[str, str]:
+    return {}
+
+
+@pytest.fixture
+def auth(tmp_path: Path) -> Path:
+    return tmp_path / "qfast" / "auth.json"
+
+
+@pytest.fixture
+def providers(environ: dict[str, str], auth: Path, tmp_path: Path) -> Providers:
+    return Providers(Registry(environ, tmp_path / "config.toml"), TokenStore(environ, auth))
+
+
+@pytest.fixture
+def keyring(monkeypatch: pytest.MonkeyPatch) -> dict[tuple[str, str], str]:
+    """A keyring library that keeps its passwords in a dictionary."""
+    passwords: dict[tuple[str, str], str] = {}
+    module = types.ModuleType("keyring")
+    module.__spec__ = types.SimpleNamespace(name="keyring")  # type: ignore[assignment]
+    module.get_password = lambda service, name: passwords.get((service, name))  # type: ignore[attr-defined]
+    module.set_password = lambda service, name, secret: passwords.update(  # type: ignore[attr-defined]
+        {(service, name): secret}
+    )
+    monkeypatch.setitem(sys.modules, "keyring", module)
+    return passwords
+
+
+def revealed(token: Token | None) -> str | None:
+    return None if token is None else token.reveal()
+
+
+def test_a_token_is_looked_up_from_the_device_down_to_the_file(
+    providers: Providers, environ: dict[str, str], keyring: dict[tuple[str, str], str]
+) -> None:
+    assert providers.get_token(provider="hpc", device="big") is None
+    providers.set_token("file", provider="hpc", store="file")
+    assert revealed(providers.get_token(provider="hpc")) == "file"
+    providers.set_token("ring", provider="hpc", store="keyring")
+    assert revealed(providers.get_token(provider="hpc")) == "ring"
+    environ["QFAST_HPC_TOKEN"] = "env"
+    assert revealed(providers.get_token(provider="hpc")) == "env"
+    providers.set_token("memory", provider="hpc")
+    assert revealed(providers.get_token(device="hpc::big")) == "memory"
+    providers.set_token("device", device="hpc::big", store="file")
+    assert revealed(providers.get_token(device="hpc::big")) == "device"
+    assert [t.place.split()[0] for t in providers.find_tokens(device="hpc::big")] == [
+        "file",
+        "config.set_token",
+        "environment",
+        "keyring",
+        "file",
+    ]
+
+
+def test_a_device_token_never_becomes_its_providers(providers: Providers) -> None:
+    providers.set_token(SECRET, device="hpc::big")
+    assert providers.get_token(provider="hpc") is None
+    assert providers.get_token(device="hpc::small") is None
+
+
+def test_a_token_is_masked_wherever_it_is_shown(
+    providers: Providers, caplog: pytest.LogCaptureFixture, environ: dict[str, str]
+) -> None:
+    providers.set_token(SECRET, provider="hpc")
+    environ["QFAST_HPC_TOKEN"] = "another"
+    token = providers.get_token(provider="hpc")
+    assert token is not None
+    logging.getLogger("test").warning("token %s %r", token, token)
+    (conflict,) = providers.conflicts("hpc")
+    shown = [
+        f"{token} {token!r} {[token]}",
+        str(providers.endpoint("hpc")),
+        str(providers.find_tokens(provider="hpc")),
+        repr(providers._tokens),
+        str(conflict),
+        caplog.text,
+        repr(pickle.dumps(token)),
+    ]
+    assert not [text for text in shown if SECRET in text or "another" in text]
+    assert "****" in str(conflict)
+
+
+def test_a_token_does_not_travel_in_a_pickle() -> None:
+    copy = pickle.loads(pickle.dumps(Token(SECRET)))
+    with pytest.raises(ConfigError, match="pickle"):
+        copy.reveal()
+
+
+def test_the_auth_file_is_written_for_its_owner_only(providers: Providers, auth: Path) -> None:
+    providers.set_token(SECRET, provider="hpc", store="file")
+    assert stat.S_IMODE(auth.stat().st_mode) == 0o600
+    assert json.loads(auth.read_text()) == {"hpc": SECRET}
+    assert [p.name for p in auth.parent.iterdir()] == ["auth.json"]
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o620])
+def test_an_auth_file_that_others_can_open_is_refused(providers: Providers, auth: Path, mode: int) -> None:
+    providers.set_token(SECRET, provider="hpc", store="file")
+    auth.chmod(mode)
+    with pytest.raises(ConfigError, match=f"mode {mode:04o}.*chmod 600") as caught:
+        providers.get_token(provider="hpc")
+    assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["{'hpc'", f'{{"hpc": {SECRET}}}', '["s3cret-value"]', '{"hpc": 3}'])
+def test_a_broken_auth_file_is_refused_without_its_content(providers: Providers, auth: Path, text: str) -> None:
+    auth.parent.mkdir()
+    auth.write_text(text)
+    auth.chmod(0o600)
+    with pytest.raises(ConfigError, match="auth file") as caught:
+        providers.get_token(provider="hpc")
+    assert SECRET not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+def test_a_token_can_be_taken_back(providers: Providers) -> None:
+    providers.set_token(SECRET, provider="hpc", store="file")
+    providers.set_token(SECRET, provider="hpc")
+    providers.unset_token(provider="hpc")
+    assert providers.get_token(provider="hpc") is None
+
+
+def test_the_keyring_is_asked_for_only_where_it_is_installed(
+    providers: Providers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert providers.get_token(provider="hpc") is None
+    with pytest.raises(ConfigError, match="pip install"):
+        providers.set_token(SECRET, provider="hpc", store="keyring")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"token": "  "}, "empty"),
+        ({"token": "x", "provider": "no spaces"}, "not a valid name"),
+        ({"token": "x", "device": "a::b::c"}, "'a::b::c' is not valid"),
+        ({"token": "x", "provider": "hpc", "device": "other::big"}, "not one of provider 'hpc'"),
+        ({"token": "x", "store": "cloud"}, "'cloud' does not exist"),
+    ],
+)
+def test_bad_owners_and_tokens_are_refused(providers: Providers, arguments: dict[str, str], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        providers.set_token(**arguments)  # type: ignore[arg-type]
+
+
+def test_an_endpoint_is_put_together_from_its_sources(
+    providers: Providers, environ: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "config.toml").write_text('[providers.my-hpc]\nbase_url = "file"\napi_version = "1"\n')
+    environ["QFAST_MY_HPC_BASE_URL"] = "env"
+    endpoint = providers.endpoint("my-hpc")
+    assert (endpoint.base_url, endpoint.api_version, endpoint.token) == ("env", "1", None)
+    providers.set_endpoint("my-hpc", base_url="set")
+    assert providers.endpoint("my-hpc").base_url == "set"
+    assert [str(c).split(":")[0] for c in providers.conflicts("my-hpc")] == ["my-hpc.base_url"]
+    assert providers.known() == ["local", "my-hpc"]
+
+
+def test_the_default_device_can_be_set_whole_or_in_parts(providers: Providers) -> None:
+    assert (providers.get_default_provider(), providers.get_default_device()) == ("local", "local::statevector")
+    providers.set_default(device="reference")
+    assert providers.get_default_device() == "local::reference"
+    providers.set_default(provider="hpc", device="big")
+    assert providers.get_default_device() == "hpc::big"
+    providers.set_default(device="local::statevector")
+    assert (providers.get_default_provider(), providers.get_default_device()) == ("local", "local::statevector")
+    with pytest.raises(ConfigError, match="not one of provider"):
+        providers.set_default(provider="hpc", device="local::statevector")
+
+
+@pytest.mark.parametrize("device", ["", "::", "a::", "::b", "a::b::c", "a b"])
+def test_a_malformed_device_is_refused(device: str) -> None:
+    with pytest.raises(ConfigError, match="provider::name"):
+        split_device(device, "local")
