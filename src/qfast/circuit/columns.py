@@ -1,0 +1,188 @@
+"""Checks on whole columns of instructions, vectorised: what bulk import needs instead of a loop over instructions."""
+
+from __future__ import annotations
+
+from array import array
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from qfast._typing import AnyArray
+from qfast.circuit.gates import GATES
+from qfast.errors import CircuitError, ParameterError
+
+__all__ = ["as_integers", "check_columns", "operand_name", "repeated_qubit_message", "to_array"]
+
+_VARIABLE = -1
+_ROW_QUBITS = np.array([_VARIABLE if row.num_qubits is None else row.num_qubits for row in GATES], dtype=np.int64)
+_ROW_PARAMS = np.array([row.num_params for row in GATES], dtype=np.int64)
+_ROW_OWN_CONTROLS = [row.own_controls for row in GATES]
+
+
+def to_array(typecode: str, values: AnyArray) -> array[Any]:
+    """Copy a numpy column into an ``array.array`` of the same item size."""
+    result: array[Any] = array(typecode)
+    result.frombytes(np.ascontiguousarray(values).tobytes())
+    return result
+
+
+def as_integers(values: ArrayLike, dtype: type[np.integer[Any]], place: str) -> NDArray[Any]:
+    """Return an integer array of the wanted dtype, refusing other kinds of numbers and overflow."""
+    given = np.asarray(values)
+    if given.size == 0:
+        return given.astype(dtype)
+    if given.dtype.kind not in "iu":
+        raise CircuitError(f"{place}: integers are needed, dtype {given.dtype} given")
+    limits = np.iinfo(dtype)
+    low, high = int(given.min()), int(given.max())
+    if low < limits.min or high > limits.max:
+        raise CircuitError(f"{place}: {low if low < limits.min else high} is out of range")
+    return given.astype(dtype, copy=False)
+
+
+def operand_name(position: int, num_controls: int, opcode: int) -> str:
+    """Name an operand by its place in an instruction's qubit list."""
+    row = GATES[opcode]
+    own = _ROW_OWN_CONTROLS[opcode]
+    total = num_controls + own
+    if position < total:
+        return "control" if total == 1 else f"control {position + 1}"
+    target = position - total
+    if row.num_qubits is not None and row.num_qubits - own == 1:
+        return "target"
+    return f"target {target + 1}" if total else f"operand {target + 1}"
+
+
+def repeated_qubit_message(opcode: int, index: int, num_controls: int, first: int, second: int, qubit: int) -> str:
+    """Say which two operands of an instruction are the same qubit."""
+    names = operand_name(first, num_controls, opcode), operand_name(second, num_controls, opcode)
+    return (
+        f"gate '{GATES[opcode].name}' at instruction {index}: {names[0]} and {names[1]} are both qubit {qubit}; "
+        "they must differ"
+    )
+
+
+def check_columns(
+    opcodes: AnyArray,
+    num_controls: AnyArray,
+    ctrl_states: AnyArray,
+    qubit_end: AnyArray,
+    qubits: AnyArray,
+    param_end: AnyArray,
+    params: AnyArray,
+    *,
+    num_qubits: int,
+    first_index: int = 0,
+    expression_slots: AnyArray | None = None,
+) -> None:
+    """Check rows of instructions against the gate table.
+
+    Raises
+    ------
+    CircuitError
+        Columns disagree in length, an operand is out of range, or an instruction names a qubit twice.
+    ParameterError
+        A parameter is not finite.
+    """
+    size = len(opcodes)
+    for name, column in (("num_controls", num_controls), ("ctrl_states", ctrl_states), ("qubit_end", qubit_end),
+                         ("param_end", param_end)):  # fmt: skip
+        if len(column) != size:
+            raise CircuitError(f"column '{name}' has {len(column)} rows, 'opcodes' has {size}")
+    if size and int(opcodes.max()) >= len(GATES):
+        where = int(np.argmax(opcodes >= len(GATES)))
+        raise CircuitError(f"instruction {first_index + where}: opcode {opcodes[where]} is not in the gate table")
+    arity = _row_lengths(qubit_end, len(qubits), "qubit")
+    wanted = _ROW_QUBITS[opcodes]
+    _check_counts(arity - num_controls, wanted, opcodes, first_index, "qubits")
+    _check_counts(_row_lengths(param_end, len(params), "param"), _ROW_PARAMS[opcodes], opcodes, first_index, "parameters")
+    _check_control_states(opcodes, num_controls, ctrl_states, first_index)
+    outside = (qubits < 0) | (qubits >= num_qubits)
+    if outside.any():
+        where = int(np.argmax(outside))
+        row = int(np.searchsorted(qubit_end, where, side="right"))
+        raise CircuitError(
+            f"gate '{GATES[opcodes[row]].name}' at instruction {first_index + row}: qubit {qubits[where]} is out of "
+            f"range; the circuit has {num_qubits} qubits"
+        )
+    _check_distinct(opcodes, num_controls, qubit_end - arity, arity, qubits, first_index)
+    finite = np.isfinite(params)
+    if expression_slots is not None:
+        finite[expression_slots] = True
+    if not finite.all():
+        where = int(np.argmin(finite))
+        row = int(np.searchsorted(param_end, where, side="right"))
+        raise ParameterError(
+            f"gate '{GATES[opcodes[row]].name}' at instruction {first_index + row}: parameter {params[where]} is not finite"
+        )
+
+
+def _row_lengths(end: AnyArray, total: int, name: str) -> NDArray[np.int64]:
+    lengths = np.diff(end, prepend=0)
+    if len(end) and (int(lengths.min()) < 0 or int(end[-1]) != total):
+        raise CircuitError(f"column '{name}_end' must not fall and must end at {total}, the length of '{name}s'")
+    if not len(end) and total:
+        raise CircuitError(f"column '{name}s' has {total} entries that belong to no instruction")
+    return lengths.astype(np.int64, copy=False)
+
+
+def _check_counts(
+    given: NDArray[np.int64], wanted: NDArray[np.int64], opcodes: AnyArray, first_index: int, what: str
+) -> None:
+    wrong = ((given != wanted) & (wanted != _VARIABLE)) | (given < 0)
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise CircuitError(
+            f"gate '{GATES[opcodes[row]].name}' at instruction {first_index + row}: {given[row]} {what} given, "
+            f"{wanted[row]} needed"
+        )
+
+
+def _check_control_states(opcodes: AnyArray, num_controls: AnyArray, ctrl_states: AnyArray, first_index: int) -> None:
+    controlled = np.flatnonzero(num_controls)
+    if not len(controlled):
+        if ctrl_states.any():
+            raise CircuitError(f"instruction {first_index + int(np.argmax(ctrl_states != 0))}: control state without controls")
+        return
+    for row in controlled.tolist():
+        count, state = int(num_controls[row]), int(ctrl_states[row])
+        name = GATES[opcodes[row]].name
+        if count > 64 or state >> count:
+            raise CircuitError(
+                f"gate '{name}' at instruction {first_index + row}: {count} controls (at most 64) with control state {state:#b}"
+            )
+        if not GATES[opcodes[row]].is_gate:
+            raise CircuitError(f"'{name}' at instruction {first_index + row} is no gate and takes no controls")
+
+
+def _check_distinct(
+    opcodes: AnyArray,
+    num_controls: AnyArray,
+    starts: AnyArray,
+    arity: NDArray[np.int64],
+    qubits: AnyArray,
+    first_index: int,
+) -> None:
+    """Rows are taken together by their number of qubits, so that each group is one rectangular gather."""
+    for width in np.flatnonzero(np.bincount(arity)).tolist() if len(arity) else ():
+        if width < 2:
+            continue
+        rows = np.flatnonzero(arity == width)
+        block = qubits[starts[rows][:, None] + np.arange(width)]
+        if width == 2:
+            equal = block[:, 0] == block[:, 1]
+        else:
+            ordered = np.sort(block, axis=1)
+            equal = (ordered[:, 1:] == ordered[:, :-1]).any(axis=1)
+        if equal.any():
+            at = int(np.argmax(equal))
+            row = int(rows[at])
+            operands = block[at].tolist()
+            second = next(i for i, qubit in enumerate(operands) if qubit in operands[:i])
+            first = operands.index(operands[second])
+            raise CircuitError(
+                repeated_qubit_message(
+                    int(opcodes[row]), first_index + row, int(num_controls[row]), first, second, operands[second]
+                )
+            )

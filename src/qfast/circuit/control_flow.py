@@ -1,0 +1,251 @@
+"""Blocks of control flow: the data items of `if_else`, `while_loop`, `for_loop`, `switch_case` and `assign`.
+
+A body is a :class:`~qfast.circuit.Circuit` over the same qubits, classical bits and variables as the circuit that holds it.
+"""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from qfast.circuit.classical import Bit, Bits, Classical, Condition, Variable, walk
+from qfast.circuit.gates import OPCODES
+from qfast.errors import CircuitError
+
+if TYPE_CHECKING:
+    from qfast.circuit.circuit import Circuit
+    from qfast.circuit.storage import CircuitColumns
+
+_BodyChange: TypeAlias = "Callable[[Circuit], Circuit]"
+_ExpressionChange: TypeAlias = "Callable[[Classical], Classical]"
+
+__all__ = [
+    "BLOCK_TYPES",
+    "DEFAULT",
+    "Assign",
+    "Block",
+    "ForLoop",
+    "IfElse",
+    "SwitchCase",
+    "WhileLoop",
+    "bodies_of",
+    "check_block",
+    "check_loop_exits",
+    "checked_body",
+    "checked_expression",
+    "expressions_of",
+    "loop_values",
+    "map_block",
+    "switch_block",
+    "touched_qubits",
+]
+
+
+class _Default:
+    """The value of the `switch` case that is taken when no other is."""
+
+    def __repr__(self) -> str:
+        return "DEFAULT"
+
+    def __reduce__(self) -> str:
+        return "DEFAULT"
+
+
+DEFAULT = _Default()
+
+
+@dataclass(frozen=True, slots=True)
+class IfElse:
+    """Run `body` where the condition is not zero, otherwise `else_body`."""
+
+    condition: Condition
+    body: Circuit
+    else_body: Circuit | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WhileLoop:
+    """Run `body` as long as the condition, tested before each pass, is not zero."""
+
+    condition: Condition
+    body: Circuit
+
+
+@dataclass(frozen=True, slots=True)
+class ForLoop:
+    """Run `body` once for each value; `variable`, if any, holds it."""
+
+    values: range | tuple[int | float, ...]
+    body: Circuit
+    variable: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchCase:
+    """Run the body of the case that holds the target's value; `default` where none does."""
+
+    target: Classical
+    cases: tuple[tuple[tuple[int, ...], Circuit], ...]
+    default: Circuit | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Assign:
+    """Give classical bits or a variable the value of an expression, converted to the target's type.
+
+    `target` is a :class:`Bit`, :class:`Bits` or :class:`Variable`, or an :class:`Index` of one of the last two.
+    """
+
+    target: Classical
+    value: Classical
+
+
+Block: TypeAlias = IfElse | WhileLoop | ForLoop | SwitchCase | Assign
+
+
+BLOCK_TYPES: dict[str, type[Block]] = {
+    "if_else": IfElse, "while_loop": WhileLoop, "for_loop": ForLoop, "switch_case": SwitchCase, "assign": Assign,
+}  # fmt: skip
+
+
+def check_block(circuit: CircuitColumns, name: str, block: object, place: str) -> None:
+    """Refuse a block of the wrong type, or one that names bits or variables the circuit does not have."""
+    if not isinstance(block, BLOCK_TYPES[name]):
+        raise CircuitError(f"{place}: a {BLOCK_TYPES[name].__name__} is needed, {type(block).__name__} given")
+    for expression in expressions_of(block):
+        checked_expression(circuit, expression, place)
+    for body in bodies_of(block):
+        checked_body(circuit, body, place)
+
+
+def bodies_of(block: Block) -> tuple[Circuit, ...]:
+    """Return the circuits that a block may run."""
+    if isinstance(block, IfElse):
+        return (block.body,) if block.else_body is None else (block.body, block.else_body)
+    if isinstance(block, (WhileLoop, ForLoop)):
+        return (block.body,)
+    if isinstance(block, SwitchCase):
+        bodies = tuple(body for _, body in block.cases)
+        return bodies if block.default is None else (*bodies, block.default)
+    return ()
+
+
+def expressions_of(block: Block) -> tuple[Classical, ...]:
+    """Return the classical expressions that stand in the block itself, not in its bodies."""
+    if isinstance(block, (IfElse, WhileLoop)):
+        return (block.condition,)
+    if isinstance(block, SwitchCase):
+        return (block.target,)
+    return (block.target, block.value) if isinstance(block, Assign) else ()
+
+
+def checked_expression(circuit: CircuitColumns, expression: Classical, place: str) -> Classical:
+    """Refuse an expression that names classical bits or variables which the circuit does not have."""
+    for node in walk(expression):
+        if isinstance(node, Bit):
+            inside = 0 <= node.index < circuit.num_clbits
+            what = f"classical bit {node.index}"
+        elif isinstance(node, Bits):
+            inside = node.size > 0 and 0 <= node.start <= circuit.num_clbits - node.size
+            what = f"classical bits {node.start}…{node.start + node.size - 1}"
+        else:
+            if isinstance(node, Variable) and circuit.variables.get(node.name) != node:
+                raise CircuitError(f"{place}: {node} is not declared in this circuit; add_variable declares it")
+            continue
+        if not inside:
+            raise CircuitError(f"{place}: {what} is out of range; the circuit has {circuit.num_clbits} classical bits")
+    return expression
+
+
+def checked_body(circuit: CircuitColumns, body: Circuit, place: str) -> Circuit:
+    """Return a private copy of a body, after a check that it lives on the circuit's bits and variables."""
+    if not isinstance(body, type(circuit)):
+        raise CircuitError(f"{place}: a body is a Circuit, {type(body).__name__} given")
+    if (body.num_qubits, body.num_clbits) != (circuit.num_qubits, circuit.num_clbits):
+        raise CircuitError(
+            f"{place}: the body has {body.num_qubits} qubits and {body.num_clbits} classical bits, the circuit "
+            f"{circuit.num_qubits} and {circuit.num_clbits}; start the body with circuit.block()"
+        )
+    for name, variable in body.variables.items():
+        if circuit.variables.get(name) != variable:
+            raise CircuitError(f"{place}: the body's variable '{name}' is not declared in the circuit")
+    return body.copy()
+
+
+def loop_values(values: Iterable[int] | Iterable[float], place: str) -> tuple[int | float, ...]:
+    """Return the values of a `for` loop as plain finite numbers."""
+    kept: list[int | float] = []
+    for value in values:
+        number = int(value) if isinstance(value, numbers.Integral) else float(value)
+        if not math.isfinite(number):
+            raise CircuitError(f"{place}: the loop value {value} is not finite")
+        kept.append(number)
+    return tuple(kept)
+
+
+def switch_block(
+    circuit: CircuitColumns,
+    target: Classical,
+    cases: Iterable[tuple[int | Iterable[int] | _Default, Circuit]],
+    place: str,
+) -> SwitchCase:
+    """Check the cases of a `switch`: no value twice, one default at most."""
+    kept: list[tuple[tuple[int, ...], Circuit]] = []
+    default: Circuit | None = None
+    seen: set[int] = set()
+    for label, body in cases:
+        if isinstance(label, _Default):
+            if default is not None:
+                raise CircuitError(f"{place}: DEFAULT is given twice")
+            default = checked_body(circuit, body, place)
+            continue
+        values = tuple(int(value) for value in label) if isinstance(label, Iterable) else (int(label),)
+        repeated = [value for position, value in enumerate(values) if value in seen or value in values[:position]]
+        if repeated:
+            raise CircuitError(f"{place}: the value {repeated[0]} stands in two cases")
+        seen.update(values)
+        kept.append((values, checked_body(circuit, body, place)))
+    return SwitchCase(target, tuple(kept), default)
+
+
+def touched_qubits(bodies: Sequence[Circuit]) -> tuple[int, ...]:
+    """The qubits that some body acts on, ascending: the operands of a control-flow instruction."""
+    return tuple(sorted({qubit for body in bodies for qubit in body.qubits}))
+
+
+def map_block(block: Block, change: _BodyChange, rename: _ExpressionChange | None = None) -> Block:
+    """Rebuild a block with each body, and each expression, changed."""
+    of = rename or (lambda expression: expression)
+    if isinstance(block, IfElse):
+        orelse = None if block.else_body is None else change(block.else_body)
+        return IfElse(of(block.condition), change(block.body), orelse)
+    if isinstance(block, WhileLoop):
+        return WhileLoop(of(block.condition), change(block.body))
+    if isinstance(block, ForLoop):
+        return ForLoop(block.values, change(block.body), block.variable)
+    if isinstance(block, SwitchCase):
+        cases = tuple((values, change(body)) for values, body in block.cases)
+        return SwitchCase(of(block.target), cases, None if block.default is None else change(block.default))
+    return Assign(of(block.target), of(block.value))
+
+
+def check_loop_exits(circuit: Circuit, inside_loop: bool = False) -> None:
+    """Refuse `break_loop` and `continue_loop` outside any loop.
+
+    A body is built before it is known where it goes, so this is asked of a whole circuit, before it runs or is written.
+    """
+    for index, opcode in enumerate(circuit.opcodes):
+        if opcode in (_BREAK, _CONTINUE) and not inside_loop:
+            name = "break_loop" if opcode == _BREAK else "continue_loop"
+            raise CircuitError(f"'{name}' at instruction {index} stands in no loop")
+        if opcode in _FLOW:
+            block = circuit.data_items[circuit.data[index]]
+            for body in bodies_of(block):
+                check_loop_exits(body, inside_loop or isinstance(block, (WhileLoop, ForLoop)))
+
+
+_BREAK, _CONTINUE = OPCODES["break_loop"], OPCODES["continue_loop"]
+_FLOW = frozenset(OPCODES[name] for name in ("if_else", "while_loop", "for_loop", "switch_case"))
