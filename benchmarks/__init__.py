@@ -1,0 +1,1 @@
+"""Benchmarks of qfast; see README.md here."""

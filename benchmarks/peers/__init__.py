@@ -1,0 +1,1 @@
+"""Comparison with other simulators: same circuits, same machine, same run, interleaved."""
