@@ -1,0 +1,159 @@
+"""What ``qfast run`` shows of one file: a table for people, JSON for scripts."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+
+from qfast._typing import AnyArray
+from qfast.cli.table import Row, format_bytes, format_seconds, render, split_registers
+
+__all__ = ["Outcome", "Output", "Report", "largest", "peak_bytes"]
+
+Output: TypeAlias = Literal["counts", "probabilities", "state"]
+TITLES: dict[Output, tuple[str, ...]] = {"counts": ("count",), "probabilities": (), "state": ("amplitude",)}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One line: a bitstring, its value and its share of the whole."""
+
+    bits: str
+    value: int | float | complex
+    ratio: float
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The result of one file.
+
+    Attributes
+    ----------
+    registers : tuple of (str, int)
+        Names and sizes of the bits of an outcome, in order of declaration.
+    outcomes : list of Outcome
+        The largest first.
+    num_outcomes : int
+        How many there are altogether, those not listed included.
+    metadata : dict
+        Provenance of the result, as `qfast.sample` and `qfast.simulate` give it.
+    """
+
+    file: str
+    output: Output
+    num_qubits: int
+    num_instructions: int
+    registers: tuple[tuple[str, int], ...]
+    outcomes: list[Outcome]
+    num_outcomes: int
+    shots: int | None
+    metadata: dict[str, Any]
+    precision: str
+    read_s: float
+    run_s: float
+    state_bytes: int
+    peak_bytes: int | None
+
+    def lines(self, *, unicode: bool) -> list[str]:
+        """Return the text, line by line."""
+        shots = "" if self.shots is None else f", {self.shots} shots"
+        names, sizes = [name for name, _ in self.registers], [size for _, size in self.registers]
+        header = (*reversed(names), *TITLES[self.output])
+        rows = [
+            Row((*split_registers(outcome.bits, sizes), *self._value_cells(outcome.value)), outcome.ratio)
+            for outcome in self.outcomes
+        ]
+        lines = [f"{self.file}: {self.num_qubits} qubits, {self.num_instructions} instructions{shots}", ""]
+        lines += render(header, rows, unicode=unicode)
+        hidden = self.num_outcomes - len(self.outcomes)
+        if hidden > 0:
+            rest = 1 - sum(outcome.ratio for outcome in self.outcomes)
+            lines.append(f"  and {hidden} more, together {100 * max(rest, 0):.1f} % (--top {self.num_outcomes} shows all)")
+        return [*lines, "", *self._footer()]
+
+    def _value_cells(self, value: complex) -> tuple[str, ...]:
+        if isinstance(value, complex):
+            return (f"{value.real:+.6f}{value.imag:+.6f}i",)
+        return (str(value),) if self.output == "counts" else ()
+
+    def _footer(self) -> list[str]:
+        engine = str(self.metadata["engine"])
+        if self.metadata.get("isa"):
+            engine += f" ({self.metadata['isa']})"
+        threads = self.metadata["threads"]
+        parts = [engine, self.precision, f"{threads} thread{'s' if threads != 1 else ''}"]
+        if self.metadata.get("seed") is not None:
+            parts.append(f"seed {self.metadata['seed']}")
+        memory = f"{format_bytes(self.state_bytes)} state"
+        if self.peak_bytes is not None:
+            memory += f", {format_bytes(self.peak_bytes)} peak of the process"
+        return [
+            f"  time    {format_seconds(self.read_s + self.run_s)} "
+            f"(reading {format_seconds(self.read_s)}, running {format_seconds(self.run_s)})",
+            f"  engine  {', '.join(parts)}",
+            f"  memory  {memory}",
+        ]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the same as plain data; amplitudes are ``[re, im]``."""
+        return {
+            "file": self.file,
+            "num_qubits": self.num_qubits,
+            "num_instructions": self.num_instructions,
+            "registers": [{"name": name, "size": size} for name, size in self.registers],
+            "shots": self.shots,
+            "seed": self.metadata.get("seed"),
+            self.output: {outcome.bits: _plain(outcome.value) for outcome in self.outcomes},
+            "num_outcomes": self.num_outcomes,
+            "engine": self.metadata["engine"],
+            "isa": self.metadata.get("isa"),
+            "threads": self.metadata["threads"],
+            "precision": self.precision,
+            "seconds": {"read": self.read_s, "run": self.run_s},
+            "memory": {"state_bytes": self.state_bytes, "peak_bytes": self.peak_bytes},
+        }
+
+
+def _plain(value: complex) -> int | float | list[float]:
+    return [value.real, value.imag] if isinstance(value, complex) else value
+
+
+def largest(values: AnyArray, num_bits: int, top: int) -> tuple[list[Outcome], int]:
+    """Return the `top` entries of largest weight of an array over basis states, and how many are not zero.
+
+    Parameters
+    ----------
+    values : ndarray of float64 or complex, shape (2**num_bits,)
+        Probabilities, or amplitudes, whose weight is their squared modulus.
+    num_bits : int
+    top : int
+        At least 1.
+
+    Notes
+    -----
+    Weights below 1e-15 of the whole count as zero: they are rounding.
+    """
+    weights = np.square(values.real) + np.square(values.imag) if np.iscomplexobj(values) else values
+    found = int(np.count_nonzero(weights > 1e-15))
+    keep = min(top, found)
+    if keep < weights.size:
+        indices = np.argpartition(weights, weights.size - keep - 1)[weights.size - keep :]
+    else:
+        indices = np.arange(weights.size)
+    indices = indices[np.lexsort((indices, -weights[indices]))]
+    return [
+        Outcome(f"{index:0{num_bits}b}", values[index].item(), float(weights[index])) for index in indices.tolist()
+    ], found
+
+
+def peak_bytes() -> int | None:
+    """Return the largest resident size of this process so far; None where the system does not tell."""
+    try:
+        import resource  # POSIX only
+    except ImportError:
+        return None
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

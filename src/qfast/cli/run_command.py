@@ -1,0 +1,133 @@
+"""``qfast run FILE…``: simulate OpenQASM files and print counts, probabilities or amplitudes."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import qfast
+from qfast import Circuit, config
+from qfast.cli.files import check_writable, replacing
+from qfast.cli.progress import ProgressLine, run_watched
+from qfast.cli.report import Outcome, Output, Report, largest, peak_bytes
+from qfast.cli.values import parse_parameters
+from qfast.engines import AMPLITUDE_BYTES, CancelToken
+from qfast.errors import InputError, QfastError
+
+__all__ = ["add_parser", "run"]
+
+TOP_OF_A_TABLE = 16
+MAX_JSON_OUTCOMES = 1 << 20
+PLOT_SUFFIXES = (".pdf", ".png", ".svg")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What to do with every file; None leaves the choice to the settings."""
+
+    output: Output
+    shots: int
+    seed: int | None
+    precision: str | None
+    engine: str | None
+    threads: int | None
+    parameters: dict[str, float]
+    top: int
+    plot: Path | None
+    save: Path | None
+
+    def engine_options(self) -> dict[str, Any]:
+        """Keyword arguments of `qfast.sample` and `qfast.simulate` that the user gave."""
+        given = {"precision": self.precision, "engine": self.engine, "threads": self.threads}
+        return {name: value for name, value in given.items() if value is not None}
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to ``qfast``; its handler is `run`."""
+    parser = subparsers.add_parser("run", help="simulate OpenQASM files", description=__doc__)
+    parser.set_defaults(handler=run)
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="OpenQASM 2 or 3")
+    parser.add_argument("--shots", type=int, metavar="N", help="default: the setting default_shots")
+    parser.add_argument("--seed", type=int, metavar="N", help="makes the counts repeatable; default: fresh, and shown")
+    parser.add_argument("--param", action="append", default=[], metavar="NAME=VALUE", help="such as theta=pi/2")
+    parser.add_argument("--precision", choices=tuple(AMPLITUDE_BYTES), help="type of the amplitudes")
+    parser.add_argument("--engine", choices=("auto", "native", "numba", "reference"), help="a forced one never falls back")
+    parser.add_argument("--threads", type=int, metavar="N", help="default: every CPU that this process may use")
+    parser.add_argument(
+        "--output",
+        choices=("counts", "probabilities", "state", "json"),
+        default="counts",
+        help="what to print; json is counts with --json",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON document instead of tables")
+    parser.add_argument("--top", type=int, metavar="N", help=f"list the N largest; default: {TOP_OF_A_TABLE}, JSON: all")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="write a bar chart (.png, .svg or .pdf)")
+    parser.add_argument("--save", type=Path, metavar="FILE", help="write the state (.npy or .npz); with --output state")
+    parser.add_argument("--progress", action="store_true", help="show progress even if standard error is no terminal")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do what the parsed command line asks; return the exit code.
+
+    A file that fails does not stop the others; the exit code is then 1.
+    """
+    as_json = arguments.json or arguments.output == "json"
+    options = _options(arguments, as_json)
+    results: list[dict[str, Any]] = []
+    failed = False
+    for position, file in enumerate(arguments.files):
+        try:
+            report = _run_file(file, options, _progress_line(file, arguments.progress))
+        except (QfastError, OSError) as error:
+            failed = True
+            print(f"qfast: {_with_file(file, error)}", file=sys.stderr)
+            results.append({"file": str(file), "error": {"type": type(error).__name__, "message": str(error)}})
+            continue
+        if as_json:
+            results.append(report.as_json())
+        else:
+            print(*([""] if position else []), *report.lines(unicode=_shows_blocks()), sep="\n", flush=True)
+    if as_json:
+        print(json.dumps({"version": qfast.__version__, "results": results}, indent=1))
+    return 1 if failed else 0
+
+
+def _options(arguments: argparse.Namespace, as_json: bool) -> Options:
+    """Check the arguments against each other, before anything runs."""
+    output: Output = "counts" if arguments.output == "json" else arguments.output
+    top = arguments.top if arguments.top is not None else MAX_JSON_OUTCOMES if as_json else TOP_OF_A_TABLE
+    if top < 1:
+        raise InputError(f"--top {top}: at least 1 outcome must be listed")
+    for option, path, suffixes in (
+        ("--plot", arguments.plot, PLOT_SUFFIXES),
+        ("--save", arguments.save, (".npy", ".npz")),
+    ):
+        if path is None:
+            continue
+        if len(arguments.files) > 1:
+            raise InputError(f"{option} {path}: {len(arguments.files)} input files were given; run them one by one")
+        if path.suffix.lower() not in suffixes:
+            raise InputError(f"{option} {path}: the suffix names the format and may be {', '.join(suffixes)}")
+        check_writable(path, option)
+    if arguments.save is not None and output != "state":
+        raise InputError(f"--save {arguments.save}: it writes the state; add --output state")
+    if arguments.plot is not None:
+        _check_can_plot(output)
+    return Options(
+        output=output,
+        shots=arguments.shots if arguments.shots is not None else config.get("default_shots"),
+        seed=arguments.seed,
+        precision=arguments.precision,
+        engine=arguments.engine,
+        threads=arguments.threads,
+        parameters=parse_parameters(arguments.param),
+        top=top,
+        plot=arguments.plot,
+        save=arguments.save,
+    )
