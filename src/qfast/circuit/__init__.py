@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 from qfast.circuit.circuit import Circuit
+from qfast.circuit.control_flow import DEFAULT, Assign, ForLoop, IfElse, SwitchCase, WhileLoop
+from qfast.circuit.expressions import ExpressionTable, expression_table
 from qfast.circuit.gates import GATES, GateFlag, GateRow, find_gate
 from qfast.circuit.instruction import Instruction, Register
+from qfast.circuit.observable import PauliSum
 from qfast.circuit.parameter import Parameter, ParameterExpression, ParameterVector
 
 __all__ = [
+    "DEFAULT",
     "GATES",
+    "Assign",
     "Circuit",
+    "ExpressionTable",
+    "ForLoop",
     "GateFlag",
     "GateRow",
+    "IfElse",
     "Instruction",
     "Parameter",
     "ParameterExpression",
     "ParameterVector",
+    "PauliSum",
     "Register",
+    "SwitchCase",
+    "WhileLoop",
+    "expression_table",
     "find_gate",
 ]

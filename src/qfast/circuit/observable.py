@@ -1,0 +1,447 @@
+"""Observables as sums of Pauli strings."""
+
+from __future__ import annotations
+
+import cmath
+import numbers
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, SupportsComplex, TypeAlias, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qfast._typing import ComplexArray, UIntArray
+from qfast.errors import ObservableError
+
+__all__ = ["PauliSum", "PauliTerm"]
+
+PauliTerm: TypeAlias = tuple[str, list[int], complex]
+"""Letters, the qubit of each letter, coefficient."""
+
+_MAX_QUBITS = 64  # masks are 64-bit words
+_MAX_MATRIX_QUBITS = 12
+_X_OF = {"I": 0, "X": 1, "Y": 1, "Z": 0}
+_Z_OF = {"I": 0, "X": 0, "Y": 1, "Z": 1}
+_LETTERS = "IXZY"  # index: x + 2 z
+_POWERS_OF_I = np.array([1, 1j, -1, -1j])
+_BYTE_POPCOUNT = np.array([value.bit_count() for value in range(256)], dtype=np.int64)
+
+
+class PauliSum:
+    """A sum of Pauli strings with complex coefficients, immutable and hashable.
+
+    Parameters
+    ----------
+    terms : iterable of (letters, qubits, coefficient) or (letters, qubits)
+        Letter j of ``"IXYZ"`` letters acts on ``qubits[j]``; the coefficient is 1 by default. Qubits are 0…63.
+    num_qubits : int, optional
+        Qubits the observable is declared on; by default as many as its highest qubit needs.
+
+    Notes
+    -----
+    Terms are kept in order as two 64-bit masks each and are not merged before :meth:`simplify`; 32 bytes a term. With x and z
+    the masks of a term and :math:`|m|` the number of ones of m, the Pauli string is
+
+    .. math:: P = i^{|x \\& z|} X^x Z^z, \\qquad X^x = \\prod_{q: x_q = 1} X_q,\\quad Z^z = \\prod_{q: z_q = 1} Z_q,
+
+    with all X to the left of all Z: X has x = 1, Z has z = 1, and Y = iXZ has both. On amplitudes,
+    :math:`\\langle\\psi|P|\\psi\\rangle = i^{|x \\& z|} \\sum_k (-1)^{|k \\& z|} \\psi^*_{k \\oplus x} \\psi_k`.
+
+    Examples
+    --------
+    >>> H = PauliSum([("ZZ", [0, 1], 1.0), ("X", [0], -0.7)])
+    >>> print(H)
+    1.0 Z0 Z1 - 0.7 X0
+    >>> H.num_terms, H.num_qubits, H.is_hermitian
+    (2, 2, True)
+    """
+
+    __slots__ = ("_coefficients", "_num_qubits", "_x", "_z")
+
+    __array_ufunc__ = None  # a numpy number times a sum is left to the sum
+
+    def __init__(self, terms: Iterable[Sequence[Any]] = (), num_qubits: int | None = None) -> None:
+        x_masks: list[int] = []
+        z_masks: list[int] = []
+        coefficients: list[complex] = []
+        for index, term in enumerate(terms):
+            place = f"term {index} of the Pauli sum"
+            if isinstance(term, str) or not isinstance(term, Sequence) or len(term) not in (2, 3):
+                raise ObservableError(f"{place}: (letters, qubits, coefficient) is needed, {term!r} given")
+            x, z = _term_masks(term[0], term[1], place)
+            x_masks.append(x)
+            z_masks.append(z)
+            coefficients.append(_coefficient(term[2] if len(term) == 3 else 1.0, place))
+        self._set(
+            np.array(x_masks, dtype=np.uint64),
+            np.array(z_masks, dtype=np.uint64),
+            np.array(coefficients, dtype=np.complex128),
+            num_qubits,
+        )
+
+    def _set(self, x: UIntArray, z: UIntArray, coefficients: ComplexArray, num_qubits: int | None) -> None:
+        used = int(np.bitwise_or.reduce(x | z)).bit_length() if len(x) else 0
+        if num_qubits is not None:
+            if isinstance(num_qubits, bool) or not isinstance(num_qubits, numbers.Integral):
+                raise ObservableError(f"the number of qubits of a Pauli sum is an integer, {num_qubits!r} given")
+            if not used <= num_qubits <= _MAX_QUBITS:
+                raise ObservableError(
+                    f"a Pauli sum whose highest qubit is {used - 1} is declared on {num_qubits} qubits; "
+                    f"{used} to {_MAX_QUBITS} are allowed"
+                )
+        for array in (x, z, coefficients):
+            array.flags.writeable = False
+        self._x, self._z, self._coefficients = x, z, coefficients
+        self._num_qubits = used if num_qubits is None else int(num_qubits)
+
+    @classmethod
+    def _from_masks(cls, x: UIntArray, z: UIntArray, coefficients: ComplexArray, num_qubits: int) -> PauliSum:
+        result = cls.__new__(cls)
+        result._set(x, z, coefficients, num_qubits)
+        return result
+
+    @classmethod
+    def from_labels(cls, labels: Iterable[str], coefficients: Iterable[SupportsComplex] | None = None) -> PauliSum:
+        """Build from strings with one letter per qubit, the rightmost for qubit 0.
+
+        Examples
+        --------
+        >>> print(PauliSum.from_labels(["ZIX"], [0.5]))
+        0.5 X0 Z2
+        """
+        given = list(labels)
+        weights = [1.0] * len(given) if coefficients is None else list(coefficients)
+        if len(weights) != len(given):
+            raise ObservableError(f"{len(given)} labels and {len(weights)} coefficients given")
+        widths = {len(label) for label in given}
+        if len(widths) > 1:
+            raise ObservableError(f"the labels have different lengths: {sorted(widths)}")
+        width = widths.pop() if widths else 0
+        if width > _MAX_QUBITS:
+            raise ObservableError(f"labels of {width} letters given; at most {_MAX_QUBITS} qubits are allowed")
+        qubits = range(width - 1, -1, -1)
+        return cls([(label, qubits, weight) for label, weight in zip(given, weights, strict=True)], width)
+
+    @classmethod
+    def from_dict(cls, terms: Mapping[str, SupportsComplex]) -> PauliSum:
+        """Build from labels (as in :meth:`from_labels`) and their coefficients."""
+        return cls.from_labels(terms.keys(), terms.values())
+
+    # ----------------------------------------------------------------------------------------------------- inspection
+
+    @property
+    def num_qubits(self) -> int:
+        """Qubits the observable is declared on."""
+        return self._num_qubits
+
+    @property
+    def num_terms(self) -> int:
+        """Number of terms, equal ones counted apart."""
+        return len(self._coefficients)
+
+    @property
+    def coefficients(self) -> ComplexArray:
+        """The coefficients, complex128 of shape (num_terms,), read-only."""
+        return self._coefficients
+
+    @property
+    def is_hermitian(self) -> bool:
+        """Whether the sum equals its adjoint: like terms merged, no coefficient has an imaginary part above 1e-12 of the
+        largest coefficient."""
+        merged = self.simplify()._coefficients
+        return not len(merged) or bool(np.abs(merged.imag).max() <= 1e-12 * np.abs(merged).max())
+
+    @property
+    def is_diagonal(self) -> bool:
+        """Whether only I and Z occur."""
+        return not self._x.any()
+
+    def masks(self, num_qubits: int | None = None) -> tuple[UIntArray, UIntArray, ComplexArray]:
+        """Return the terms as the engines take them.
+
+        Parameters
+        ----------
+        num_qubits : int, optional
+            Qubits of the state that will be measured.
+
+        Returns
+        -------
+        x_masks, z_masks : ndarray, uint64, shape (num_terms,)
+            Bit q says that qubit q has X or Y, and Z or Y.
+        coefficients : ndarray, complex128, shape (num_terms,)
+            The factor i of each Y is not in them: it belongs to the Pauli string (see the class's notes).
+
+        Raises
+        ------
+        ObservableError
+            The observable acts on a qubit that the state does not have.
+        """
+        if num_qubits is not None:
+            used = int(np.bitwise_or.reduce(self._x | self._z)).bit_length() if self.num_terms else 0
+            if used > num_qubits:
+                raise ObservableError(
+                    f"the observable acts on qubit {used - 1}, the state has {num_qubits} qubits (0…{num_qubits - 1})"
+                )
+        return self._x, self._z, self._coefficients
+
+    def matrix(self, num_qubits: int | None = None) -> ComplexArray:
+        """Return the matrix, complex128 of shape (2**n, 2**n), n <= 12; qubit 0 is the least significant bit."""
+        n = self._num_qubits if num_qubits is None else num_qubits
+        if n > _MAX_MATRIX_QUBITS:
+            raise ObservableError(f"the matrix of an observable on {n} qubits is too large; at most {_MAX_MATRIX_QUBITS}")
+        x_masks, z_masks, coefficients = self.masks(n)
+        columns = np.arange(1 << n, dtype=np.uint64)
+        result = np.zeros((1 << n, 1 << n), dtype=np.complex128)
+        for x, z, coefficient in zip(x_masks, z_masks, coefficients, strict=True):
+            signs = 1 - 2 * (_popcount(columns & z) & 1)
+            result[columns ^ x, columns] += coefficient * 1j ** (int(x) & int(z)).bit_count() * signs
+        return result
+
+    def __len__(self) -> int:
+        return self.num_terms
+
+    def __iter__(self) -> Iterator[PauliTerm]:
+        """Yield (letters, qubits, coefficient), qubits ascending and letters I left out."""
+        for x, z, coefficient in zip(self._x.tolist(), self._z.tolist(), self._coefficients.tolist(), strict=True):
+            yield *_letters(x, z), coefficient
+
+    @overload
+    def __getitem__(self, index: int) -> PauliTerm: ...
+    @overload
+    def __getitem__(self, index: slice) -> PauliSum: ...
+    def __getitem__(self, index: int | slice) -> PauliTerm | PauliSum:
+        if isinstance(index, slice):
+            return self._part(index)
+        try:
+            return *_letters(int(self._x[index]), int(self._z[index])), complex(self._coefficients[index])
+        except IndexError:
+            raise IndexError(f"the Pauli sum has {self.num_terms} terms; there is no term {index}") from None
+
+    def _part(self, rows: slice | Sequence[int]) -> PauliSum:
+        x, z, c = self._x[rows].copy(), self._z[rows].copy(), self._coefficients[rows].copy()
+        return PauliSum._from_masks(x, z, c, self._num_qubits)
+
+    def to_dict(self) -> dict[str, complex]:
+        """Return labels (rightmost letter for qubit 0) and coefficients, like terms merged."""
+        result = {}
+        merged = self.simplify(0.0)
+        for x, z, coefficient in zip(
+            merged._x.tolist(), merged._z.tolist(), merged._coefficients.tolist(), strict=True
+        ):
+            label = "".join(_LETTERS[(x >> q & 1) + 2 * (z >> q & 1)] for q in range(self._num_qubits - 1, -1, -1))
+            result[label] = coefficient
+        return result
+
+    # -------------------------------------------------------------------------------------------------------- algebra
+
+    def simplify(self, tolerance: float = 1e-15) -> PauliSum:
+        """Merge like terms, in order of their first occurrence, and drop those with |coefficient| <= tolerance."""
+        if not self.num_terms:
+            return self
+        pairs = np.stack([self._x, self._z], axis=1)
+        _, first, place = np.unique(pairs, axis=0, return_index=True, return_inverse=True)
+        place = place.ravel()
+        sums = np.zeros(len(first), dtype=np.complex128)
+        np.add.at(sums, place, self._coefficients)
+        order = np.argsort(first)
+        order = order[np.abs(sums[order]) > tolerance]
+        kept = first[order]
+        return PauliSum._from_masks(self._x[kept], self._z[kept], sums[order], self._num_qubits)
+
+    def adjoint(self) -> PauliSum:
+        """Return the adjoint: the coefficients conjugated."""
+        return PauliSum._from_masks(self._x, self._z, self._coefficients.conj(), self._num_qubits)
+
+    def group_commuting(self) -> list[PauliSum]:
+        """Split into groups whose terms commute qubit by qubit, so that one basis change measures a whole group.
+
+        Returns
+        -------
+        list of PauliSum
+            Each term in exactly one group, like terms not merged. Greedy: terms go, largest |coefficient| first, into the
+            first group that they fit (the largest-first variant of Verteletskyi et al. 2020, doi:10.1063/1.5141458).
+        """
+        order = np.argsort(-np.abs(self._coefficients), kind="stable").tolist()
+        group_x = np.zeros(len(order), dtype=np.uint64)
+        group_z = np.zeros(len(order), dtype=np.uint64)
+        members: list[list[int]] = []
+        for term in order:
+            x, z = self._x[term], self._z[term]
+            support = (group_x[: len(members)] | group_z[: len(members)]) & (x | z)
+            fits = (((group_x[: len(members)] ^ x) | (group_z[: len(members)] ^ z)) & support) == 0
+            chosen = int(np.argmax(fits)) if fits.any() else len(members)
+            if chosen == len(members):
+                members.append([])
+            members[chosen].append(term)
+            group_x[chosen] |= x
+            group_z[chosen] |= z
+        return [self._part(sorted(group)) for group in members]
+
+    def measurement_basis(self) -> dict[int, str]:
+        """Return the letter to measure for each qubit that some term acts on.
+
+        Raises
+        ------
+        ObservableError
+            Two terms want different letters on one qubit; :meth:`group_commuting` splits such a sum.
+        """
+        basis: dict[int, str] = {}
+        for index, (letters, qubits, _) in enumerate(self):
+            for letter, qubit in zip(letters, qubits, strict=True):
+                if basis.setdefault(qubit, letter) != letter:
+                    raise ObservableError(
+                        f"term {index} needs {letter} on qubit {qubit}, an earlier one {basis[qubit]}; "
+                        "split the observable with group_commuting()"
+                    )
+        return dict(sorted(basis.items()))
+
+    def __add__(self, other: PauliSum | SupportsComplex) -> PauliSum:
+        if not isinstance(other, PauliSum):
+            other = _as_identity(other)
+            if other is NotImplemented:
+                return NotImplemented
+        return PauliSum._from_masks(
+            np.concatenate([self._x, other._x]),
+            np.concatenate([self._z, other._z]),
+            np.concatenate([self._coefficients, other._coefficients]),
+            max(self._num_qubits, other._num_qubits),
+        )
+
+    def __radd__(self, other: SupportsComplex) -> PauliSum:
+        if isinstance(other, int) and other == 0:  # sum() starts at 0
+            return self
+        return self + other
+
+    def __sub__(self, other: PauliSum | SupportsComplex) -> PauliSum:
+        if isinstance(other, PauliSum):
+            return self + -other
+        other = _as_identity(other)
+        return NotImplemented if other is NotImplemented else self + -other
+
+    def __rsub__(self, other: SupportsComplex) -> PauliSum:
+        return -self + other
+
+    def __neg__(self) -> PauliSum:
+        return PauliSum._from_masks(self._x, self._z, -self._coefficients, self._num_qubits)
+
+    def __mul__(self, other: PauliSum | SupportsComplex) -> PauliSum:
+        """Multiply by a number, or by another sum (as operators, other first applied)."""
+        if isinstance(other, PauliSum):
+            return self._product(other)
+        if not isinstance(other, SupportsComplex) and not isinstance(other, numbers.Number):
+            return NotImplemented
+        factor = _coefficient(other, "a factor of a Pauli sum")
+        return PauliSum._from_masks(self._x, self._z, self._coefficients * factor, self._num_qubits)
+
+    __rmul__ = __mul__  # a number commutes with the sum
+    __matmul__ = __mul__
+
+    def __truediv__(self, other: SupportsComplex) -> PauliSum:
+        divisor = _coefficient(other, "a divisor of a Pauli sum")
+        if divisor == 0:
+            raise ObservableError("a Pauli sum cannot be divided by zero")
+        return self * (1 / divisor)
+
+    def _product(self, other: PauliSum) -> PauliSum:
+        # i^a X^x Z^z times i^b X^u Z^w = i^(a+b) (-1)^|z & u| X^(x^u) Z^(z^w), and the product's own factor is i^|x^u & z^w|.
+        x = (self._x[:, None] ^ other._x).ravel()
+        z = (self._z[:, None] ^ other._z).ravel()
+        own_powers = _popcount(self._x & self._z)[:, None] + _popcount(other._x & other._z)
+        exchanged = _popcount((self._z[:, None] & other._x).ravel())
+        power = own_powers.ravel() + 2 * exchanged - _popcount(x & z)
+        coefficients = (self._coefficients[:, None] * other._coefficients).ravel() * _POWERS_OF_I[power % 4]
+        return PauliSum._from_masks(x, z, coefficients, max(self._num_qubits, other._num_qubits)).simplify()
+
+    def __eq__(self, other: object) -> bool:
+        """Whether the like terms of both, merged, have equal coefficients."""
+        if not isinstance(other, PauliSum):
+            return NotImplemented
+        return self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def _key(self) -> frozenset[tuple[int, int, complex]]:
+        merged = self.simplify(0.0)
+        return frozenset(zip(merged._x.tolist(), merged._z.tolist(), merged._coefficients.tolist(), strict=True))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return PauliSum._from_masks, (self._x, self._z, self._coefficients, self._num_qubits)
+
+    def __str__(self) -> str:
+        if not self.num_terms:
+            return "0"
+        text = ""
+        for letters, qubits, coefficient in self[:20]:
+            string = " ".join(f"{letter}{qubit}" for letter, qubit in zip(letters, qubits, strict=True)) or "I"
+            number = _number_text(coefficient)
+            sign = "-" if number.startswith("-") else "+"
+            number = number.removeprefix("-")
+            text += f" {sign} {number} {string}"
+        text = text[3:] if text.startswith(" + ") else "-" + text[3:]
+        return text if self.num_terms <= 20 else f"{text} + ... ({self.num_terms} terms)"
+
+    def __repr__(self) -> str:
+        if self.num_terms > 20:
+            return f"<PauliSum: {self.num_terms} terms on {self._num_qubits} qubits>"
+        terms = ", ".join(f"({letters!r}, {qubits}, {_number_text(c)})" for letters, qubits, c in self)
+        return f"PauliSum([{terms}], num_qubits={self._num_qubits})"
+
+
+def _term_masks(letters: object, qubits: object, place: str) -> tuple[int, int]:
+    if not isinstance(letters, str):
+        raise ObservableError(f"{place}: the letters are a string of I, X, Y and Z, {letters!r} given")
+    listed = [qubits] if isinstance(qubits, numbers.Integral) else qubits
+    if not isinstance(listed, Iterable):
+        raise ObservableError(f"{place}: the qubits are a list of integers, {qubits!r} given")
+    places = list(listed)
+    if len(places) != len(letters):
+        raise ObservableError(f"{place}: {len(letters)} letters and {len(places)} qubits given")
+    x = z = seen = 0
+    for letter, qubit in zip(letters, places, strict=True):
+        if letter not in _X_OF:
+            raise ObservableError(f"{place}: {letter!r} is not a Pauli letter; I, X, Y and Z are")
+        if isinstance(qubit, bool) or not isinstance(qubit, numbers.Integral) or not 0 <= qubit < _MAX_QUBITS:
+            raise ObservableError(f"{place}: {qubit!r} is not a qubit; integers from 0 to {_MAX_QUBITS - 1} are")
+        bit = 1 << int(qubit)
+        if seen & bit:
+            raise ObservableError(f"{place}: qubit {qubit} is named twice; multiply two Pauli sums instead")
+        seen |= bit
+        x |= bit * _X_OF[letter]
+        z |= bit * _Z_OF[letter]
+    return x, z
+
+
+def _coefficient(value: Any, place: str) -> complex:
+    try:
+        if isinstance(value, str):
+            raise TypeError
+        number = complex(value)
+    except (TypeError, ValueError):
+        raise ObservableError(f"{place}: the coefficient {value!r} is not a number") from None
+    if not cmath.isfinite(number):
+        raise ObservableError(f"{place}: the coefficient {number} is not finite")
+    return number
+
+
+def _as_identity(value: Any) -> Any:
+    """A number as a multiple of the identity."""
+    if not isinstance(value, numbers.Number):
+        return NotImplemented
+    return PauliSum([("", [], value)])
+
+
+def _letters(x: int, z: int) -> tuple[str, list[int]]:
+    qubits = [q for q in range((x | z).bit_length()) if (x | z) >> q & 1]
+    return "".join(_LETTERS[(x >> q & 1) + 2 * (z >> q & 1)] for q in qubits), qubits
+
+
+def _popcount(words: UIntArray) -> NDArray[np.int64]:
+    """Ones in each 64-bit word of a one-dimensional array."""
+    in_bytes = np.ascontiguousarray(words, dtype=np.uint64).view(np.uint8).reshape(-1, 8)
+    counts: NDArray[np.int64] = _BYTE_POPCOUNT[in_bytes].sum(axis=1)
+    return counts
+
+
+def _number_text(value: complex) -> str:
+    return repr(value.real) if value.imag == 0 else repr(value)
