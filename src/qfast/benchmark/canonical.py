@@ -11,10 +11,10 @@ one nonzero per row (CX, SWAP, X, fSim(π/2, φ))        0; its phases join the 
 2 x 2 blocks of a larger gate                          8 or 16 on the amplitudes they touch
 =====================================================  ====================================================
 
-Flops are real additions and multiplications of an amplitude, two to a fused multiply-add. Neighbours on the same qubits
-are multiplied first (RXX RYY RZZ of one bond with equal angles is one block on |01⟩, |10⟩: 8 an amplitude). An equatorial
-rotation (equal diagonal entries: RX, RY, √W) is a real one between two Z rotations that the neighbouring diagonal layers
-take in. Algebra may be cheaper than canonical: a roofline fraction over 100 % is no error.
+Flops are real additions and multiplications of an amplitude, two to a fused multiply-add. Neighbours on the same
+qubits are multiplied first (RXX RYY RZZ of one bond with equal angles is one block on |01⟩, |10⟩: 8 an amplitude). An
+equatorial rotation (equal diagonal entries: RX, RY, √W) is a real one between two Z rotations that the neighbouring
+diagonal layers take in. Algebra may be cheaper than canonical: a roofline fraction over 100 % is no error.
 
 For the six families this gives: QFT 11 n - 3, random circuit 14 (8 n + 6), quantum volume 16 n² for even n, ansatz and
 QAOA 4 (8 n + 6), Trotter 48 (n - 1) + 36.
@@ -143,7 +143,7 @@ def _dense_flops(matrix: ComplexArray) -> float:
 
 
 def _is_half(block: ComplexArray, anchor: complex | None) -> bool:
-    """Whether a block needs half the multiplications: real or imaginary, or a 2 x 2 with equal real diagonal entries."""
+    """Whether half the multiplications do: real or imaginary entries, or a 2 x 2 with equal real diagonal ones."""
     phase = anchor if anchor is not None else block.flat[int(np.argmax(np.abs(block) > _TOLERANCE))]
     turned = block * (np.conj(phase) / abs(phase))
     if (np.minimum(np.abs(turned.real), np.abs(turned.imag)) < _TOLERANCE).all():
