@@ -1,0 +1,37 @@
+// What the workloads know of the reduction kernels: sums over a run of amplitudes. Amplitudes are interleaved (re, im)
+// as in the caller's memory, of any alignment. Everything is accumulated in double, whatever the precision of the state,
+// in an order that depends on the length alone.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace qfast {
+
+template <class T>
+struct ReduceKernels {
+  // Sum of |a_i|^2.
+  double (*norm_squared)(const T* a, std::size_t length);
+  // Sum of conj(a_i) b_i: real and imaginary part.
+  void (*inner_product)(const T* a, const T* b, std::size_t length, double* result);
+  // sums[i] += |a_i|^2.
+  void (*add_squares)(const T* a, std::size_t length, double* sums);
+  // out[i] = |a_0|^2 + … + |a_i|^2. Never decreases, and stays equal exactly where a_i is zero.
+  void (*cumulative)(const T* a, std::size_t length, double* out);
+  // With q_i = conj(b_(i ^ x)) a_i: the sum over i of (-1)^(bits in i & z) times Re q_i or Im q_i. length is a power of
+  // two and x, z < length.
+  double (*signed_overlap)(const T* a, const T* b, std::size_t length, std::uint64_t x, std::uint64_t z, bool imaginary);
+  // The q_i themselves; re or im may be null.
+  void (*overlaps)(const T* a, const T* b, std::size_t length, std::uint64_t x, double* re, double* im);
+};
+
+// Kernels that see no amplitudes.
+struct RealKernels {
+  // In place, out[z] = sum over i of (-1)^(bits in i & z) in[i]: the Walsh–Hadamard transform, 2^log2_length numbers.
+  void (*walsh_hadamard)(double* values, int log2_length);
+  // out[i] = the uniform of (seed, first_shot + i, site), bit for bit that of base/philox.h.
+  void (*philox_uniforms)(std::uint64_t seed, std::uint64_t first_shot, std::uint64_t site, std::size_t count,
+                          double* out);
+};
+
+}  // namespace qfast

@@ -1,0 +1,88 @@
+// Drawing basis states from a state. Shot s of site t takes the uniform u(seed, s, t) of base/philox.h (or the
+// caller's) and finds the first index i whose cumulative probability exceeds u times the norm: an outcome is a function
+// of the state and of the shot's number, whatever else is drawn, in whatever order, on however many threads.
+//
+// Memory: one number per 4096 amplitudes, and at most 96 MiB of shots in flight.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "base/cancel.h"
+#include "base/types.h"
+#include "run/state_view.h"
+
+namespace qfast {
+
+// Which shots: uniforms u(seed, first_shot + i, site), i < num_shots.
+struct ShotRange {
+  std::uint64_t seed = 0;
+  std::uint64_t first_shot = 0;
+  std::int64_t num_shots = 0;
+  std::uint64_t site = 0;
+};
+
+// Outcomes in ascending order and how often each came; only those that came.
+struct Histogram {
+  std::vector<std::uint64_t> outcomes;
+  std::vector<std::int64_t> counts;
+};
+
+// The bits of a basis state that were asked for: bit j of the outcome is bit qubits[j] of the index.
+class QFAST_API OutcomeBits {
+ public:
+  // At most 64 qubits, repeated ones allowed.
+  OutcomeBits(int num_qubits, std::span<const int> qubits);
+
+  int num_bits() const { return num_bits_; }
+  bool is_identity() const { return is_identity_; }  // all qubits in order: an outcome is its index
+  std::uint64_t operator()(std::uint64_t index) const {
+    if (is_identity_) return index;
+    std::uint64_t outcome = 0;
+    for (std::size_t byte = 0; byte < tables_.size() / 256; ++byte, index >>= 8) {
+      outcome |= tables_[256 * byte + (index & 255)];
+    }
+    return outcome;
+  }
+
+ private:
+  int num_bits_;
+  bool is_identity_;
+  std::vector<std::uint64_t> tables_;  // for each byte of the index, its share of the outcome
+};
+
+class QFAST_API Sampler {
+ public:
+  // Reads the state once. It must stay as it is while the sampler is in use. Throws Error(kInput) if its norm is zero
+  // or not finite.
+  Sampler(const StateView& state, Isa isa, int threads);
+
+  double norm_squared() const { return cumulative_.back(); }
+
+  // indices[i] is the basis state of uniforms[i], each in [0, 1). Order is kept.
+  void find(std::span<const double> uniforms, std::int64_t* indices, int threads, CancelToken* cancel = nullptr) const;
+
+  // indices[i] is the basis state of shot first_shot + i.
+  void sample(const ShotRange& shots, std::int64_t* indices, int threads, CancelToken* cancel = nullptr) const;
+
+  // How often each outcome comes in these shots.
+  Histogram count(const ShotRange& shots, const OutcomeBits& bits, int threads, CancelToken* cancel = nullptr) const;
+
+ private:
+  class Block;
+  struct Batch;
+  std::uint32_t block_of(double value) const;
+  void sort_by_block(Batch& batch, std::span<const double> uniforms, bool keep_order, int threads) const;
+  template <class Visit>
+  void visit_blocks(const Batch& batch, int threads, CancelToken* cancel, const Visit& visit) const;
+  void fill_uniforms(const ShotRange& shots, std::int64_t first, std::span<double> uniforms, int threads) const;
+
+  StateView state_;
+  Isa isa_;
+  std::size_t block_size_;
+  std::vector<double> cumulative_;    // [b]: norm of the blocks before block b; one more entry than blocks
+  std::vector<std::uint32_t> guide_;  // [c]: first block that a value in cell c of [0, norm) can lie in
+};
+
+}  // namespace qfast
