@@ -15,7 +15,8 @@
 
 namespace qfast::QFAST_SIMD_NS {
 
-#define QFAST_INLINE inline __attribute__((always_inline))
+#define QFAST_INLINE static inline __attribute__((always_inline))
+#define QFAST_LAMBDA __attribute__((always_inline))
 
 template <class T>
 struct Vec;
@@ -118,7 +119,7 @@ QFAST_INLINE X fnma(X a, X b, X c) {
 #define QFAST_ZIPHI_16 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
 
 #define QFAST_BY_LANES(T, what, a, b)                       \
-  ([](V<T> a_, V<T> b_) {                                   \
+  ([](V<T> a_, V<T> b_) QFAST_LAMBDA {                                   \
     if constexpr (kLanes<T> == 2) {                         \
       return QFAST_SHUFFLE(T, a_, b_, QFAST_##what##_2);    \
     } else if constexpr (kLanes<T> == 4) {                  \

@@ -1,0 +1,115 @@
+// Program and the gate table.
+#include <pybind11/numpy.h>
+#include <pybind11/stl.h>
+
+#include <cstring>
+
+#include "base/cpu_features.h"
+#include "base/error.h"
+#include "bindings/register.h"
+#include "circuit/gates.h"
+#include "plan/matrices.h"
+#include "run/program.h"
+
+namespace py = pybind11;
+
+namespace qfast {
+namespace {
+
+template <class T>
+using Column = py::array_t<T, py::array::c_style>;
+
+template <class T>
+std::vector<T> copy(const Column<T>& column) {
+  return {column.data(), column.data() + column.size()};
+}
+
+Program make_program(std::int32_t num_qubits, const Column<std::uint16_t>& opcodes,
+                     const Column<std::uint16_t>& num_controls, const Column<std::uint64_t>& ctrl_states,
+                     const Column<std::int32_t>& data, const Column<std::int64_t>& qubit_end,
+                     const Column<std::int32_t>& qubits, const Column<std::int64_t>& param_end,
+                     const Column<double>& params, const std::vector<Column<Complex>>& complex_data,
+                     const std::vector<Column<std::int64_t>>& integer_data, const Column<std::int64_t>& expr_slots,
+                     const Column<std::int64_t>& expr_code_end, const Column<std::int32_t>& expr_code,
+                     const Column<double>& expr_constants, std::int64_t num_parameters, const std::string& precision,
+                     const std::string& isa, int tile_qubits) {
+  FlatCircuit c;
+  c.num_qubits = num_qubits;
+  c.opcodes = copy(opcodes);
+  c.num_controls = copy(num_controls);
+  c.ctrl_states = copy(ctrl_states);
+  c.data = copy(data);
+  c.qubit_end = copy(qubit_end);
+  c.qubits = copy(qubits);
+  c.param_end = copy(param_end);
+  c.params = copy(params);
+  for (const auto& item : complex_data) c.complex_data.push_back(copy(item));
+  for (const auto& item : integer_data) c.integer_data.push_back(copy(item));
+  c.expressions.slots = copy(expr_slots);
+  c.expressions.code_end = copy(expr_code_end);
+  c.expressions.code = copy(expr_code);
+  c.expressions.constants = copy(expr_constants);
+  c.expressions.num_parameters = num_parameters;
+  const Isa chosen = isa_from_name(isa);
+  const py::gil_scoped_release unlocked;
+  return Program(std::move(c), precision == "complex64" ? Precision::kComplex64 : Precision::kComplex128, chosen,
+                 PlanOptions{tile_qubits});
+}
+
+void run(const Program& program, const py::array& state, bool from_zero, const Column<double>& values, int threads,
+         CancelToken* cancel) {
+  const char wanted = program.precision() == Precision::kComplex64 ? 'F' : 'D';
+  const auto size = static_cast<py::ssize_t>(std::int64_t{1} << program.num_qubits());
+  if (state.dtype().char_() != wanted || state.ndim() != 1 || state.shape(0) != size ||
+      !(state.flags() & py::array::c_style) || !state.writeable()) {
+    throw Error(ErrorKind::kInput, "state must be a writable C-contiguous array of shape (" + std::to_string(size) +
+                                       ",) and dtype " + (wanted == 'F' ? "complex64" : "complex128"));
+  }
+  void* amplitudes = const_cast<void*>(state.data());
+  const std::span<const double> given{values.data(), static_cast<std::size_t>(values.size())};
+  const RunOptions options{std::max(threads, 1), cancel};
+  const py::gil_scoped_release unlocked;
+  program.run(amplitudes, from_zero ? Start::kZero : Start::kGiven, given, options);
+}
+
+py::array_t<Complex> gate_matrix(int opcode, const std::vector<double>& params) {
+  if (opcode < 0 || opcode >= kNumGates || gate_table()[static_cast<std::size_t>(opcode)].matrix == nullptr) {
+    throw Error(ErrorKind::kGate, "opcode " + std::to_string(opcode) + " has no fixed matrix");
+  }
+  const GateRow& row = gate_table()[static_cast<std::size_t>(opcode)];
+  if (static_cast<int>(params.size()) != row.num_params) {
+    throw Error(ErrorKind::kGate, "gate '" + std::string(row.name) + "' takes " + std::to_string(row.num_params) +
+                                      " parameters, got " + std::to_string(params.size()));
+  }
+  const py::ssize_t dim = py::ssize_t{1} << row.num_targets;
+  py::array_t<Complex> out({dim, dim});
+  row.matrix(params.data(), out.mutable_data());
+  return out;
+}
+
+}  // namespace
+
+void register_program(py::module_& m) {
+  py::class_<Program>(m, "Program")
+      .def(py::init(&make_program), py::arg("num_qubits"), py::arg("opcodes"), py::arg("num_controls"),
+           py::arg("ctrl_states"), py::arg("data"), py::arg("qubit_end"), py::arg("qubits"), py::arg("param_end"),
+           py::arg("params"), py::arg("complex_data"), py::arg("integer_data"), py::arg("expr_slots"),
+           py::arg("expr_code_end"), py::arg("expr_code"), py::arg("expr_constants"), py::arg("num_parameters"),
+           py::arg("precision"), py::arg("isa"), py::arg("tile_qubits"))
+      .def_property_readonly("num_qubits", &Program::num_qubits)
+      .def("run", &run, py::arg("state").noconvert(), py::arg("from_zero"), py::arg("values"), py::arg("threads"),
+           py::arg("cancel").none(true))
+      .def("explain", &Program::explain);
+
+  m.def("gate_table", [] {
+    py::list rows;
+    for (const GateRow& row : gate_table()) {
+      rows.append(py::make_tuple(std::string(row.name), static_cast<int>(row.own_controls),
+                                 static_cast<int>(row.num_targets), static_cast<int>(row.num_params)));
+    }
+    return rows;
+  });
+  m.def("gate_matrix", &gate_matrix, py::arg("opcode"), py::arg("params"));
+}
+
+}  // namespace qfast

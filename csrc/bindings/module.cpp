@@ -1,0 +1,14 @@
+// The extension qfast._core: short registrations, one per file.
+#include <pybind11/pybind11.h>
+
+#include "bindings/register.h"
+
+PYBIND11_MODULE(_core, m) {
+  m.doc() = "The C++ core of qfast.";
+  qfast::register_errors(m);
+  qfast::register_program(m);
+  qfast::register_qasm(m);
+  qfast::register_reduce(m);
+  qfast::register_roofline(m);
+  qfast::register_system(m);
+}

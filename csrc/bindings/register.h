@@ -1,0 +1,15 @@
+// The registrations that module.cpp calls.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+namespace qfast {
+
+void register_errors(pybind11::module_& m);
+void register_program(pybind11::module_& m);
+void register_qasm(pybind11::module_& m);
+void register_reduce(pybind11::module_& m);
+void register_roofline(pybind11::module_& m);
+void register_system(pybind11::module_& m);
+
+}  // namespace qfast

@@ -1,0 +1,20 @@
+// The kernels for baseline; compiled with that ISA's flags. Only kernel_table() is visible outside.
+#include "kernels/kernel_table.h"
+
+#define QFAST_SIMD_NS isa_baseline
+#define QFAST_SIMD_BYTES 16
+
+#include "kernels/simd.h"
+#include "kernels/reduce.inl"
+#include "kernels/roofline.inl"
+#include "kernels/tile.inl"
+
+namespace qfast::isa_baseline {
+
+const KernelTable* kernel_table() {
+  static constexpr KernelTable kTable{tile_kernels<float>(), tile_kernels<double>(), reduce_kernels<float>(),
+                                      reduce_kernels<double>(), real_kernels(), roofline_kernels()};
+  return &kTable;
+}
+
+}  // namespace qfast::isa_baseline

@@ -1,0 +1,80 @@
+// A plan with numbers: every step's constants for one set of parameter values.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <memory>
+#include <new>
+#include <span>
+#include <vector>
+
+#include "circuit/flat.h"
+#include "plan/plan.h"
+
+namespace qfast {
+
+// Growing array of numbers, aligned for the widest vectors.
+template <class T>
+class Arena {
+ public:
+  // Appends `count` numbers and returns their offset, a multiple of 64 bytes where `is_table`.
+  std::size_t reserve(std::size_t count, bool is_table) {
+    constexpr std::size_t kStep = 64 / sizeof(T);
+    if (is_table) size_ = (size_ + kStep - 1) / kStep * kStep;
+    const std::size_t at = size_;
+    if (at + count > capacity_) grow(at + count);
+    size_ = at + count;
+    return at;
+  }
+  T* data() { return numbers_.get(); }
+  const T* data() const { return numbers_.get(); }
+  std::size_t size() const { return size_; }
+  void clear() { size_ = 0; }
+
+ private:
+  struct Free {
+    void operator()(T* p) const { ::operator delete[](p, std::align_val_t{64}); }
+  };
+  void grow(std::size_t needed) {
+    capacity_ = needed * 2 + 1024;
+    std::unique_ptr<T[], Free> wider(static_cast<T*>(::operator new[](capacity_ * sizeof(T), std::align_val_t{64})));
+    std::copy(numbers_.get(), numbers_.get() + size_, wider.get());
+    numbers_ = std::move(wider);
+  }
+  std::unique_ptr<T[], Free> numbers_;
+  std::size_t size_ = 0, capacity_ = 0;
+};
+
+struct BoundStep {
+  std::size_t constants = 0;             // offset in the arena
+  const DiagonalGroup* group = nullptr;  // diagonal steps
+  OuterCondition condition;
+  std::uint16_t code = 0;
+};
+
+struct BoundOp {
+  const TileOp* op;
+  std::size_t first_step = 0, last_step = 0;  // kBlock
+  std::size_t matrix = 0, lane_mask = 0;      // kMatrix: offsets in the arena
+};
+
+struct BoundSweep {
+  std::vector<BoundOp> ops;
+  Complex scale{1.0, 0.0};  // what the normalised steps have left out; applied on the way back to memory
+};
+
+template <class T>
+struct BoundPlan {
+  Arena<T> arena;
+  std::vector<BoundStep> steps;
+  std::vector<BoundSweep> sweeps;
+};
+
+// Computes all numbers. `values` are the circuit's parameters in order.
+template <class T>
+void bind(const Plan& plan, const FlatCircuit& circuit, const double* values, BoundPlan<T>& out);
+
+extern template void bind<float>(const Plan&, const FlatCircuit&, const double*, BoundPlan<float>&);
+extern template void bind<double>(const Plan&, const FlatCircuit&, const double*, BoundPlan<double>&);
+
+}  // namespace qfast

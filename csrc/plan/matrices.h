@@ -1,0 +1,39 @@
+// Matrices of single operations of a flat circuit.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "circuit/flat.h"
+#include "circuit/gates.h"
+
+namespace qfast {
+
+// One row of a flat circuit, with its qubits split into controls (extra ones, then the gate's own) and targets.
+struct Operation {
+  const GateRow* row;
+  const std::int32_t* qubits;  // controls, then targets
+  int num_controls;
+  int num_targets;
+  std::uint64_t control_state;  // bit j: value of control j at which the gate acts
+  std::int64_t first_param;
+  std::int32_t data;
+  std::uint16_t opcode;
+};
+
+Operation operation_at(const FlatCircuit& circuit, std::int64_t index);
+
+// The 2^t x 2^t row-major matrix on the targets (not the controls). `params` are the circuit's parameter slots with
+// every expression evaluated.
+void target_matrix(const FlatCircuit& circuit, const Operation& op, const double* params, std::vector<Complex>& out);
+
+// The same with the controls as the least significant qubits: 2^(c+t) x 2^(c+t).
+void full_matrix(const FlatCircuit& circuit, const Operation& op, const double* params, std::vector<Complex>& out);
+
+// True when the gate is diagonal for every parameter value, judged from its matrix or its data.
+bool is_diagonal(const std::vector<Complex>& matrix, int dim);
+
+// Evaluates every expression slot: params = the circuit's own with the expressions' values filled in.
+void evaluate_parameters(const FlatCircuit& circuit, const double* values, std::vector<double>& params);
+
+}  // namespace qfast

@@ -1,0 +1,298 @@
+#include "run/executor.h"
+
+#include <algorithm>
+#include <bit>
+#include <memory>
+#include <new>
+
+#include "base/bits.h"
+#include "base/thread_pool.h"
+
+namespace qfast {
+namespace {
+
+std::size_t to_size(std::int64_t i) { return static_cast<std::size_t>(i); }
+
+// Memory offset of every vector of a tile, split into a table for the low bits of its number and one for the rest.
+void make_map(const std::vector<std::int32_t>& memory_bits, int lane_bits, std::vector<std::uint64_t>& high,
+              std::vector<std::uint64_t>& low, std::uint32_t& padding) {
+  const int vector_bits = static_cast<int>(memory_bits.size()) - lane_bits;
+  const auto offset = [&](std::uint64_t v, int first, int last) {
+    std::uint64_t sum = 0;
+    for (int b = first; b < last; ++b) {
+      const std::int32_t m = memory_bits[to_size(lane_bits + b)];
+      if (m >= 0 && ((v >> (b - first)) & 1)) sum |= std::uint64_t{1} << m;
+    }
+    return sum;
+  };
+  const int split = std::min(kMapLowBits, vector_bits);
+  low.resize(std::size_t{1} << split);
+  high.resize(std::size_t{1} << (vector_bits - split));
+  for (std::size_t v = 0; v < low.size(); ++v) low[v] = offset(v, 0, split);
+  for (std::size_t v = 0; v < high.size(); ++v) high[v] = offset(v, split, vector_bits);
+  padding = 0;
+  for (int b = 0; b < vector_bits; ++b) {
+    if (memory_bits[to_size(lane_bits + b)] < 0) padding |= 1u << b;
+  }
+}
+
+// A worker's tile, its scratch and its list of live steps; kept from run to run.
+template <class T>
+class Workspace {
+ public:
+  static Workspace& of_this_thread() {
+    static thread_local Workspace workspace;
+    return workspace;
+  }
+
+  void prepare(std::size_t tile_numbers, std::size_t scratch_numbers) {
+    reserve(tile_, tile_size_, tile_numbers);
+    reserve(scratch_, scratch_size_, scratch_numbers);
+  }
+
+  T* tile() { return tile_.get(); }
+  T* scratch() { return scratch_.get(); }
+  std::vector<LiveStep<T>> steps;
+  std::vector<std::size_t> steps_end;  // per op
+
+ private:
+  struct Free {
+    void operator()(T* p) const { ::operator delete[](p, std::align_val_t{4096}); }
+  };
+  using Buffer = std::unique_ptr<T[], Free>;
+  static void reserve(Buffer& buffer, std::size_t& size, std::size_t wanted) {
+    if (wanted <= size) return;
+    buffer.reset(static_cast<T*>(::operator new[](wanted * sizeof(T), std::align_val_t{4096})));
+    size = wanted;
+  }
+  Buffer tile_, scratch_;
+  std::size_t tile_size_ = 0, scratch_size_ = 0;
+};
+
+template <class T>
+class Run {
+ public:
+  Run(const Plan& plan, const std::vector<SweepLayout>& layouts, const BoundPlan<T>& bound,
+      const TileKernels<T>& kernels, T* amplitudes, Start start, CancelToken* cancel)
+      : plan_(plan), layouts_(layouts), bound_(bound), kernels_(kernels), amplitudes_(amplitudes), start_(start),
+        cancel_(cancel) {}
+
+  std::uint64_t num_tiles(std::size_t s) const { return std::uint64_t{1} << std::popcount(active_outer(s)); }
+
+  void work(int worker, int num_workers, SpinBarrier& barrier) {
+    Workspace<T>& space = Workspace<T>::of_this_thread();
+    space.prepare(std::size_t{2} << plan_.tile_bits, scratch_numbers());
+    for (std::size_t s = 0; s < plan_.sweeps.size(); ++s) {
+      if (s > 0) barrier.arrive_and_wait();
+      sweep(s, worker, num_workers, space);
+    }
+    if (start_ == Start::kZero) {
+      barrier.arrive_and_wait();
+      clear_uncovered(worker, num_workers);
+    }
+  }
+
+ private:
+  std::uint64_t active_outer(std::size_t s) const {
+    const SweepLayout& layout = layouts_[s];
+    return start_ == Start::kZero ? layout.outer_mask & layout.covered : layout.outer_mask;
+  }
+
+  std::size_t scratch_numbers() const {
+    std::size_t widest = 0;
+    for (const Sweep& sweep : plan_.sweeps) {
+      for (const TileOp& op : sweep.ops) {
+        if (op.kind == TileOp::Kind::kMatrix) widest = std::max(widest, op.targets.size());
+      }
+    }
+    return widest == 0 ? 0 : std::size_t{2} << (widest + to_size(plan_.lane_bits));
+  }
+
+  bool is_cancelled() const { return cancel_ && cancel_->cancelled.load(std::memory_order_relaxed); }
+
+  void sweep(std::size_t s, int worker, int num_workers, Workspace<T>& space) {
+    const SweepLayout& layout = layouts_[s];
+    const std::uint64_t outer = active_outer(s), count = num_tiles(s);
+    const std::uint64_t first = count * static_cast<std::uint64_t>(worker) / static_cast<std::uint64_t>(num_workers);
+    const std::uint64_t last =
+        count * (static_cast<std::uint64_t>(worker) + 1) / static_cast<std::uint64_t>(num_workers);
+    const TileMap load_map{layout.load_high.data(), layout.load_low.data(), num_vectors()};
+    const TileMap store_map{layout.store_high.data(), layout.store_low.data(), num_vectors()};
+    const std::uint32_t zero_mask = layout.padding | unwritten_vectors(s);
+    const bool is_first = start_ == Start::kZero && layout.covered == 0;
+    const BoundSweep& bound = bound_.sweeps[s];
+    const bool is_identity_without_steps = !layout.moves && bound.scale == Complex{1.0, 0.0} && zero_mask == 0;
+    for (std::uint64_t t = first; t < last; ++t) {
+      if (is_cancelled()) return;
+      const std::uint64_t base = deposit_bits(t, outer);
+      collect_live_steps(bound, base, space);
+      if (!space.steps.empty() || !is_identity_without_steps || is_first || has_matrices_) {
+        T* memory = amplitudes_ + 2 * base;
+        if (is_first) {
+          make_zero_state(space.tile());
+        } else {
+          kernels_.load(space.tile(), memory, load_map, zero_mask);
+        }
+        Prefetch prefetch;
+        if (t + 1 < last && zero_mask == 0 && layout.blocks_per_tile > 0) {
+          prefetch.base = reinterpret_cast<const char*>(amplitudes_ + 2 * deposit_bits(t + 1, outer));
+          prefetch.high = load_map.high;
+          prefetch.low = load_map.low;
+          prefetch.end = load_map.num_vectors;
+          prefetch.per_block = (load_map.num_vectors + layout.blocks_per_tile - 1) / layout.blocks_per_tile;
+        }
+        run_ops(bound, base, space, prefetch);
+        kernels_.store(space.tile(), memory, store_map, layout.store_padding, static_cast<T>(bound.scale.real()),
+                       static_cast<T>(bound.scale.imag()));
+      }
+      if (cancel_) cancel_->work_done.fetch_add(1, std::memory_order_relaxed);
+    }
+  }
+
+  std::uint32_t num_vectors() const { return 1u << (plan_.tile_bits - plan_.lane_bits); }
+
+  // Vector-index bits whose amplitudes no sweep has written yet: zero in the state, garbage in memory.
+  std::uint32_t unwritten_vectors(std::size_t s) const {
+    if (start_ != Start::kZero) return 0;
+    std::uint32_t mask = 0;
+    const auto& bits = plan_.sweeps[s].tile_bits;
+    for (std::size_t k = to_size(plan_.lane_bits); k < bits.size(); ++k) {
+      if (bits[k] >= 0 && !((layouts_[s].covered >> bits[k]) & 1)) mask |= 1u << (k - to_size(plan_.lane_bits));
+    }
+    return mask;
+  }
+
+  void make_zero_state(T* tile) const {
+    std::fill(tile, tile + (std::size_t{2} << plan_.tile_bits), T(0));
+    tile[0] = T(1);
+  }
+
+  static bool holds(const OuterCondition& c, std::uint64_t base) { return (base & c.mask) == c.value; }
+
+  void collect_live_steps(const BoundSweep& sweep, std::uint64_t base, Workspace<T>& space) {
+    space.steps.clear();
+    space.steps_end.clear();
+    has_matrices_here(sweep, base);
+    for (const BoundOp& op : sweep.ops) {
+      for (std::size_t i = op.first_step; i < op.last_step; ++i) {
+        const BoundStep& step = bound_.steps[i];
+        if (!holds(step.condition, base)) continue;
+        LiveStep<T> live{bound_.arena.data() + step.constants, nullptr, step.code};
+        if (step.group) {
+          live.constants += slice_offset(*step.group, base);
+          live.block_offset = step.group->block_offset.data();
+        }
+        space.steps.push_back(live);
+      }
+      space.steps_end.push_back(space.steps.size());
+    }
+  }
+
+  static std::size_t slice_offset(const DiagonalGroup& group, std::uint64_t base) {
+    if (group.is_parity) return static_cast<std::size_t>(parity(base & group.outer_mask)) << (group.inner_bits + 1);
+    std::size_t slice = 0;
+    for (std::size_t k = 0; k < group.outer_bits.size(); ++k) slice |= ((base >> group.outer_bits[k]) & 1) << k;
+    return slice << (group.inner_bits + 1);
+  }
+
+  void has_matrices_here(const BoundSweep& sweep, std::uint64_t base) {
+    has_matrices_ = std::ranges::any_of(sweep.ops, [&](const BoundOp& op) {
+      return op.op->kind == TileOp::Kind::kMatrix && holds(op.op->condition, base);
+    });
+  }
+
+  void run_ops(const BoundSweep& sweep, std::uint64_t base, Workspace<T>& space, Prefetch& prefetch) {
+    std::size_t first = 0;
+    for (std::size_t k = 0; k < sweep.ops.size(); ++k) {
+      const BoundOp& op = sweep.ops[k];
+      const std::size_t last = space.steps_end[k];
+      if (op.op->kind == TileOp::Kind::kBlock) {
+        if (last > first) {
+          kernels_.run_block(space.tile(), op.op->geometry, space.steps.data() + first, static_cast<int>(last - first),
+                             &prefetch);
+        }
+      } else if (holds(op.op->condition, base)) {
+        kernels_.run_matrix(space.tile(), op.op->geometry, op.op->targets.data(),
+                            static_cast<int>(op.op->targets.size()), bound_.arena.data() + op.matrix,
+                            bound_.arena.data() + op.lane_mask, space.scratch());
+      }
+      first = last;
+    }
+  }
+
+  // Qubits that no sweep has touched: every amplitude with one of them at 1 is zero and has not been written.
+  void clear_uncovered(int worker, int num_workers) {
+    const std::uint64_t all = low_mask(plan_.num_qubits);
+    const std::uint64_t covered = layouts_.empty() ? 0 : layouts_.back().covered | layouts_.back().tile_mask;
+    const std::uint64_t uncovered = all & ~covered;
+    if (uncovered == 0) return;
+    const int run_bits = std::countr_zero(uncovered);
+    const std::uint64_t count = (all + 1) >> run_bits;
+    const auto part = [&](int w) { return count * static_cast<std::uint64_t>(w) / static_cast<std::uint64_t>(num_workers); };
+    for (std::uint64_t r = part(worker); r < part(worker + 1); ++r) {
+      if (((r << run_bits) & uncovered) == 0) continue;
+      T* from = amplitudes_ + (r << (run_bits + 1));
+      std::fill(from, from + (std::uint64_t{2} << run_bits), T(0));
+    }
+    if (layouts_.empty() && worker == 0) amplitudes_[0] = T(1), amplitudes_[1] = T(0);
+  }
+
+  const Plan& plan_;
+  const std::vector<SweepLayout>& layouts_;
+  const BoundPlan<T>& bound_;
+  const TileKernels<T>& kernels_;
+  T* amplitudes_;
+  Start start_;
+  CancelToken* cancel_;
+  bool has_matrices_ = false;
+};
+
+}  // namespace
+
+std::vector<SweepLayout> lay_out(const Plan& plan) {
+  std::vector<SweepLayout> layouts;
+  std::uint64_t covered = 0;
+  for (const Sweep& sweep : plan.sweeps) {
+    SweepLayout l;
+    make_map(sweep.tile_bits, plan.lane_bits, l.load_high, l.load_low, l.padding);
+    make_map(sweep.store_bits, plan.lane_bits, l.store_high, l.store_low, l.store_padding);
+    for (const std::int32_t b : sweep.outer_bits) l.outer_mask |= std::uint64_t{1} << b;
+    l.tile_mask = low_mask(plan.num_qubits) & ~l.outer_mask;
+    l.covered = covered;
+    covered |= l.tile_mask;
+    l.moves = sweep.tile_bits != sweep.store_bits;
+    for (const TileOp& op : sweep.ops) {
+      if (op.kind == TileOp::Kind::kBlock) l.blocks_per_tile += op.geometry.num_blocks;
+    }
+    layouts.push_back(std::move(l));
+  }
+  return layouts;
+}
+
+template <class T>
+bool execute(const Plan& plan, const std::vector<SweepLayout>& layouts, const BoundPlan<T>& bound,
+             const TileKernels<T>& kernels, T* amplitudes, Start start, const RunOptions& options) {
+  Run<T> shape(plan, layouts, bound, kernels, amplitudes, start, options.cancel);
+  std::uint64_t total = 0, most = 1;
+  for (std::size_t s = 0; s < layouts.size(); ++s) {
+    total += shape.num_tiles(s);
+    most = std::max(most, shape.num_tiles(s));
+  }
+  if (options.cancel) {
+    options.cancel->work_done.store(0);
+    options.cancel->work_total.store(total);
+  }
+  const int threads = static_cast<int>(std::min<std::uint64_t>(static_cast<std::uint64_t>(options.threads), most));
+  ThreadPool::instance().parallel_region(threads, [&](int worker, int num_workers, SpinBarrier& barrier) {
+    Run<T> run = shape;
+    run.work(worker, num_workers, barrier);
+  });
+  return !(options.cancel && options.cancel->cancelled.load());
+}
+
+template bool execute<float>(const Plan&, const std::vector<SweepLayout>&, const BoundPlan<float>&,
+                             const TileKernels<float>&, float*, Start, const RunOptions&);
+template bool execute<double>(const Plan&, const std::vector<SweepLayout>&, const BoundPlan<double>&,
+                              const TileKernels<double>&, double*, Start, const RunOptions&);
+
+}  // namespace qfast

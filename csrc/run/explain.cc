@@ -1,0 +1,75 @@
+#include "run/explain.h"
+
+#include <array>
+#include <sstream>
+
+#include "base/cpu_features.h"
+
+namespace qfast {
+namespace {
+
+constexpr std::array<const char*, 5> kNodeNames = {"one_qubit", "two_qubit", "diagonal", "parity", "matrix"};
+constexpr std::array<const char*, 5> kStepNames = {"one_qubit", "two_qubit", "diagonal", "lane_swap", "exchange"};
+
+// Real operations per amplitude of one planned step, as the kernels do them.
+double step_flops(const Plan& plan, const PlanStep& step) {
+  switch (step.kind) {
+    case PlanStep::Kind::kOne:
+    case PlanStep::Kind::kTwo:
+      return 2 * node_cost(plan.lowered.nodes[static_cast<std::size_t>(step.index)]);
+    case PlanStep::Kind::kDiagonal: return 6;
+    case PlanStep::Kind::kSwapLane:
+    case PlanStep::Kind::kFlip: return 0;
+  }
+  return 0;
+}
+
+template <std::size_t N>
+void write_counts(std::ostream& out, const std::array<const char*, N>& names, const std::array<int, N>& counts) {
+  out << '{';
+  for (std::size_t k = 0; k < N; ++k) out << (k ? ", " : "") << '"' << names[k] << "\": " << counts[k];
+  out << '}';
+}
+
+}  // namespace
+
+std::string explain_plan(const Plan& plan, Precision precision, Isa isa) {
+  std::ostringstream out;
+  out << "{\"num_qubits\": " << plan.num_qubits << ", \"tile_qubits\": " << plan.tile_bits << ", \"isa\": \""
+      << isa_name(isa) << "\", \"precision\": \"" << (precision == Precision::kComplex64 ? "complex64" : "complex128")
+      << "\", \"nodes\": ";
+  std::array<int, 5> nodes{};
+  for (const Node& n : plan.lowered.nodes) ++nodes[static_cast<std::size_t>(n.kind)];
+  write_counts(out, kNodeNames, nodes);
+  out << ", \"sweeps\": [";
+  double flops = 0;
+  for (std::size_t s = 0; s < plan.sweeps.size(); ++s) {
+    const Sweep& sweep = plan.sweeps[s];
+    std::array<int, 5> steps{};
+    int blocks = 0, matrices = 0;
+    double sweep_flops = 0;
+    for (const TileOp& op : sweep.ops) {
+      if (op.kind == TileOp::Kind::kMatrix) {
+        ++matrices;
+        sweep_flops += 2 * node_cost(plan.lowered.nodes[static_cast<std::size_t>(op.node)]);
+      } else {
+        ++blocks;
+      }
+      for (const PlanStep& step : op.steps) {
+        ++steps[static_cast<std::size_t>(step.kind)];
+        sweep_flops += step_flops(plan, step);
+      }
+    }
+    flops += sweep_flops;
+    out << (s ? ", " : "") << "{\"tile_bits\": [";
+    for (std::size_t k = 0; k < sweep.tile_bits.size(); ++k) out << (k ? ", " : "") << sweep.tile_bits[k];
+    out << "], \"blocks\": " << blocks << ", \"matrices\": " << matrices << ", \"steps\": ";
+    write_counts(out, kStepNames, steps);
+    out << ", \"flops_per_amplitude\": " << sweep_flops
+        << ", \"moves\": " << (sweep.tile_bits != sweep.store_bits ? "true" : "false") << '}';
+  }
+  out << "], \"passes\": " << plan.sweeps.size() << ", \"flops_per_amplitude\": " << flops << '}';
+  return out.str();
+}
+
+}  // namespace qfast

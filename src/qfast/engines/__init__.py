@@ -1,0 +1,139 @@
+"""Engines: native (C++), numba and reference behind one interface, and the choice among them."""
+
+from __future__ import annotations
+
+import importlib.util
+import threading
+from collections.abc import Callable
+
+from qfast._typing import EngineName, Isa
+from qfast.engines import native
+from qfast.engines._base import AMPLITUDE_BYTES, CancelToken, Engine, PreparedCircuit
+from qfast.engines.reference import ReferenceEngine
+from qfast.errors import EngineError
+
+__all__ = [
+    "AMPLITUDE_BYTES",
+    "AUTO_ORDER",
+    "CancelToken",
+    "Engine",
+    "PreparedCircuit",
+    "available",
+    "select",
+    "unavailable_reason",
+]
+
+AUTO_ORDER: tuple[EngineName, ...] = ("native", "numba", "reference")
+"""What ``engine="auto"`` tries, in order."""
+
+_lock = threading.Lock()
+_loaded: dict[tuple[str, str | None], Engine] = {}
+
+
+def select(name: str = "auto", isa: str | None = None, array_backend: str = "numpy") -> Engine:
+    """Return an engine.
+
+    Parameters
+    ----------
+    name : {"auto", "native", "numba", "reference"}
+        ``"auto"`` takes the first of `AUTO_ORDER` that is available. A named engine is returned or refused; another
+        one never takes its place.
+    isa : {"baseline", "avx2", "avx512"}, optional
+        Force the native engine's instruction set; by default the best that this CPU has.
+    array_backend : str, default "numpy"
+        Array library of the reference engine: "numpy", "torch", "cupy" or "cupynumeric".
+
+    Returns
+    -------
+    Engine
+        Always the same object for the same arguments.
+
+    Raises
+    ------
+    EngineError
+        The engine, the ISA or the array library is absent; the message says why.
+
+    Examples
+    --------
+    >>> select("reference").name
+    'reference'
+    """
+    key = (name, isa if name != "reference" else array_backend)
+    engine = _loaded.get(key)
+    if engine is None:
+        with _lock:
+            engine = _loaded.get(key) or _load(name, isa, array_backend)
+            _loaded[key] = engine
+    return engine
+
+
+def available() -> dict[str, list[str]]:
+    """Return the engines that can run here, best first, with the ISAs each can be forced to.
+
+    Examples
+    --------
+    >>> "reference" in available()
+    True
+    """
+    return {
+        name: native.isas() if name == "native" else [] for name in AUTO_ORDER if unavailable_reason(name) is None
+    }
+
+
+def unavailable_reason(name: str) -> str | None:
+    """Say why an engine cannot run here; None if it can."""
+    if name == "native":
+        return native.unavailable_reason()
+    if name == "numba" and importlib.util.find_spec("numba") is None:
+        return "the package numba is not installed; install it with: pip install 'qfast-sim[numba]'"
+    return None
+
+
+def _load(name: str, isa: str | None, array_backend: str) -> Engine:
+    if name == "auto":
+        return _load_best(isa, array_backend)
+    if name not in _LOADERS:
+        raise EngineError(f"unknown engine {name!r}; known are 'auto', {', '.join(map(repr, AUTO_ORDER))}")
+    reason = unavailable_reason(name)
+    if reason is not None:
+        raise EngineError(f"engine {name!r} was forced but is not available here: {reason}")
+    if isa is not None and name != "native":
+        raise EngineError(
+            f"ISA {isa!r} was forced together with engine {name!r}; only engine 'native' has ISAs: "
+            "leave out one of the two"
+        )
+    return _LOADERS[name](isa, array_backend)
+
+
+def _load_best(isa: str | None, array_backend: str) -> Engine:
+    if isa is not None:  # only one engine can serve this
+        return _load("native", isa, array_backend)
+    for name in AUTO_ORDER[:-1]:
+        try:
+            return _load(name, None, array_backend)
+        except EngineError:
+            continue  # the result names the engine that ran
+    return _load(AUTO_ORDER[-1], None, array_backend)
+
+
+def _load_native(isa: str | None, array_backend: str) -> Engine:
+    return native.NativeEngine(isa)
+
+
+def _load_numba(isa: str | None, array_backend: str) -> Engine:
+    try:
+        from qfast.engines.numba import NumbaEngine  # an extra, and most of a second to import
+    except ImportError as error:
+        raise EngineError(f"engine 'numba' cannot be used here: importing it failed with: {error}") from error
+    return NumbaEngine()
+
+
+def _load_reference(isa: str | None, array_backend: str) -> Engine:
+    return ReferenceEngine(array_backend)
+
+
+_LOADERS: dict[str, Callable[[str | None, str], Engine]] = {
+    "native": _load_native,
+    "numba": _load_numba,
+    "reference": _load_reference,
+}

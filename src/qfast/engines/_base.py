@@ -1,0 +1,168 @@
+"""What an engine is: the interface that layer 4 is written against, and the cancel token every engine reads."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qfast._typing import AnyArray, ComplexArray, EngineName, FloatArray, IntArray, Isa, Precision, UIntArray
+
+try:
+    from qfast import _core
+except ImportError:  # a pure build
+    _core = None  # type: ignore[assignment]
+
+if TYPE_CHECKING:
+    from qfast.circuit import Circuit
+
+AMPLITUDE_BYTES: dict[Precision, int] = {"complex64": 8, "complex128": 16}
+
+
+class CancelToken:
+    """A flag that stops a running simulation, and a view of how far it is.
+
+    Hand the same token to ``simulate(…, cancel=token)`` and to whoever may call `cancel`, from any thread. An engine
+    looks at the token at least every 50 ms of work and raises `CancelledRunError` when it is set. A token stays set:
+    use a new one for the next run.
+
+    Examples
+    --------
+    >>> token = CancelToken()
+    >>> token.cancelled
+    False
+    >>> token.cancel()
+    >>> token.cancelled
+    True
+    """
+
+    __slots__ = ("_cancelled", "_done", "_total", "native")
+
+    def __init__(self) -> None:
+        self._cancelled = threading.Event()
+        self._done = 0
+        self._total = 0
+        self.native = None if _core is None else _core.CancelToken()  # what the C++ executor polls
+
+    def cancel(self) -> None:
+        """Ask the run to stop; returns at once."""
+        self._cancelled.set()
+        if self.native is not None:
+            self.native.cancel()
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether `cancel` was called."""
+        return self._cancelled.is_set()
+
+    def progress(self) -> tuple[int, int]:
+        """Return ``(done, total)`` in units of the engine's plan; ``(0, 0)`` before the run has begun."""
+        if self.native is not None:
+            done, total = self.native.progress()
+            if total:
+                return done, total
+        return self._done, self._total
+
+    def report(self, done: int, total: int) -> None:
+        """Record progress; called by engines written in Python."""
+        self._done, self._total = done, total
+
+
+class PreparedCircuit(Protocol):
+    """A circuit of gates, ready to run many times on one engine in one precision. Thread-safe."""
+
+    @property
+    def num_qubits(self) -> int: ...
+
+    @property
+    def num_parameters(self) -> int: ...
+
+    @property
+    def workspace_bytes(self) -> int:
+        """Bytes that a run allocates besides the state."""
+        ...
+
+    def run(
+        self,
+        state: AnyArray,
+        values: FloatArray,
+        *,
+        from_zero: bool,
+        threads: int,
+        cancel: CancelToken | None,
+    ) -> None:
+        """Apply the circuit in place.
+
+        Parameters
+        ----------
+        state : ndarray, shape (2**n,)
+            C-contiguous, of the prepared precision.
+        values : ndarray of float64, shape (num_parameters,)
+            In the order of ``circuit.parameters``.
+        from_zero : bool
+            True: the content of `state` is ignored and the run starts from |0…0⟩.
+        threads : int
+            At least 1; the result does not depend on it.
+        cancel : CancelToken or None
+
+        Raises
+        ------
+        CancelledRunError
+            The token was set; the state is then unspecified.
+        """
+        ...
+
+    def explain(self) -> dict[str, Any]:
+        """Return the plan in words and figures."""
+        ...
+
+
+class Engine(Protocol):
+    """One way to change and to read statevectors. Every method is thread-safe and keeps its result independent of
+    ``threads``, bit for bit."""
+
+    @property
+    def name(self) -> EngineName: ...
+
+    @property
+    def isa(self) -> Isa | None:
+        """The instruction set that the native engine uses; None for the others."""
+        ...
+
+    def prepare(self, circuit: Circuit, *, precision: Precision) -> PreparedCircuit:
+        """Prepare a circuit of gates and barriers only."""
+        ...
+
+    def probabilities(self, state: AnyArray, qubits: NDArray[np.int32], *, threads: int) -> FloatArray:
+        """Return the joint distribution of `qubits`, shape (2**k,); the first listed is the least significant bit."""
+        ...
+
+    def norm_squared(self, state: AnyArray, *, threads: int) -> float:
+        """Return ⟨ψ|ψ⟩, accumulated in double."""
+        ...
+
+    def inner_product(self, a: AnyArray, b: AnyArray, *, threads: int) -> complex:
+        """Return ⟨a|b⟩, accumulated in double."""
+        ...
+
+    def expectation_pauli(
+        self,
+        state: AnyArray,
+        x_masks: UIntArray,
+        z_masks: UIntArray,
+        coefficients: ComplexArray,
+        *,
+        threads: int,
+    ) -> complex:
+        """Return Σ c ⟨ψ|P|ψ⟩; bit q of a term's masks is set in x for X, in z for Z and in both for Y."""
+        ...
+
+    def sample_indices(self, state: AnyArray, uniforms: FloatArray, *, threads: int) -> IntArray:
+        """Return for each uniform the first index whose cumulative probability, in index order, exceeds it."""
+        ...
+
+    def uniforms(self, seed: int, first_shot: int, count: int, site: int) -> FloatArray:
+        """Return the Philox uniforms of consecutive shots at one site."""
+        ...

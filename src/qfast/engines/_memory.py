@@ -1,0 +1,142 @@
+"""Memory of states: what this process may use, the check before work starts, and the buffers themselves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from qfast._typing import AnyArray, Precision
+from qfast.engines._base import AMPLITUDE_BYTES, _core
+from qfast.errors import CapacityError
+
+_ALIGNMENT = 64
+# Reading the limits takes some 50 µs, and a machine that runs Python has this much.
+_UNCHECKED_BYTES = 16 << 20
+
+
+class MemoryLimits(NamedTuple):
+    """Bytes this process may hold in all, and may still take: the tighter of the machine and its cgroups."""
+
+    limit_bytes: int
+    available_bytes: int
+
+
+def memory_limits() -> MemoryLimits:
+    """Read the limits now; both are 0 where the system does not tell."""
+    if _core is not None:
+        return MemoryLimits(*_core.memory_limit())
+    return read_limits(Path("/"))
+
+
+def read_limits(root: Path) -> MemoryLimits:
+    """Read the limits below `root`, which tests replace.
+
+    Unlike the core, this looks at the innermost cgroup and the top of the mount only.
+    """
+    machine = _fields(root / "proc/meminfo")
+    limit = machine.get("MemTotal:", 0) * 1024
+    available = machine.get("MemAvailable:", 0) * 1024
+    for directory in _cgroup_directories(root):
+        for limit_file, used_file, cache_field in (
+            ("memory.max", "memory.current", "inactive_file"),
+            ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+        ):
+            bound = _number(directory / limit_file)
+            if bound is None or bound >= limit:  # version 1 writes "no limit" as a huge number
+                continue
+            cache = _fields(directory / "memory.stat").get(cache_field, 0)  # dropped before anything is killed
+            held = max(0, (_number(directory / used_file) or 0) - cache)
+            limit, available = bound, min(available, max(0, bound - held))
+    return MemoryLimits(limit, available)
+
+
+def _cgroup_directories(root: Path) -> list[Path]:
+    mount = root / "sys/fs/cgroup"
+    directories = [mount, mount / "memory"]
+    try:
+        lines = (root / "proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        return directories
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if controllers == "":
+            directories.append(mount / path.lstrip("/"))
+        elif "memory" in controllers.split(","):
+            directories.append(mount / "memory" / path.lstrip("/"))
+    return directories
+
+
+def _number(path: Path) -> int | None:
+    try:
+        return int(path.read_text())
+    except (OSError, ValueError):  # no such file, or "max"
+        return None
+
+
+def _fields(path: Path) -> dict[str, int]:
+    try:
+        lines = path.read_text().splitlines()
+    except OSError:
+        return {}
+    return {parts[0]: int(parts[1]) for parts in map(str.split, lines) if len(parts) > 1 and parts[1].isdigit()}
+
+
+def check_memory(needed_bytes: int, what: str, *, amplitude_bytes: int, limit_bytes: int | None = None) -> None:
+    """Refuse work that does not fit, before anything is allocated.
+
+    Parameters
+    ----------
+    needed_bytes : int
+        Bytes the work will allocate at its peak.
+    what : str
+        What needs them, for the message.
+    amplitude_bytes : int
+        8 or 16, for the largest number of qubits that fits.
+    limit_bytes : int, optional
+        A tighter limit that the caller set.
+
+    Raises
+    ------
+    CapacityError
+    """
+    if needed_bytes <= _UNCHECKED_BYTES and limit_bytes is None:
+        return
+    available = memory_limits().available_bytes or (1 << 63)
+    source = "available under this process's memory limit"
+    if limit_bytes is not None and limit_bytes < available:
+        available, source = limit_bytes, "allowed by the memory_limit setting"
+    if needed_bytes > available:
+        fits = (available // amplitude_bytes).bit_length() - 1
+        raise CapacityError(
+            f"{what} needs {format_bytes(needed_bytes)}, but {format_bytes(available)} are {source}; "
+            f"the largest state of this precision that fits has {max(fits, 0)} qubits"
+        )
+
+
+def state_bytes(num_qubits: int, precision: Precision) -> int:
+    """Bytes of one state."""
+    return AMPLITUDE_BYTES[precision] << num_qubits
+
+
+def allocate_state(num_qubits: int, precision: Precision) -> AnyArray:
+    """Return an uninitialised state, 64-byte aligned; the core's are recycled when the array dies."""
+    if _core is not None:
+        state: AnyArray = _core.allocate_state(num_qubits, "F" if precision == "complex64" else "D")
+        return state
+    size = state_bytes(num_qubits, precision)
+    try:
+        raw = np.empty(size + _ALIGNMENT, dtype=np.uint8)
+    except (MemoryError, ValueError) as error:  # ValueError: more than an array can have
+        raise CapacityError(f"a state of {num_qubits} qubits needs {format_bytes(size)}: {error}") from error
+    offset = -raw.ctypes.data % _ALIGNMENT
+    return raw[offset : offset + size].view(precision)
+
+
+def format_bytes(size: int) -> str:
+    """Write a number of bytes, exactly and readably."""
+    for unit, shift in (("TiB", 40), ("GiB", 30), ("MiB", 20)):
+        if size >= 1 << shift:
+            return f"{size} bytes ({size / (1 << shift):.1f} {unit})"
+    return f"{size} bytes"
