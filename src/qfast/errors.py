@@ -19,6 +19,7 @@
     │   ├── SessionNotFoundError
     │   ├── DeviceMismatchError
     │   ├── PoolClosedError
+    │   ├── PoolTimeoutError (TimeoutError)
     │   └── LeaseError
     ├── JobError (RuntimeError)            a job did not complete
     │   ├── JobFailedError
@@ -60,6 +61,7 @@ __all__ = [
     "ObservableError",
     "ParameterError",
     "PoolClosedError",
+    "PoolTimeoutError",
     "QasmError",
     "QfastError",
     "ServerError",
@@ -148,6 +150,10 @@ class DeviceMismatchError(LifecycleError):
 
 class PoolClosedError(LifecycleError):
     """The pool no longer gives leases."""
+
+
+class PoolTimeoutError(LifecycleError, TimeoutError):
+    """A lease could not be had in the time allowed."""
 
 
 class LeaseError(LifecycleError):

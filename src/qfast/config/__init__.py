@@ -17,6 +17,8 @@ qfast.errors.ConfigError: setting 'thread' does not exist; did you mean 'threads
 
 from __future__ import annotations
 
+import os
+
 from qfast.config.machine import available_memory_bytes, cpu_count, memory_limit_bytes
 from qfast.config.names import (
     DEFAULT_COMPLEX_DTYPE_STR,
@@ -80,7 +82,12 @@ __all__ = [
 ]
 
 _registry = Registry()
-_providers = Providers(_registry, TokenStore())
+_tokens = TokenStore()
+_providers = Providers(_registry, _tokens)
+
+if hasattr(os, "register_at_fork"):
+    for _part in (_registry, _tokens, _providers):
+        os.register_at_fork(after_in_child=_part.after_fork)
 
 get = _registry.get
 lookup = _registry.lookup

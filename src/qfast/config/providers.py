@@ -155,6 +155,10 @@ class Providers:
             named = {provider for provider, _ in self._endpoints}
         return sorted({"local", self.get_default_provider(), *named, *self._registry.file().providers})
 
+    def after_fork(self) -> None:
+        """Make a new lock in a forked child; see `Registry.after_fork`."""
+        self._lock = threading.Lock()
+
     # --- defaults -----------------------------------------------------------------------------------------------------
     def set_default(self, *, provider: str | None = None, device: str | None = None) -> None:
         """Set the provider and the device that serve when none is named; None leaves one as it is."""

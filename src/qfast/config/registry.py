@@ -144,8 +144,6 @@ class Registry:
         self._seen: dict[Any, Any] | None = None
         self._tables: dict[str | None, Snapshot] = {}
         self._scope: ContextVar[_Scope | None] = ContextVar("qfast_config_scope", default=None)
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=self._after_fork)
 
     # --- reading ------------------------------------------------------------------------------------------------------
     def get(self, name: str, *, device: str | None = None) -> Any:
@@ -289,8 +287,9 @@ class Registry:
     def _forget(self) -> None:
         self._tables = {}
 
-    def _after_fork(self) -> None:
-        self._lock = threading.RLock()  # another thread of the parent may have held it
+    def after_fork(self) -> None:
+        """Make a new lock in a forked child: another thread of the parent may have held the old one."""
+        self._lock = threading.RLock()
 
     def _load_file(self) -> ConfigFile:
         if self._file is None:

@@ -90,8 +90,6 @@ class TokenStore:
         self._path = path
         self._lock = threading.Lock()
         self._memory: dict[str, Token] = {}
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=self._after_fork)
 
     def __repr__(self) -> str:
         return f"TokenStore({', '.join(f'{owner}=****' for owner in sorted(self._memory))})"
@@ -171,7 +169,8 @@ class TokenStore:
     def _write_file(self, tokens: Mapping[str, str]) -> None:
         write_text_atomically(self.path(), json.dumps(tokens, indent=1) + "\n", mode=0o600)
 
-    def _after_fork(self) -> None:
+    def after_fork(self) -> None:
+        """Make a new lock in a forked child; see `Registry.after_fork`."""
         self._lock = threading.Lock()
 
 

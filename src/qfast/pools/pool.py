@@ -1,0 +1,601 @@
+"""One pool for every resource: leases under a budget, fair among tenants, in order of arrival within each.
+
+The pool knows nothing of its resource: it calls ``create(size)`` for a new one, ``check(resource)`` before it hands out
+a used one (an error means: throw it away), ``reset(resource)`` when a used one goes to another tenant, and
+``discard(resource)`` for the last time. Everything is decided inside the lock; the callbacks run outside it.
+
+Modelled on psycopg_pool 3.2: explicit opening, no reopening, waiters that are handed their grant and accept it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+import weakref
+from collections import OrderedDict, defaultdict, deque
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Generic, TypeVar
+
+from qfast.errors import CancelledRunError, CapacityError, LeaseError, PoolClosedError, PoolTimeoutError
+from qfast.pools.cancellation import Cancellation
+from qfast.pools.clock import SYSTEM_CLOCK, Clock
+from qfast.pools.fair_order import FairOrder
+from qfast.pools.idle import Idle, IdleStore
+from qfast.pools.lease import Grant, Lease, Waiter
+from qfast.pools.lifecycle import Lifecycle, check_transition
+from qfast.pools.statistics import PoolStatistics
+
+__all__ = ["CleanupFailure", "NullPool", "Pool"]
+
+_log = logging.getLogger("qfast.pools")
+T = TypeVar("T")
+
+CleanupFailure = Callable[[str, BaseException], None]
+
+_POOLS: weakref.WeakSet[Pool[Any]] = weakref.WeakSet()
+
+
+class _Guard:
+    """The pool's lock, which looks after every critical section whether a finalizer has returned something."""
+
+    __slots__ = ("_lock", "_returned_later", "_take_back")
+
+    def __init__(self, lock: threading.Lock, returned_later: deque[Any], take_back: Callable[[], None]) -> None:
+        self._lock = lock
+        self._returned_later = returned_later
+        self._take_back = take_back
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+        if self._returned_later:
+            self._take_back()
+
+
+class Pool(Generic[T]):
+    """A pool of resources.
+
+    Parameters
+    ----------
+    name, unit : str
+        For messages: ``"state buffers"``, ``"bytes"``.
+    create : callable
+        ``create(size)`` returns a new resource.
+    budget : int
+        The most that may exist, leased and idle together, in units.
+    check, reset, discard : callable, optional
+        See the module.
+    max_per_tenant, max_per_job : int, optional
+        The most one tenant or job may have leased.
+    max_waiters : int, optional
+        How many may wait before the next is refused.
+    keep_idle : bool
+        False: nothing is kept, every resource is thrown away when it comes back.
+    on_cleanup_failure : callable, optional
+        ``on_cleanup_failure(message, error)``: the alert.
+    clock : Clock
+
+    Notes
+    -----
+    Thread-safe. A forked child finds it open and empty. Cost of a lease and its return without waiting: a few
+    microseconds.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        create: Callable[[int], T],
+        *,
+        budget: int,
+        unit: str,
+        check: Callable[[T], None] | None = None,
+        reset: Callable[[T], None] | None = None,
+        discard: Callable[[T], None] | None = None,
+        max_per_tenant: int | None = None,
+        max_per_job: int | None = None,
+        max_waiters: int | None = None,
+        keep_idle: bool = True,
+        on_cleanup_failure: CleanupFailure | None = None,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        self.name = name
+        self.unit = unit
+        self.budget = budget
+        self.max_per_tenant = max_per_tenant
+        self.max_per_job = max_per_job
+        self._create = create
+        self._check = check
+        self._reset = reset
+        self._discard = discard
+        self._max_waiters = max_waiters
+        self._keep_idle = keep_idle
+        self._on_cleanup_failure = on_cleanup_failure
+        self._clock = clock
+        self._state = Lifecycle.NEW
+        self._statistics = PoolStatistics()
+        self._generation = 0
+        self._start_clean()
+        _POOLS.add(self)
+
+    def _start_clean(self) -> None:
+        self._lock = threading.Lock()
+        self._returned_later: deque[tuple[Lease[T], bool]] = deque()
+        self._guard = _Guard(self._lock, self._returned_later, self._take_back_returned)
+        self._idle: IdleStore[T] = IdleStore()
+        self._by_tenant: defaultdict[str, int] = defaultdict(int)
+        self._by_job: defaultdict[str, int] = defaultdict(int)
+        self._exported_by_tenant: defaultdict[str, int] = defaultdict(int)
+        self._queues: dict[str, OrderedDict[int, Waiter[T]]] = {}
+        self._order: FairOrder[str] = FairOrder()
+        self._drained = threading.Event()
+
+    def _after_fork(self) -> None:
+        """Begin anew in a forked child: the parent's leases, waiters and idle resources are not the child's."""
+        self._generation += 1
+        self._statistics = PoolStatistics()
+        self._start_clean()
+        if self._state is Lifecycle.DRAINING:
+            self._state = Lifecycle.CLOSED
+            self._drained.set()
+
+    # --- life ---------------------------------------------------------------------------------------------------------
+    @property
+    def state(self) -> Lifecycle:
+        """Where the pool is in its life."""
+        return self._state
+
+    def open(self) -> None:
+        """Begin to give leases."""
+        with self._guard:
+            self._state = check_transition(f"pool {self.name!r}", self._state, Lifecycle.OPEN)
+
+    def close(self, timeout_s: float | None = 0.0) -> bool:
+        """Give no more leases, refuse those who wait, throw idle resources away; again is harmless.
+
+        Parameters
+        ----------
+        timeout_s : float or None
+            How long to wait for leases that are out; None: for ever. The pool closes when the last one comes back,
+            whether anybody waits or not.
+
+        Returns
+        -------
+        bool
+            Whether all leases have come back.
+        """
+        with self._guard:
+            if self._state is Lifecycle.NEW:
+                self._enter(Lifecycle.CLOSED)
+            elif self._state is Lifecycle.OPEN:
+                self._enter(Lifecycle.DRAINING)
+                for waiter in [w for queue in self._queues.values() for w in queue.values()]:
+                    self._refuse(waiter, PoolClosedError(f"pool {self.name!r} was closed while a lease was waited for"))
+                self._close_if_drained()
+            thrown = [self._idle.take_oldest() for _ in range(len(self._idle))]
+        for idle in thrown:
+            self._throw_away(idle.resource)
+        return self._drained.wait(timeout_s)
+
+    def _enter(self, state: Lifecycle) -> None:
+        self._state = check_transition(f"pool {self.name!r}", self._state, state)
+        if state is Lifecycle.CLOSED:
+            self._drained.set()
+
+    def _close_if_drained(self) -> None:
+        if self._state is Lifecycle.DRAINING and self._statistics.leases == 0:
+            self._enter(Lifecycle.CLOSED)
+
+    def __enter__(self) -> Pool[T]:
+        self.open()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        s = self._statistics
+        return (
+            f"<Pool {self.name!r} {self._state.value}: {s.leased} of {self.budget} {self.unit} leased, "
+            f"{self._idle.amount} idle, {s.waiters} waiting>"
+        )
+
+    def statistics(self) -> PoolStatistics:
+        """Return a copy of the gauges and counters."""
+        with self._guard:
+            return replace(self._statistics, idle=self._idle.amount, idle_resources=len(self._idle))
+
+    # --- leasing ------------------------------------------------------------------------------------------------------
+    def acquire(
+        self,
+        size: int = 1,
+        *,
+        tenant: str = "local",
+        job: str = "",
+        overwrite: bool = False,
+        timeout_s: float | None = None,
+        cancellation: Cancellation | None = None,
+    ) -> Lease[T]:
+        """Lease a resource, waiting for it if need be.
+
+        Parameters
+        ----------
+        size : int
+            Amount, in units; resources are shared between leases of the same size only.
+        tenant, job : str
+            Who is charged; ``job=""`` is nobody's.
+        overwrite : bool
+            True promises to overwrite the whole resource before it shows to anybody, so that no reset is needed.
+        timeout_s : float, optional
+            How long to wait; 0: not at all; None: as long as it takes.
+        cancellation : Cancellation, optional
+            Ends the waiting.
+
+        Raises
+        ------
+        CapacityError
+            It can never be: the size is above the budget, a limit, or what results have left over.
+        PoolTimeoutError, PoolClosedError, CancelledRunError
+            The waiting ended otherwise.
+        """
+        waiter = None
+        with self._guard:
+            self._check_can_ever_be(size, tenant, job)
+            grant = None if self._order else self._try_grant(size, tenant, job)
+            if grant is None:
+                waiter = self._enqueue(size, tenant, job)
+                self._serve_waiters()
+        if waiter is not None:
+            grant = self._wait(waiter, timeout_s, cancellation)
+        assert grant is not None
+        return self._fulfil(grant, overwrite)
+
+    def try_acquire(
+        self, size: int = 1, *, tenant: str = "local", job: str = "", overwrite: bool = False
+    ) -> Lease[T] | None:
+        """Lease a resource if that needs no waiting; None otherwise, also when others wait already."""
+        with self._guard:
+            self._check_can_ever_be(size, tenant, job)
+            grant = None if self._order else self._try_grant(size, tenant, job)
+        return None if grant is None else self._fulfil(grant, overwrite)
+
+    def release(self, lease: Lease[T], *, reuse: bool = True) -> None:
+        """Take a lease back.
+
+        Raises
+        ------
+        LeaseError
+            It is another pool's, or has been returned before; nothing has been changed.
+        """
+        if lease.pool is not self:
+            raise LeaseError(
+                f"pool {self.name!r} was handed {lease!r}, which it did not give; return it to its own pool"
+            )
+        with self._guard:
+            if lease.returned:
+                raise LeaseError(f"{lease!r} was returned before; return a lease once")
+            thrown = self._take_back(lease, reuse=reuse)
+        if thrown is not None:
+            self._throw_away(thrown)
+
+    def release_soon(self, lease: Lease[T]) -> None:
+        """Like `release`, but safe inside a finalizer: it never blocks, even if this thread holds the lock."""
+        self._returned_later.append((lease, False))
+        self._take_back_returned()
+
+    def take_back_lost(self, lease: Lease[T]) -> None:
+        """Account for a lease that was garbage-collected without a return; called by the lease itself."""
+        self._returned_later.append((lease, True))
+        self._take_back_returned()
+
+    def export(self, lease: Lease[T]) -> None:
+        """Note that a result holds the lease: it outlives its job, and waiting for it would be in vain."""
+        with self._guard:
+            if lease.returned or lease.exported:
+                raise LeaseError(f"{lease!r} cannot be exported; export a lease once, before its return")
+            lease.exported = True
+            if lease.generation != self._generation:
+                return
+            self._statistics.exported += lease.size
+            self._exported_by_tenant[lease.tenant] += lease.size
+            self._charge(self._by_job, lease.job, -lease.size)
+            for waiter in [w for queue in self._queues.values() for w in queue.values()]:
+                try:
+                    self._check_can_ever_be(waiter.size, waiter.tenant, waiter.job)
+                except CapacityError as error:
+                    self._refuse(waiter, error)
+            self._serve_waiters()
+
+    # --- decisions, inside the lock -----------------------------------------------------------------------------------
+    def _check_can_ever_be(self, size: int, tenant: str, job: str) -> None:
+        """Refuse what no other lease's return can make possible."""
+        if self._state is not Lifecycle.OPEN:
+            raise PoolClosedError(
+                f"pool {self.name!r} is {self._state.value} and gives no leases; open it, or a new one"
+            )
+        limits = [(self.budget, self._statistics.exported, f"the budget of pool {self.name!r}")]
+        if self.max_per_tenant is not None:
+            held = self._exported_by_tenant.get(tenant, 0)
+            limits.append((self.max_per_tenant, held, f"the limit of tenant {tenant!r}"))
+        if self.max_per_job is not None and job:
+            limits.append((self.max_per_job, self._by_job.get(job, 0), f"the limit of job {job!r}"))
+        for limit, held, whose in limits:
+            if size > limit - held:
+                self._statistics.refused += 1
+                holding = f", of which {held} are held by results and by the job itself" if held else ""
+                raise CapacityError(
+                    f"{size} {self.unit} were asked for, but {whose} is {limit}{holding}; the largest that fits is "
+                    f"{max(0, limit - held)}; ask for less, let go of results, or raise the limit"
+                )
+
+    def _is_within_limit(self, tenant: str) -> bool:
+        if self.max_per_tenant is None:
+            return True
+        head = next(iter(self._queues[tenant].values()))
+        return self._by_tenant.get(tenant, 0) + head.size <= self.max_per_tenant
+
+    def _try_grant(self, size: int, tenant: str, job: str) -> Grant[T] | None:
+        """Reserve budget, and choose a used resource or evict others to make room."""
+        s = self._statistics
+        if s.leased + size > self.budget:
+            return None
+        if self.max_per_tenant is not None and self._by_tenant.get(tenant, 0) + size > self.max_per_tenant:
+            return None
+        idle = self._idle.take(size, tenant)
+        evicted = []
+        while s.leased + size + self._idle.amount > self.budget:
+            evicted.append(self._idle.take_oldest())
+        s.evicted += len(evicted)
+        s.leases += 1
+        s.leased += size
+        s.peak_leased = max(s.peak_leased, s.leased)
+        s.acquired += 1
+        if idle is None:
+            s.created += 1
+        else:
+            s.reused += 1
+        self._charge(self._by_tenant, tenant, size)
+        self._charge(self._by_job, job, size)
+        return Grant(size, tenant, job, idle, evicted)
+
+    def _charge(self, ledger: defaultdict[str, int], who: str, amount: int) -> None:
+        if who:
+            ledger[who] += amount
+            if ledger[who] == 0:
+                del ledger[who]
+
+    def _enqueue(self, size: int, tenant: str, job: str) -> Waiter[T]:
+        if self._max_waiters is not None and self._statistics.waiters >= self._max_waiters:
+            self._statistics.refused += 1
+            raise CapacityError(
+                f"pool {self.name!r} has {self._statistics.waiters} callers waiting, and {self._max_waiters} are "
+                "allowed; try again later"
+            )
+        waiter: Waiter[T] = Waiter(size, tenant, job)
+        self._queues.setdefault(tenant, OrderedDict())[id(waiter)] = waiter
+        self._order.join(tenant)
+        self._statistics.waiters += 1
+        return waiter
+
+    def _dequeue(self, waiter: Waiter[T]) -> None:
+        queue = self._queues[waiter.tenant]
+        del queue[id(waiter)]
+        if not queue:
+            del self._queues[waiter.tenant]
+            self._order.leave(waiter.tenant)
+        self._statistics.waiters -= 1
+
+    def _serve_waiters(self) -> None:
+        while (tenant := self._order.first(self._is_within_limit)) is not None:
+            waiter = next(iter(self._queues[tenant].values()))
+            grant = self._try_grant(waiter.size, waiter.tenant, waiter.job)
+            if grant is None:
+                return  # it is this one's turn: were others to overtake it, a large lease would starve
+            self._order.charge(tenant, waiter.size)
+            self._dequeue(waiter)
+            waiter.grant = grant
+            waiter.gate.release()
+
+    def _refuse(self, waiter: Waiter[T], error: Exception) -> bool:
+        """End a waiting; False when the decision has been taken already."""
+        if waiter.is_decided:
+            return False
+        self._dequeue(waiter)
+        waiter.error = error
+        waiter.gate.release()
+        return True
+
+    def _take_back(self, lease: Lease[T], *, reuse: bool) -> T | None:
+        """Close the books on a lease; return the resource if it is to be thrown away."""
+        lease.returned = True
+        if lease.generation != self._generation:
+            return None  # a lease of the parent process
+        s = self._statistics
+        self._uncharge(lease.size, lease.tenant, "" if lease.exported else lease.job)
+        if lease.exported:
+            s.exported -= lease.size
+            self._charge(self._exported_by_tenant, lease.tenant, -lease.size)
+        thrown: T | None = lease.resource
+        if reuse and self._keep_idle and self._state is Lifecycle.OPEN:
+            self._idle.put(Idle(lease.resource, lease.size, lease.tenant))
+            thrown = None
+        if self._order:
+            self._serve_waiters()
+        self._close_if_drained()
+        return thrown
+
+    def _uncharge(self, size: int, tenant: str, job: str) -> None:
+        self._statistics.leases -= 1
+        self._statistics.leased -= size
+        self._charge(self._by_tenant, tenant, -size)
+        self._charge(self._by_job, job, -size)
+
+    # --- work, outside the lock ---------------------------------------------------------------------------------------
+    def _wait(self, waiter: Waiter[T], timeout_s: float | None, cancellation: Cancellation | None) -> Grant[T]:
+        started = self._clock.monotonic()
+
+        def time_out() -> None:
+            with self._guard:
+                message = f"pool {self.name!r} had no {waiter.size} {self.unit} within {timeout_s} s ({self._usage()})"
+                if self._refuse(waiter, PoolTimeoutError(message)):
+                    self._statistics.timed_out += 1
+
+        def give_up() -> None:
+            with self._guard:
+                reason = cancellation.reason if cancellation is not None else ""
+                if self._refuse(waiter, CancelledRunError(f"waiting for pool {self.name!r} was cancelled: {reason}")):
+                    self._statistics.cancelled += 1
+
+        alarm = None
+        if timeout_s is not None:
+            if timeout_s <= 0:
+                time_out()
+            else:
+                alarm = self._clock.call_at(started + timeout_s, time_out)
+        if cancellation is not None:
+            cancellation.subscribe(give_up)
+        try:
+            waiter.gate.acquire()
+        except BaseException:  # Ctrl-C in the main thread
+            self._abandon(waiter)
+            raise
+        finally:
+            if alarm is not None:
+                alarm.cancel()
+            if cancellation is not None:
+                cancellation.unsubscribe(give_up)
+            with self._guard:
+                self._statistics.waited += 1
+                self._statistics.wait_s += self._clock.monotonic() - started
+        if waiter.error is not None:
+            raise waiter.error
+        assert waiter.grant is not None
+        return waiter.grant
+
+    def _usage(self) -> str:
+        s = self._statistics
+        return f"{s.leased} of {self.budget} are leased, {s.exported} of them to results; {s.waiters} wait"
+
+    def _abandon(self, waiter: Waiter[T]) -> None:
+        """Leave the queue, or give back what was granted in the same moment."""
+        with self._guard:
+            if not self._refuse(waiter, CancelledRunError("interrupted")) and waiter.grant is not None:
+                self._give_back(waiter.grant)
+
+    def _give_back(self, grant: Grant[T]) -> None:
+        """Undo a reservation that will not become a lease; its resource, if any, is lost."""
+        self._uncharge(grant.size, grant.tenant, grant.job)
+        self._serve_waiters()
+        self._close_if_drained()
+
+    def _fulfil(self, grant: Grant[T], overwrite: bool) -> Lease[T]:
+        """Turn a grant into a lease: throw away what was evicted, check and reset or create the resource."""
+        try:
+            for evicted in grant.evicted:
+                self._throw_away(evicted.resource)
+            idle = grant.idle
+            if idle is not None and self._is_fit(idle, grant.tenant, overwrite):
+                resource = idle.resource
+            else:
+                if idle is not None:
+                    self._throw_away(idle.resource)
+                    with self._guard:
+                        self._statistics.reused -= 1
+                        self._statistics.created += 1
+                resource = self._create(grant.size)
+        except BaseException:
+            with self._guard:
+                self._give_back(grant)
+            raise
+        return Lease(self, resource, grant.size, grant.tenant, grant.job, self._generation)
+
+    def _is_fit(self, idle: Idle[T], tenant: str, overwrite: bool) -> bool:
+        if self._check is not None:
+            try:
+                self._check(idle.resource)
+            except Exception as error:
+                self._report_failure("a used resource failed its check", error)
+                return False
+        if self._reset is None or overwrite or idle.tenant == tenant:
+            return True
+        return self._clean_up("a used resource could not be reset", self._reset, idle.resource, "reset")
+
+    def _throw_away(self, resource: T) -> None:
+        with self._guard:
+            self._statistics.discarded += 1
+        if self._discard is not None:
+            self._clean_up("a resource could not be discarded", self._discard, resource, None)
+
+    def _clean_up(self, failure: str, action: Callable[[T], None], resource: T, counter: str | None) -> bool:
+        """Run a callback that must not fail anybody; return whether it did its work."""
+        started = time.perf_counter()
+        try:
+            action(resource)
+        except Exception as error:
+            self._report_failure(failure, error)
+            return False
+        finally:
+            with self._guard:
+                self._statistics.cleanup_s += time.perf_counter() - started
+        if counter == "reset":
+            with self._guard:
+                self._statistics.reset += 1
+        return True
+
+    def _report_failure(self, message: str, error: BaseException) -> None:
+        with self._guard:
+            self._statistics.cleanup_failures += 1
+        _log.error("pool %r: %s: %s", self.name, message, error)
+        if self._on_cleanup_failure is not None:
+            try:
+                self._on_cleanup_failure(f"pool {self.name!r}: {message}", error)
+            except Exception:
+                _log.exception("pool %r: on_cleanup_failure failed", self.name)
+
+    def _take_back_returned(self) -> None:
+        """Take back what finalizers have returned.
+
+        A finalizer may run in the middle of anything, so it only appends to a deque and tries the lock. If that is
+        taken, its holder comes here after letting go of it, see `_Guard`.
+        """
+        while self._returned_later and self._lock.acquire(blocking=False):
+            lost, thrown = [], []
+            try:
+                while self._returned_later:
+                    lease, is_lost = self._returned_later.popleft()
+                    if lease.returned:
+                        continue
+                    current = lease.generation == self._generation
+                    resource = self._take_back(lease, reuse=not is_lost)
+                    if resource is not None and not is_lost:
+                        thrown.append(resource)
+                    if is_lost and current:
+                        self._statistics.leaked += 1
+                        lost.append(lease)
+            finally:
+                self._lock.release()
+            for resource in thrown:
+                self._throw_away(resource)
+            for lease in lost:
+                _log.error("pool %r: a lease of %d %s was never returned; it was taken at %s by job %r of tenant %r",
+                           self.name, lease.size, self.unit, lease.place, lease.job, lease.tenant)  # fmt: skip
+
+
+class NullPool(Pool[T]):
+    """A pool that keeps nothing: the same leases, limits and statistics, every resource new."""
+
+    def __init__(self, name: str, create: Callable[[int], T], *, budget: int, unit: str, **options: Any) -> None:
+        super().__init__(name, create, budget=budget, unit=unit, keep_idle=False, **options)
+
+
+def _start_clean_in_child() -> None:
+    for pool in list(_POOLS):
+        pool._after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_start_clean_in_child)
