@@ -100,7 +100,7 @@ def _sweep(spec: Mapping[str, Any], simulator: Any) -> Prepared:
     watch = Stopwatch()
     circuit, parameters = _parametric(spec)
     angles = spec_angles(spec)
-    binds = [{p: column for p, column in zip(parameters, angles.T.tolist(), strict=True)}]
+    binds = [dict(zip(parameters, angles.T.tolist(), strict=True))]
     return Prepared(
         run=lambda _: simulator.run(circuit, shots=1, parameter_binds=binds).result(),
         fetch=lambda result: np.array([result.data(i)["value"] for i in range(len(angles))]),

@@ -1,7 +1,7 @@
 """PennyLane Lightning (lightning.qubit), both precisions, driven through the device interface.
 
-A tape that the device has preprocessed once is executed again and again: what a QNode does for every call besides is left
-out.
+A tape that the device has preprocessed once is executed again and again: what a QNode does for every call besides is
+left out.
 """
 
 from __future__ import annotations
