@@ -83,19 +83,28 @@ const std::vector<std::int32_t>& Frontier::ready() {
   return ready_;
 }
 
-double Frontier::gain(std::uint64_t reach, const std::vector<double>& weight, int limit) {
+double Frontier::gain(std::uint64_t reach, const std::vector<double>& weight, int limit,
+                      std::vector<std::int32_t>* blocked) {
   double total = 0;
   trial_.clear();
   undo_.clear();
+  if (blocked) blocked->clear();
+  const auto consider = [&](std::int32_t i) {
+    if (is_free_[to_size(i)] || is_within(i, reach)) {
+      trial_.push_back(i);
+    } else if (blocked) {
+      blocked->push_back(i);
+    }
+  };
   for (const std::int32_t i : ready_) {
-    if (status_[to_size(i)] != Status::kDone && is_within(i, reach)) trial_.push_back(i);
+    if (status_[to_size(i)] != Status::kDone) consider(i);
   }
   for (std::size_t k = 0; k < trial_.size() && static_cast<int>(k) < limit; ++k) {
     const std::int32_t i = trial_[k];
     if (!is_free_[to_size(i)]) total += weight[to_size(i)];
     for (const std::int32_t s : dag_.successors(i)) {
       undo_.push_back(s);
-      if (--waiting_[to_size(s)] == 0 && (is_free_[to_size(s)] || is_within(s, reach))) trial_.push_back(s);
+      if (--waiting_[to_size(s)] == 0) consider(s);
     }
   }
   for (const std::int32_t s : undo_) ++waiting_[to_size(s)];

@@ -48,8 +48,9 @@ class Frontier {
   // Ready nodes that mix qubits, oldest first (compacted on the way).
   const std::vector<std::int32_t>& ready();
   // Sum of weights that would be done with `reach` (bit set over qubits), looking at no more than `limit` nodes.
-  // Leaves everything as it was.
-  double gain(std::uint64_t reach, const std::vector<double>& weight, int limit);
+  // Leaves everything as it was. `blocked`, if given, receives the mixing nodes that only lack qubits then.
+  double gain(std::uint64_t reach, const std::vector<double>& weight, int limit,
+              std::vector<std::int32_t>* blocked = nullptr);
   // Does every mixing node within reach, in order; appends them to `order`, each preceded by the diagonals it needs.
   // At most `limit` mixing nodes.
   void advance(std::uint64_t reach, std::vector<std::int32_t>& order, int limit);

@@ -75,17 +75,19 @@ class Scheduler {
     std::uint64_t reach = always_in_reach();
     if (plan_.num_qubits <= capacity()) return (std::uint64_t{1} << plan_.num_qubits) - 1;
     std::vector<std::uint64_t> tried;
+    std::vector<std::int32_t> blocked;
     for (;;) {
+      const double base = frontier.gain(reach, weight_, kGainWindow, &blocked);
       std::uint64_t best = 0;
       double best_gain = 0;
       tried.clear();
-      for (const std::int32_t i : frontier.ready()) {
+      for (const std::int32_t i : blocked) {
         const std::uint64_t wider = reach | frontier.need(i);
-        if (wider == reach || std::popcount(wider) > capacity()) continue;
+        if (std::popcount(wider) > capacity()) continue;
         if (std::ranges::find(tried, wider) != tried.end()) continue;
         tried.push_back(wider);
         const double added = std::popcount(wider) - std::popcount(reach);
-        const double gain = frontier.gain(wider, weight_, kGainWindow) / added;
+        const double gain = (frontier.gain(wider, weight_, kGainWindow) - base) / added;
         if (gain > best_gain) best = wider, best_gain = gain;
       }
       if (best == 0) return reach;

@@ -123,15 +123,16 @@ class TileProgram {
       double best_gain = 0;
       std::uint64_t tried[kGainWindow];
       int num_tried = 0;
-      for (const std::int32_t i : frontier_->ready()) {
+      const double base = frontier_->gain(reach, weight_, kGainWindow, &blocked_);
+      for (const std::int32_t i : blocked_) {
         const std::uint64_t need = frontier_->need(i);
         const std::uint64_t wider = reach | need;
-        if ((need & out_of_reach) != 0 || wider == reach || std::popcount(wider) > plan_.block_bits) continue;
+        if ((need & out_of_reach) != 0 || std::popcount(wider) > plan_.block_bits) continue;
         if (std::find(tried, tried + num_tried, wider) != tried + num_tried) continue;
         if (num_tried == kGainWindow) break;
         tried[num_tried++] = wider;
         const double gain =
-            frontier_->gain(wider, weight_, kGainWindow) / (std::popcount(wider) - std::popcount(reach));
+            (frontier_->gain(wider, weight_, kGainWindow) - base) / (std::popcount(wider) - std::popcount(reach));
         if (gain > best_gain) best = wider, best_gain = gain;
       }
       if (best == 0) return reach;
@@ -500,6 +501,7 @@ class TileProgram {
   std::vector<std::int32_t> tile_bit_of_;  // per label: its tile bit, -1 outside
   std::vector<DagItem> items_;             // qubits are labels
   std::vector<double> weight_;
+  std::vector<std::int32_t> blocked_;  // scratch of choose_block
   Frontier* frontier_ = nullptr;
   std::vector<std::vector<std::int32_t>> uses_;
   std::vector<std::size_t> next_use_;
