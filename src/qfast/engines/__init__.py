@@ -67,7 +67,7 @@ def select(name: str = "auto", isa: str | None = None, array_backend: str = "num
     return engine
 
 
-def available() -> dict[str, list[str]]:
+def available() -> dict[EngineName, list[Isa]]:
     """Return the engines that can run here, best first, with the ISAs each can be forced to.
 
     Examples
@@ -75,9 +75,7 @@ def available() -> dict[str, list[str]]:
     >>> "reference" in available()
     True
     """
-    return {
-        name: native.isas() if name == "native" else [] for name in AUTO_ORDER if unavailable_reason(name) is None
-    }
+    return {name: native.isas() if name == "native" else [] for name in AUTO_ORDER if not unavailable_reason(name)}
 
 
 def unavailable_reason(name: str) -> str | None:

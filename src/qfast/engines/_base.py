@@ -9,11 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qfast._typing import AnyArray, ComplexArray, EngineName, FloatArray, IntArray, Isa, Precision, UIntArray
-
-try:
-    from qfast import _core
-except ImportError:  # a pure build
-    _core = None  # type: ignore[assignment]
+from qfast.engines._extension import core
 
 if TYPE_CHECKING:
     from qfast.circuit import Circuit
@@ -44,7 +40,7 @@ class CancelToken:
         self._cancelled = threading.Event()
         self._done = 0
         self._total = 0
-        self.native = None if _core is None else _core.CancelToken()  # what the C++ executor polls
+        self.native = None if core is None else core.CancelToken()  # what the C++ executor polls
 
     def cancel(self) -> None:
         """Ask the run to stop; returns at once."""

@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from qfast._typing import AnyArray, Precision
-from qfast.engines._base import AMPLITUDE_BYTES, _core
+from qfast.engines._base import AMPLITUDE_BYTES
+from qfast.engines._extension import core
 from qfast.errors import CapacityError
 
 _ALIGNMENT = 64
@@ -25,8 +26,8 @@ class MemoryLimits(NamedTuple):
 
 def memory_limits() -> MemoryLimits:
     """Read the limits now; both are 0 where the system does not tell."""
-    if _core is not None:
-        return MemoryLimits(*_core.memory_limit())
+    if core is not None:
+        return MemoryLimits(*core.memory_limit())
     return read_limits(Path("/"))
 
 
@@ -122,8 +123,8 @@ def state_bytes(num_qubits: int, precision: Precision) -> int:
 
 def allocate_state(num_qubits: int, precision: Precision) -> AnyArray:
     """Return an uninitialised state, 64-byte aligned; the core's are recycled when the array dies."""
-    if _core is not None:
-        state: AnyArray = _core.allocate_state(num_qubits, "F" if precision == "complex64" else "D")
+    if core is not None:
+        state: AnyArray = core.allocate_state(num_qubits, "F" if precision == "complex64" else "D")
         return state
     size = state_bytes(num_qubits, precision)
     try:

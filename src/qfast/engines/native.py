@@ -1,0 +1,160 @@
+"""The native engine: the C++ core behind pybind11. Absent in a pure build."""
+
+from __future__ import annotations
+
+import json
+from array import array
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from qfast._typing import AnyArray, ComplexArray, EngineName, FloatArray, IntArray, Isa, Precision, UIntArray
+from qfast.circuit.expressions import expression_table
+from qfast.circuit.gates import GATES, NUM_GATES, OPCODES
+from qfast.circuit.transforms import take
+from qfast.engines._base import CancelToken
+from qfast.engines._extension import core, missing_reason
+from qfast.errors import CircuitError, EngineError
+
+if TYPE_CHECKING:
+    from qfast.circuit import Circuit
+
+_COMPLEX_DATA = np.array([row.name in ("unitary", "diagonal") for row in GATES])
+_INTEGER_DATA = np.array([row.name in ("permutation", "pauli_rotation") for row in GATES])
+_BARRIER = OPCODES["barrier"]
+
+
+def unavailable_reason() -> str | None:
+    """Say why there is no native engine; None if there is."""
+    return missing_reason
+
+
+def isas() -> list[Isa]:
+    """Return the instruction sets that this CPU has and the extension was built for, best last."""
+    found: list[Isa] = [] if core is None else core.isa_available()
+    return found
+
+
+class NativeEngine:
+    """Plans and runs circuits in the C++ core.
+
+    Parameters
+    ----------
+    isa : {"baseline", "avx2", "avx512"}, optional
+        By default the best that this CPU has.
+
+    Raises
+    ------
+    EngineError
+        The ISA is unknown or this CPU lacks it.
+    """
+
+    name: EngineName = "native"
+
+    def __init__(self, isa: str | None = None) -> None:
+        if isa is not None and isa not in isas():
+            raise EngineError(f"ISA {isa!r} was forced, but this CPU and build offer {', '.join(isas())}")
+        self.isa: Isa = isa or core.isa_default()
+
+    def prepare(self, circuit: Circuit, *, precision: Precision, tile_qubits: int = 0) -> NativeCircuit:
+        """See `Engine.prepare`; `tile_qubits` forces the planner's tile size, 0 leaves it to the cost table."""
+        return NativeCircuit(circuit, precision, self.isa, tile_qubits)
+
+    def probabilities(self, state: AnyArray, qubits: AnyArray, *, threads: int) -> FloatArray:
+        """See `Engine.probabilities`."""
+        found: FloatArray = core.probabilities(state, np.asarray(qubits, dtype=np.int32), threads)
+        return found
+
+    def norm_squared(self, state: AnyArray, *, threads: int) -> float:
+        """See `Engine.norm_squared`."""
+        return float(core.norm_squared(state, threads))
+
+    def inner_product(self, a: AnyArray, b: AnyArray, *, threads: int) -> complex:
+        """See `Engine.inner_product`."""
+        return complex(core.inner_product(a, b, threads))
+
+    def expectation_pauli(
+        self, state: AnyArray, x_masks: UIntArray, z_masks: UIntArray, coefficients: ComplexArray, *, threads: int
+    ) -> complex:
+        """See `Engine.expectation_pauli`."""
+        return complex(core.expectation_pauli(state, x_masks, z_masks, coefficients, threads))
+
+    def sample_indices(self, state: AnyArray, uniforms: FloatArray, *, threads: int) -> IntArray:
+        """See `Engine.sample_indices`."""
+        found: IntArray = core.sample_indices(state, uniforms, threads)
+        return found
+
+    def uniforms(self, seed: int, first_shot: int, count: int, site: int) -> FloatArray:
+        """See `Engine.uniforms`."""
+        found: FloatArray = core.uniforms(seed, first_shot, count, site)
+        return found
+
+
+class NativeCircuit:
+    """A plan of the core; see `PreparedCircuit`."""
+
+    def __init__(self, circuit: Circuit, precision: Precision, isa: Isa, tile_qubits: int) -> None:
+        expressions = expression_table(circuit)
+        self.num_qubits = circuit.num_qubits
+        self.num_parameters = expressions.num_parameters
+        # The core works in place; its tables and tile buffers are bounded, and small beside a state that matters.
+        self.workspace_bytes = 0
+        self._program = core.Program(
+            circuit.num_qubits, *_columns(circuit),
+            expressions.slots, expressions.code_end, expressions.code, expressions.constants,
+            expressions.num_parameters, precision, isa, tile_qubits,
+        )  # fmt: skip
+
+    def run(
+        self, state: AnyArray, values: FloatArray, *, from_zero: bool, threads: int, cancel: CancelToken | None
+    ) -> None:
+        """See `PreparedCircuit.run`."""
+        self._program.run(state, from_zero, values, threads, None if cancel is None else cancel.native)
+
+    def explain(self) -> dict[str, Any]:
+        """See `PreparedCircuit.explain`."""
+        plan: dict[str, Any] = json.loads(self._program.explain())
+        return plan
+
+
+def _columns(circuit: Circuit) -> tuple[Any, ...]:
+    """The columns as the core takes them: gates only, data items split by their type."""
+    opcodes = _view(circuit.opcodes, np.uint16)
+    if (opcodes >= NUM_GATES).any():
+        circuit = _without_barriers(circuit, opcodes)
+        opcodes = _view(circuit.opcodes, np.uint16)
+    data = _view(circuit.data, np.int32).copy()
+    complex_data: list[AnyArray] = []
+    integer_data: list[AnyArray] = []
+    for chosen, items, dtype in (
+        (_COMPLEX_DATA[opcodes], complex_data, np.complex128),
+        (_INTEGER_DATA[opcodes], integer_data, np.int64),
+    ):
+        place: dict[int, int] = {}  # instructions may share an item
+        for row in np.flatnonzero(chosen).tolist():
+            item = int(data[row])
+            if item not in place:
+                place[item] = len(items)
+                items.append(np.ascontiguousarray(circuit.data_items[item], dtype=dtype).reshape(-1))
+            data[row] = place[item]
+    return (
+        opcodes, _view(circuit.num_controls, np.uint16), _view(circuit.ctrl_states, np.uint64), data,
+        _view(circuit.qubit_end, np.int64), _view(circuit.qubits, np.int32),
+        _view(circuit.param_end, np.int64), _view(circuit.params, np.float64), complex_data, integer_data,
+    )  # fmt: skip
+
+
+def _without_barriers(circuit: Circuit, opcodes: AnyArray) -> Circuit:
+    wrong = np.flatnonzero((opcodes >= NUM_GATES) & (opcodes != _BARRIER))
+    if wrong.size:
+        row = int(wrong[0])
+        raise CircuitError(
+            f"'{GATES[int(opcodes[row])].name}' at instruction {row} is no gate: an engine runs gates only; "
+            "qfast.simulate and qfast.sample run the rest"
+        )
+    return take(circuit, np.flatnonzero(opcodes < NUM_GATES).tolist())
+
+
+def _view(column: array[Any], dtype: type[np.generic]) -> AnyArray:
+    """See a column as a numpy array; a circuit without rows has no buffer to see."""
+    return np.frombuffer(column, dtype=dtype) if len(column) else np.zeros(0, dtype=dtype)
