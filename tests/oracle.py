@@ -2,8 +2,8 @@
 
 Nothing here comes from ``qfast.circuit.gates`` or from an engine. Gates are built as the literature defines them
 (exponentials of Pauli strings, |0><0| x 1 + |1><1| x U, products of simpler gates), states are changed by gathering
-amplitudes by index, and measurement, reset and control flow are followed branch by branch with exact weights, so that no
-sampling is needed to check a distribution.
+amplitudes by index, and measurement, reset and control flow are followed branch by branch with exact weights, so that
+no sampling is needed to check a distribution.
 
 Qubit k is bit k of an index; in a matrix the first listed qubit is the least significant bit.
 """
@@ -154,7 +154,7 @@ TEXTBOOK: dict[str, Callable[..., Array]] = {
 }  # fmt: skip
 
 
-# --------------------------------------------------------------------------------------------------- states and unitaries
+# ------------------------------------------------------------------------------------------------- states and unitaries
 
 
 def apply_matrix(
@@ -162,7 +162,8 @@ def apply_matrix(
 ) -> Array:
     """Return a matrix applied to some qubits of a vector (2^n,) or of each column of a matrix (2^n, m).
 
-    Row i of the result is the sum over local columns j of matrix[local(i), j] times the amplitude whose target bits are j.
+    Row i of the result is the sum over local columns j of matrix[local(i), j] times the amplitude whose target bits
+    are j.
     """
     index = np.arange(len(state))
     local = np.zeros_like(index)
@@ -404,7 +405,8 @@ class _Run:
                 return done
             current, left = self.one_pass(block.body, current)
             done += left
-        raise RuntimeError(f"a while loop still has weight {sum(b.weight for b in current)} after {self.max_passes} passes")
+        weight = sum(branch.weight for branch in current)
+        raise RuntimeError(f"a while loop still has weight {weight} after {self.max_passes} passes")
 
     def one_pass(self, body: Circuit, started: list[Branch]) -> tuple[list[Branch], list[Branch]]:
         """Branches that go on with the loop, and those that broke out of it."""

@@ -10,6 +10,7 @@ from qfast.circuit import GATES, GateRow
 from qfast.circuit.gates import NUM_GATES
 
 ROWS = list(enumerate(GATES[:NUM_GATES]))
+FIXED = [pytest.param(opcode, row, id=row.name) for opcode, row in ROWS if row.target_matrix is not None]
 
 
 def test_both_tables_list_the_same_gates_in_the_same_order() -> None:
@@ -25,7 +26,7 @@ def test_both_tables_list_the_same_gates_in_the_same_order() -> None:
     assert [tuple(row) for row in _core.gate_table()] == expected
 
 
-@pytest.mark.parametrize(("opcode", "row"), [pair for pair in ROWS if pair[1].target_matrix], ids=lambda v: getattr(v, "name", v))
+@pytest.mark.parametrize(("opcode", "row"), FIXED)
 @pytest.mark.parametrize("angles", [(0.37, -0.81, 1.3, 0.52), (-5.1, 7.7, 2.2, 9.0)])
 def test_both_tables_have_the_same_matrix(opcode: int, row: GateRow, angles: tuple[float, ...]) -> None:
     params = angles[: row.num_params]

@@ -10,12 +10,17 @@ import numpy as np
 import pytest
 
 from qfast.circuit import GATES, Circuit, GateFlag, GateRow, find_gate
-from qfast.circuit.gates import NUM_GATES, OPCODES, Step
+from qfast.circuit.gates import NUM_GATES, OPCODES, Step, mcphase_steps
 from qfast.errors import GateError
 from tests import oracle
 
 FIXED = [row for row in GATES if row.target_matrix is not None]
-ANGLES = [(0.37, -0.81, 1.3, 0.52), (math.pi, math.pi / 2, -math.pi / 2, 0.0), (0.0, 0.0, 0.0, 0.0), (-5.1, 7.7, 2.2, 9.0)]
+ANGLES = [
+    (0.37, -0.81, 1.3, 0.52),
+    (math.pi, math.pi / 2, -math.pi / 2, 0.0),
+    (0.0, 0.0, 0.0, 0.0),
+    (-5.1, 7.7, 2.2, 9.0),
+]
 CASES = [(row, angles[: row.num_params]) for row in FIXED for angles in (ANGLES if row.num_params else ANGLES[:1])]
 EVERY_CASE = pytest.mark.parametrize(
     ("row", "params"), CASES, ids=[f"{row.name}{list(params) if params else ''}" for row, params in CASES]
@@ -83,8 +88,8 @@ def test_the_flags_are_true_of_the_matrix(row: GateRow, params: tuple[float, ...
         assert row.num_qubits is not None
         for qubit in range(row.num_qubits):
             for pauli in (oracle.X, oracle.Z):
-                image = matrix @ oracle.kron(*(pauli if k == qubit else oracle.ID for k in range(row.num_qubits))) @ matrix.conj().T
-                assert is_pauli(image)
+                string = oracle.kron(*(pauli if k == qubit else oracle.ID for k in range(row.num_qubits)))
+                assert is_pauli(matrix @ string @ matrix.conj().T)
 
 
 def is_pauli(matrix: oracle.Array) -> bool:
@@ -151,8 +156,6 @@ def test_a_gate_of_data_has_no_matrix_in_the_table() -> None:
 
 @pytest.mark.parametrize("num_qubits", [1, 2, 3, 5])
 def test_the_multi_controlled_phase_network_is_exact(num_qubits: int) -> None:
-    from qfast.circuit.gates import mcphase_steps
-
     steps = mcphase_steps(0.77, range(num_qubits))
     expected = np.ones(1 << num_qubits, dtype=complex)
     expected[-1] = cmath.exp(0.77j)

@@ -15,8 +15,8 @@ _OP = OPCODES
 class GateMethods(CircuitColumns):
     """The gate methods of :class:`~qfast.circuit.Circuit`; each appends one gate and returns the circuit.
 
-    Angles come first, then the gate's qubits in its own order. ``tests/circuit/test_builder.py`` holds the methods against
-    the gate table.
+    Angles come first, then the gate's qubits in its own order. ``tests/circuit/test_builder.py`` holds the methods
+    against the gate table.
     """
 
     __slots__ = ()

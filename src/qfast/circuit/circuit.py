@@ -8,13 +8,14 @@ from typing import Any, Self, overload
 from numpy.typing import ArrayLike
 
 from qfast._typing import ComplexArray
-from qfast.circuit import analysis, control_flow, data_items, transforms
+from qfast.circuit import analysis, control_flow, data_items, drawing, transforms
 from qfast.circuit.builder import GateMethods
+from qfast.circuit.checks import as_index, as_tuple
 from qfast.circuit.classical import Bit, Bits, ClassicalLike, ConditionLike, Index, Variable, as_classical, as_condition
 from qfast.circuit.gates import OPCODES
 from qfast.circuit.instruction import Instruction, Register
 from qfast.circuit.parameter import Parameter
-from qfast.circuit.storage import Angle, _as_tuple, _index
+from qfast.circuit.storage import Angle
 from qfast.errors import CircuitError
 
 __all__ = ["Circuit"]
@@ -25,8 +26,8 @@ _CONTROLLED_X = {1: OPCODES["cx"], 2: OPCODES["ccx"], 3: OPCODES["c3x"], 4: OPCO
 class Circuit(GateMethods):
     """A quantum circuit.
 
-    Gates are added by chained methods (``c.h(0).cx(0, 1)``), by :meth:`append`, or many at once by :meth:`extend`. Every
-    argument is checked when it is given; a call that fails leaves the circuit as it was.
+    Gates are added by chained methods (``c.h(0).cx(0, 1)``), by :meth:`append`, or many at once by :meth:`extend`.
+    Every argument is checked when it is given; a call that fails leaves the circuit as it was.
 
     Parameters
     ----------
@@ -87,7 +88,7 @@ class Circuit(GateMethods):
         GateError
             Wrong shape, an entry that is not finite, or not unitary.
         """
-        own = _as_tuple(qubits)
+        own = as_tuple(qubits)
         return self._append_data("unitary", own, data_items.checked_unitary, matrix, (), controls, ctrl_state)
 
     def diagonal(
@@ -99,7 +100,7 @@ class Circuit(GateMethods):
         ctrl_state: int | str | None = None,
     ) -> Self:
         """Multiply each basis state of k qubits by a number of modulus 1 (`values`, complex, shape (2**k,))."""
-        own = _as_tuple(qubits)
+        own = as_tuple(qubits)
         return self._append_data("diagonal", own, data_items.checked_diagonal, values, (), controls, ctrl_state)
 
     def permutation(
@@ -111,7 +112,7 @@ class Circuit(GateMethods):
         ctrl_state: int | str | None = None,
     ) -> Self:
         """Send basis state i of k qubits to ``images[i]`` (integers, shape (2**k,))."""
-        own = _as_tuple(qubits)
+        own = as_tuple(qubits)
         return self._append_data("permutation", own, data_items.checked_permutation, images, (), controls, ctrl_state)
 
     def pauli_rotation(
@@ -130,7 +131,7 @@ class Circuit(GateMethods):
         >>> Circuit(3).pauli_rotation("XZY", [0, 1, 2], 0.3).count_ops()
         {'pauli_rotation': 1}
         """
-        own = _as_tuple(qubits)
+        own = as_tuple(qubits)
         check = data_items.checked_pauli_letters
         return self._append_data("pauli_rotation", own, check, letters, (angle,), controls, ctrl_state)
 
@@ -146,10 +147,10 @@ class Circuit(GateMethods):
 
         Notes
         -----
-        Larger states are given to ``simulate(..., initial_state=vector)``. On other states than |0...0> the gate acts as
-        the rest of the reflection.
+        Larger states are given to ``simulate(..., initial_state=vector)``. On other states than |0...0> the gate acts
+        as the rest of the reflection.
         """
-        own = tuple(range(self._num_qubits)) if qubits is None else _as_tuple(qubits)
+        own = tuple(range(self._num_qubits)) if qubits is None else as_tuple(qubits)
         opcode = OPCODES["unitary"]
         matrix = data_items.state_preparation_matrix(vector, len(own), f"prepare_state at instruction {len(self)}")
         return self._append_checked(opcode, own, item=matrix)
@@ -165,7 +166,7 @@ class Circuit(GateMethods):
         ctrl_state: int | str | None,
     ) -> Self:
         opcode = OPCODES[name]
-        extra = _as_tuple(controls)
+        extra = as_tuple(controls)
         state = self._control_state(ctrl_state, len(extra), opcode)
         operands = self._checked_qubits(opcode, (*extra, *qubits), len(extra))
         item = check(content, len(qubits), self._place(opcode))
@@ -184,8 +185,8 @@ class Circuit(GateMethods):
         return self.append(name, qubits, params, controls=controls, ctrl_state=ctrl_state)
 
     def mcx(self, controls: Iterable[int] | int, target: int, *, ctrl_state: int | str | None = None) -> Self:
-        """Flip the target where all controls have their value; one to four all-one controls become cx, ccx, c3x, c4x."""
-        extra = _as_tuple(controls)
+        """Flip the target where all controls have their value; one to four controls on 1 become cx, ccx, c3x, c4x."""
+        extra = as_tuple(controls)
         if ctrl_state is None and len(extra) in _CONTROLLED_X:
             return self._append_checked(_CONTROLLED_X[len(extra)], (*extra, target))
         return self.append("x", target, controls=extra, ctrl_state=ctrl_state)
@@ -194,30 +195,28 @@ class Circuit(GateMethods):
         self, angle: Angle, controls: Iterable[int] | int, target: int, *, ctrl_state: int | str | None = None
     ) -> Self:
         """Multiply by e^{i angle} where the target is 1 and all controls have their value."""
-        extra = _as_tuple(controls)
+        extra = as_tuple(controls)
         if ctrl_state is None and len(extra) == 1:
             return self._append_checked(OPCODES["cp"], (*extra, target), (angle,))
         return self.append("p", target, angle, controls=extra, ctrl_state=ctrl_state)
 
     # ---------------------------------------------------------------------------------- measurement and classical bits
 
-    def measure(
-        self, qubit: int | Iterable[int], clbit: int | Iterable[int]
-    ) -> Self:
+    def measure(self, qubit: int | Iterable[int], clbit: int | Iterable[int]) -> Self:
         """Measure one qubit into one classical bit, or several pairwise.
 
         Parameters
         ----------
         qubit, clbit : int or iterable of int (a register is one), of equal length
         """
-        qubits, clbits = _as_tuple(qubit), _as_tuple(clbit)
+        qubits, clbits = as_tuple(qubit), as_tuple(clbit)
         opcode = OPCODES["measure"]
         place = self._place(opcode)
         if len(qubits) != len(clbits):
             raise CircuitError(f"{place}: {len(qubits)} qubits are measured into {len(clbits)} classical bits")
         checked = []
         for number, bit in zip(qubits, clbits, strict=True):
-            target = _index(bit)
+            target = as_index(bit)
             if target is None or not 0 <= target < self._num_clbits:
                 raise CircuitError(
                     f"{place}: classical bit {bit!r} is out of range; the circuit has {self._num_clbits} classical bits"
@@ -228,7 +227,7 @@ class Circuit(GateMethods):
         return self
 
     def measure_all(self) -> Self:
-        """Measure every qubit, qubit k into bit k of a new classical register ``meas`` (``meas1``, ... where it is taken)."""
+        """Measure every qubit, qubit k into bit k of a new classical register ``meas`` (``meas1``, ... if taken)."""
         if not self._num_qubits:
             raise CircuitError("measure_all: the circuit has no qubits")
         taken = {register.name for register in (*self.qubit_registers, *self.classical_registers)} | set(self.variables)
@@ -239,14 +238,15 @@ class Circuit(GateMethods):
     def reset(self, qubit: int | Iterable[int]) -> Self:
         """Return one or several qubits to |0>."""
         opcode = OPCODES["reset"]
-        checked = [self._checked_qubits(opcode, (number,), 0) for number in _as_tuple(qubit)]
+        checked = [self._checked_qubits(opcode, (number,), 0) for number in as_tuple(qubit)]
         for operands in checked:
             self._append_checked(opcode, operands)
         return self
 
     def barrier(self, *qubits: int | Iterable[int]) -> Self:
         """Keep gates of these qubits (all by default) from being moved across; it has no effect on the state."""
-        operands = tuple(bit for entry in qubits for bit in _as_tuple(entry)) if qubits else tuple(range(self._num_qubits))
+        named = tuple(qubit for entry in qubits for qubit in as_tuple(entry))
+        operands = named if qubits else tuple(range(self._num_qubits))
         return self._append_checked(OPCODES["barrier"], operands)
 
     # ---------------------------------------------------------------------------------------------------- control flow
@@ -361,8 +361,8 @@ class Circuit(GateMethods):
         Parameters
         ----------
         values : mapping or sequence, optional
-            By name, Parameter or ParameterVector; or one value for each of :attr:`parameters`. A value is a number or an
-            expression. With a mapping, parameters that are not named stay free.
+            By name, Parameter or ParameterVector; or one value for each of :attr:`parameters`. A value is a number or
+            an expression. With a mapping, parameters that are not named stay free.
         **by_name
             Values by name.
 
@@ -442,6 +442,18 @@ class Circuit(GateMethods):
     def count_ops(self) -> dict[str, int]:
         """Return how often each gate occurs, most frequent first, extra controls written as ``ctrl(2) @ x``."""
         return analysis.count_ops(self)
+
+    def draw(self, width: int | None = None) -> str:
+        """Return a picture of the circuit in text, folded at `width` characters (the terminal's by default).
+
+        Examples
+        --------
+        >>> print(Circuit(2, 1).h(0).cx(0, 1).measure(1, 0).draw())
+        q[0]: ─┤h├───●─────────
+                     │
+        q[1]: ──────┤x├──┤M c├─
+        """
+        return drawing.draw(self, width)
 
     def __len__(self) -> int:
         return len(self.opcodes)

@@ -14,8 +14,11 @@ import math
 import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
+import numpy as np
+
+from qfast.circuit.checks import as_index
 from qfast.circuit.instruction import Register
 from qfast.errors import CircuitError
 
@@ -193,11 +196,16 @@ def as_condition(value: ConditionLike) -> Condition:
         The pair means equality; an int is the number of a classical bit.
     """
     if isinstance(value, tuple):
-        if len(value) != 2 or not isinstance(value[1], int):
-            raise CircuitError(f"a condition is an expression or a pair (bit or register, integer), not {value!r}")
-        left = Bit(value[0]) if isinstance(value[0], int) else as_classical(value[0])
-        return Binary("==", left, Literal(int(value[1])))
+        return _equality(value)
     return as_classical(value)
+
+
+def _equality(pair: tuple[Any, ...]) -> Condition:
+    wanted = as_index(int(pair[1]) if isinstance(pair[1], (bool, np.bool_)) else pair[1]) if len(pair) == 2 else None
+    if wanted is None:
+        raise CircuitError(f"a condition is an expression or a pair (bit or register, integer), not {pair!r}")
+    bit = as_index(pair[0])
+    return Binary("==", as_classical(pair[0]) if bit is None else Bit(bit), Literal(wanted))
 
 
 def walk(expression: Classical) -> Iterator[Classical]:

@@ -96,7 +96,8 @@ def check_columns(
     arity = _row_lengths(qubit_end, len(qubits), "qubit")
     wanted = _ROW_QUBITS[opcodes]
     _check_counts(arity - num_controls, wanted, opcodes, first_index, "qubits")
-    _check_counts(_row_lengths(param_end, len(params), "param"), _ROW_PARAMS[opcodes], opcodes, first_index, "parameters")
+    num_params = _row_lengths(param_end, len(params), "param")
+    _check_counts(num_params, _ROW_PARAMS[opcodes], opcodes, first_index, "parameters")
     _check_control_states(opcodes, num_controls, ctrl_states, first_index)
     outside = (qubits < 0) | (qubits >= num_qubits)
     if outside.any():
@@ -113,9 +114,8 @@ def check_columns(
     if not finite.all():
         where = int(np.argmin(finite))
         row = int(np.searchsorted(param_end, where, side="right"))
-        raise ParameterError(
-            f"gate '{GATES[opcodes[row]].name}' at instruction {first_index + row}: parameter {params[where]} is not finite"
-        )
+        place = f"gate '{GATES[opcodes[row]].name}' at instruction {first_index + row}"
+        raise ParameterError(f"{place}: parameter {params[where]} is not finite")
 
 
 def _row_lengths(end: AnyArray, total: int, name: str) -> NDArray[np.int64]:
@@ -143,17 +143,16 @@ def _check_control_states(opcodes: AnyArray, num_controls: AnyArray, ctrl_states
     controlled = np.flatnonzero(num_controls)
     if not len(controlled):
         if ctrl_states.any():
-            raise CircuitError(f"instruction {first_index + int(np.argmax(ctrl_states != 0))}: control state without controls")
+            where = first_index + int(np.argmax(ctrl_states != 0))
+            raise CircuitError(f"instruction {where}: control state without controls")
         return
     for row in controlled.tolist():
         count, state = int(num_controls[row]), int(ctrl_states[row])
-        name = GATES[opcodes[row]].name
+        place = f"'{GATES[opcodes[row]].name}' at instruction {first_index + row}"
         if count > 64 or state >> count:
-            raise CircuitError(
-                f"gate '{name}' at instruction {first_index + row}: {count} controls (at most 64) with control state {state:#b}"
-            )
+            raise CircuitError(f"{place}: {count} controls (at most 64) with control state {state:#b}")
         if not GATES[opcodes[row]].is_gate:
-            raise CircuitError(f"'{name}' at instruction {first_index + row} is no gate and takes no controls")
+            raise CircuitError(f"{place} is no gate and takes no controls")
 
 
 def _check_distinct(

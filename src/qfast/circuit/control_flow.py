@@ -1,16 +1,17 @@
 """Blocks of control flow: the data items of `if_else`, `while_loop`, `for_loop`, `switch_case` and `assign`.
 
-A body is a :class:`~qfast.circuit.Circuit` over the same qubits, classical bits and variables as the circuit that holds it.
+A body is a :class:`~qfast.circuit.Circuit` over the same qubits, classical bits and variables as the circuit that holds
+it.
 """
 
 from __future__ import annotations
 
 import math
-import numbers
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from qfast.circuit.checks import as_index
 from qfast.circuit.classical import Bit, Bits, Classical, Condition, Variable, walk
 from qfast.circuit.gates import OPCODES
 from qfast.errors import CircuitError
@@ -179,10 +180,10 @@ def loop_values(values: Iterable[int] | Iterable[float], place: str) -> tuple[in
     """Return the values of a `for` loop as plain finite numbers."""
     kept: list[int | float] = []
     for value in values:
-        number = int(value) if isinstance(value, numbers.Integral) else float(value)
-        if not math.isfinite(number):
+        whole = as_index(value)
+        if whole is None and not math.isfinite(value):
             raise CircuitError(f"{place}: the loop value {value} is not finite")
-        kept.append(number)
+        kept.append(float(value) if whole is None else whole)
     return tuple(kept)
 
 

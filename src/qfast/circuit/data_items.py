@@ -107,7 +107,8 @@ def checked_permutation(images: ArrayLike, num_qubits: int, place: str) -> IntAr
     counts = np.bincount(array, minlength=dim)
     if counts.max() > 1:
         repeated = int(counts.argmax())
-        raise GateError(f"{place}: {repeated} is the image of {counts[repeated]} basis states; it must be of exactly one")
+        times = counts[repeated]
+        raise GateError(f"{place}: {repeated} is the image of {times} basis states; it must be of exactly one")
     array.flags.writeable = False
     return array
 
@@ -130,9 +131,9 @@ def checked_pauli_letters(letters: str | Sequence[int], num_qubits: int, place: 
 def state_preparation_matrix(vector: ArrayLike, num_qubits: int, place: str) -> ComplexArray:
     """Return a unitary whose first column is the given state.
 
-    It is a phase times one Householder reflection, so preparing costs one pass and no search: with v' = e^{-i phi} v and phi
-    chosen such that v'_0 <= 0, the reflection along w = e_0 - v' sends e_0 to v'. That sign keeps |w|^2 = 2 + 2|v_0| away
-    from zero (Golub and Van Loan, Matrix Computations, 5.1).
+    It is a phase times one Householder reflection, so preparing costs one pass and no search: with v' = e^{-i phi} v
+    and phi chosen such that v'_0 <= 0, the reflection along w = e_0 - v' sends e_0 to v'. That sign keeps
+    |w|^2 = 2 + 2|v_0| away from zero (Golub and Van Loan, Matrix Computations, 5.1).
 
     Parameters
     ----------

@@ -1,9 +1,9 @@
 """The gate table: one row per gate, read by circuits, engines, converters, documentation and tests.
 
 The opcode of an instruction is the index of its row. Rows 0…53 are the fixed gates, in the order of
-``csrc/circuit/gates.def``; then come the four gates whose content is data, then what is no gate at all (``measure``, control
-flow, …). A row is checked against the core's table and against textbook matrices in
-``tests/circuit/test_gate_table.py``.
+``csrc/circuit/gates.def``; then come the four gates whose content is data, then what is no gate at all (``measure``,
+control flow, …). Rows are checked against textbook matrices in ``tests/circuit/test_gate_table.py`` and against the
+core's table in ``tests/circuit/test_core_gate_table.py``.
 """
 
 from __future__ import annotations
@@ -65,12 +65,13 @@ class GateRow:
     own_controls : int
         Leading qubits that control the rest (cx: 1, ccx: 2).
     target_matrix : callable or None
-        ``target_matrix(params)`` is the complex128 matrix on the targets alone; None for data rows and for what is no gate.
+        ``target_matrix(params)`` is the complex128 matrix on the targets alone; None for data rows and for what is no
+        gate.
     inverse : callable or None
         ``inverse(params)`` gives the steps of the inverse; None where `flags` has HERMITIAN, and for data rows.
     decomposition : callable or None
-        ``decomposition(params)`` gives simpler gates, first applied first, with the exact global phase. Repeated, it ends in
-        ``u``, ``cx`` and ``gphase``, the only fixed gates without one.
+        ``decomposition(params)`` gives simpler gates, first applied first, with the exact global phase. Repeated, it
+        ends in ``u``, ``cx`` and ``gphase``, the only fixed gates without one.
     flags : GateFlag
     aliases : tuple of str
         Other names that mean the same gate.
@@ -321,8 +322,8 @@ _CONTROLLED = (
            decomposition=lambda p: _steps([("s", 1), ("h", 1), ("t", 1), ("cx", 0, 1), ("tdg", 1), ("h", 1),
                                            ("sdg", 1)]),
            flags=_H | _R, doc="controlled Hadamard"),
-    _fixed("cs", 2, own_controls=1, inverse=_named("csdg", 2), decomposition=lambda p: (Step("cp", (0, 1), (_PI / 2,)),),
-           flags=_D | _M, doc="controlled s"),
+    _fixed("cs", 2, own_controls=1, inverse=_named("csdg", 2),
+           decomposition=lambda p: (Step("cp", (0, 1), (_PI / 2,)),), flags=_D | _M, doc="controlled s"),
     _fixed("csdg", 2, own_controls=1, inverse=_named("cs", 2),
            decomposition=lambda p: (Step("cp", (0, 1), (-_PI / 2,)),), flags=_D | _M, doc="controlled sdg"),
     _fixed("csx", 2, own_controls=1, inverse=lambda p: (Step("sxdg", (1,), (), (0,)),),
@@ -362,7 +363,8 @@ _TWO_QUBIT = (
            doc="exp(-i theta/2 YY)"),
     _fixed("rzz", 2, 1, inverse=_negated("rzz", 2), decomposition=lambda p: (_CX, _on_target("rz", 1, p[0]), _CX),
            flags=_D | _M, doc="exp(-i theta/2 ZZ)"),
-    _fixed("rzx", 2, 1, inverse=_negated("rzx", 2), decomposition=lambda p: _around(_H1, (Step("rzz", (0, 1), (p[0],)),)),
+    _fixed("rzx", 2, 1, inverse=_negated("rzx", 2),
+           decomposition=lambda p: _around(_H1, (Step("rzz", (0, 1), (p[0],)),)),
            doc="exp(-i theta/2 P), Z on the first qubit and X on the second"),
     _fixed("xx_plus_yy", 2, 2, inverse=_first_negated("xx_plus_yy", 2),
            decomposition=lambda p: (_on_target("rz", 0, p[1]), Step("rxx", (0, 1), (p[0] / 2,)),

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qfast._typing import ComplexArray, UIntArray
+from qfast.circuit.checks import as_index, as_tuple
 from qfast.errors import ObservableError
 
 __all__ = ["PauliSum", "PauliTerm"]
@@ -39,8 +40,8 @@ class PauliSum:
 
     Notes
     -----
-    Terms are kept in order as two 64-bit masks each and are not merged before :meth:`simplify`; 32 bytes a term. With x and z
-    the masks of a term and :math:`|m|` the number of ones of m, the Pauli string is
+    Terms are kept in order as two 64-bit masks each and are not merged before :meth:`simplify`; 32 bytes a term. With x
+    and z the masks of a term and :math:`|m|` the number of ones of m, the Pauli string is
 
     .. math:: P = i^{|x \\& z|} X^x Z^z, \\qquad X^x = \\prod_{q: x_q = 1} X_q,\\quad Z^z = \\prod_{q: z_q = 1} Z_q,
 
@@ -66,12 +67,11 @@ class PauliSum:
         coefficients: list[complex] = []
         for index, term in enumerate(terms):
             place = f"term {index} of the Pauli sum"
-            if isinstance(term, str) or not isinstance(term, Sequence) or len(term) not in (2, 3):
-                raise ObservableError(f"{place}: (letters, qubits, coefficient) is needed, {term!r} given")
-            x, z = _term_masks(term[0], term[1], place)
+            letters, qubits, *weight = _term_parts(term, place)
+            x, z = _term_masks(letters, qubits, place)
             x_masks.append(x)
             z_masks.append(z)
-            coefficients.append(_coefficient(term[2] if len(term) == 3 else 1.0, place))
+            coefficients.append(_coefficient(weight[0] if weight else 1.0, place))
         self._set(
             np.array(x_masks, dtype=np.uint64),
             np.array(z_masks, dtype=np.uint64),
@@ -81,18 +81,14 @@ class PauliSum:
 
     def _set(self, x: UIntArray, z: UIntArray, coefficients: ComplexArray, num_qubits: int | None) -> None:
         used = int(np.bitwise_or.reduce(x | z)).bit_length() if len(x) else 0
-        if num_qubits is not None:
-            if isinstance(num_qubits, bool) or not isinstance(num_qubits, numbers.Integral):
-                raise ObservableError(f"the number of qubits of a Pauli sum is an integer, {num_qubits!r} given")
-            if not used <= num_qubits <= _MAX_QUBITS:
-                raise ObservableError(
-                    f"a Pauli sum whose highest qubit is {used - 1} is declared on {num_qubits} qubits; "
-                    f"{used} to {_MAX_QUBITS} are allowed"
-                )
+        declared = used if num_qubits is None else as_index(num_qubits)
+        if declared is None or not used <= declared <= _MAX_QUBITS:
+            allowed = f"{used} to {_MAX_QUBITS}"
+            raise ObservableError(f"this Pauli sum can be declared on {allowed} qubits, {num_qubits!r} given")
         for array in (x, z, coefficients):
             array.flags.writeable = False
         self._x, self._z, self._coefficients = x, z, coefficients
-        self._num_qubits = used if num_qubits is None else int(num_qubits)
+        self._num_qubits = declared
 
     @classmethod
     def _from_masks(cls, x: UIntArray, z: UIntArray, coefficients: ComplexArray, num_qubits: int) -> PauliSum:
@@ -146,8 +142,7 @@ class PauliSum:
 
     @property
     def is_hermitian(self) -> bool:
-        """Whether the sum equals its adjoint: like terms merged, no coefficient has an imaginary part above 1e-12 of the
-        largest coefficient."""
+        """Whether the sum is its own adjoint: like terms merged, no imaginary part above 1e-12 of the largest term."""
         merged = self.simplify()._coefficients
         return not len(merged) or bool(np.abs(merged.imag).max() <= 1e-12 * np.abs(merged).max())
 
@@ -188,7 +183,8 @@ class PauliSum:
         """Return the matrix, complex128 of shape (2**n, 2**n), n <= 12; qubit 0 is the least significant bit."""
         n = self._num_qubits if num_qubits is None else num_qubits
         if n > _MAX_MATRIX_QUBITS:
-            raise ObservableError(f"the matrix of an observable on {n} qubits is too large; at most {_MAX_MATRIX_QUBITS}")
+            limit = _MAX_MATRIX_QUBITS
+            raise ObservableError(f"the matrix of an observable on {n} qubits is too large; {limit} are allowed")
         x_masks, z_masks, coefficients = self.masks(n)
         columns = np.arange(1 << n, dtype=np.uint64)
         result = np.zeros((1 << n, 1 << n), dtype=np.complex128)
@@ -258,8 +254,9 @@ class PauliSum:
         Returns
         -------
         list of PauliSum
-            Each term in exactly one group, like terms not merged. Greedy: terms go, largest |coefficient| first, into the
-            first group that they fit (the largest-first variant of Verteletskyi et al. 2020, doi:10.1063/1.5141458).
+            Each term in exactly one group, like terms not merged. Greedy: terms go, largest |coefficient| first, into
+            the first group that they fit (the largest-first variant of Verteletskyi et al. 2020,
+            doi:10.1063/1.5141458).
         """
         order = np.argsort(-np.abs(self._coefficients), kind="stable").tolist()
         group_x = np.zeros(len(order), dtype=np.uint64)
@@ -295,40 +292,37 @@ class PauliSum:
                     )
         return dict(sorted(basis.items()))
 
-    def __add__(self, other: PauliSum | SupportsComplex) -> PauliSum:
-        if not isinstance(other, PauliSum):
-            other = _as_identity(other)
-            if other is NotImplemented:
-                return NotImplemented
+    def __add__(self, other: PauliSum | complex) -> PauliSum:
+        """Add another sum, or a number as a multiple of the identity."""
+        added = _as_sum(other)
+        if added is None:
+            return NotImplemented
         return PauliSum._from_masks(
-            np.concatenate([self._x, other._x]),
-            np.concatenate([self._z, other._z]),
-            np.concatenate([self._coefficients, other._coefficients]),
-            max(self._num_qubits, other._num_qubits),
+            np.concatenate([self._x, added._x]),
+            np.concatenate([self._z, added._z]),
+            np.concatenate([self._coefficients, added._coefficients]),
+            max(self._num_qubits, added._num_qubits),
         )
 
-    def __radd__(self, other: SupportsComplex) -> PauliSum:
-        if isinstance(other, int) and other == 0:  # sum() starts at 0
-            return self
-        return self + other
+    def __radd__(self, other: complex) -> PauliSum:
+        # sum() starts at 0, which should leave no term behind.
+        return self if as_index(other) == 0 else self + other
 
-    def __sub__(self, other: PauliSum | SupportsComplex) -> PauliSum:
-        if isinstance(other, PauliSum):
-            return self + -other
-        other = _as_identity(other)
-        return NotImplemented if other is NotImplemented else self + -other
+    def __sub__(self, other: PauliSum | complex) -> PauliSum:
+        subtracted = _as_sum(other)
+        return NotImplemented if subtracted is None else self + -subtracted
 
-    def __rsub__(self, other: SupportsComplex) -> PauliSum:
+    def __rsub__(self, other: complex) -> PauliSum:
         return -self + other
 
     def __neg__(self) -> PauliSum:
         return PauliSum._from_masks(self._x, self._z, -self._coefficients, self._num_qubits)
 
-    def __mul__(self, other: PauliSum | SupportsComplex) -> PauliSum:
-        """Multiply by a number, or by another sum (as operators, other first applied)."""
+    def __mul__(self, other: PauliSum | complex) -> PauliSum:
+        """Multiply by a number, or by another sum (as operators: the other is applied first)."""
         if isinstance(other, PauliSum):
             return self._product(other)
-        if not isinstance(other, SupportsComplex) and not isinstance(other, numbers.Number):
+        if not _is_number(other):
             return NotImplemented
         factor = _coefficient(other, "a factor of a Pauli sum")
         return PauliSum._from_masks(self._x, self._z, self._coefficients * factor, self._num_qubits)
@@ -336,14 +330,16 @@ class PauliSum:
     __rmul__ = __mul__  # a number commutes with the sum
     __matmul__ = __mul__
 
-    def __truediv__(self, other: SupportsComplex) -> PauliSum:
+    def __truediv__(self, other: complex) -> PauliSum:
+        if not _is_number(other):
+            return NotImplemented
         divisor = _coefficient(other, "a divisor of a Pauli sum")
         if divisor == 0:
             raise ObservableError("a Pauli sum cannot be divided by zero")
         return self * (1 / divisor)
 
     def _product(self, other: PauliSum) -> PauliSum:
-        # i^a X^x Z^z times i^b X^u Z^w = i^(a+b) (-1)^|z & u| X^(x^u) Z^(z^w), and the product's own factor is i^|x^u & z^w|.
+        # i^a X^x Z^z times i^b X^u Z^w = i^(a+b) (-1)^|z & u| X^(x^u) Z^(z^w), whose own factor is i^|x^u & z^w|.
         x = (self._x[:, None] ^ other._x).ravel()
         z = (self._z[:, None] ^ other._z).ravel()
         own_powers = _popcount(self._x & self._z)[:, None] + _popcount(other._x & other._z)
@@ -388,22 +384,26 @@ class PauliSum:
         return f"PauliSum([{terms}], num_qubits={self._num_qubits})"
 
 
+def _term_parts(term: object, place: str) -> Sequence[Any]:
+    if isinstance(term, str) or not isinstance(term, Sequence) or len(term) not in (2, 3):
+        raise ObservableError(f"{place}: (letters, qubits, coefficient) is needed, {term!r} given")
+    return term
+
+
 def _term_masks(letters: object, qubits: object, place: str) -> tuple[int, int]:
     if not isinstance(letters, str):
         raise ObservableError(f"{place}: the letters are a string of I, X, Y and Z, {letters!r} given")
-    listed = [qubits] if isinstance(qubits, numbers.Integral) else qubits
-    if not isinstance(listed, Iterable):
-        raise ObservableError(f"{place}: the qubits are a list of integers, {qubits!r} given")
-    places = list(listed)
+    places = as_tuple(qubits)
     if len(places) != len(letters):
         raise ObservableError(f"{place}: {len(letters)} letters and {len(places)} qubits given")
     x = z = seen = 0
-    for letter, qubit in zip(letters, places, strict=True):
+    for letter, given in zip(letters, places, strict=True):
         if letter not in _X_OF:
             raise ObservableError(f"{place}: {letter!r} is not a Pauli letter; I, X, Y and Z are")
-        if isinstance(qubit, bool) or not isinstance(qubit, numbers.Integral) or not 0 <= qubit < _MAX_QUBITS:
-            raise ObservableError(f"{place}: {qubit!r} is not a qubit; integers from 0 to {_MAX_QUBITS - 1} are")
-        bit = 1 << int(qubit)
+        qubit = as_index(given)
+        if qubit is None or not 0 <= qubit < _MAX_QUBITS:
+            raise ObservableError(f"{place}: {given!r} is not a qubit; integers from 0 to {_MAX_QUBITS - 1} are")
+        bit = 1 << qubit
         if seen & bit:
             raise ObservableError(f"{place}: qubit {qubit} is named twice; multiply two Pauli sums instead")
         seen |= bit
@@ -424,11 +424,16 @@ def _coefficient(value: Any, place: str) -> complex:
     return number
 
 
-def _as_identity(value: Any) -> Any:
-    """A number as a multiple of the identity."""
-    if not isinstance(value, numbers.Number):
-        return NotImplemented
-    return PauliSum([("", [], value)])
+def _is_number(value: object) -> bool:
+    """Whether something is a number; numpy's scalars are registered as such."""
+    return isinstance(value, numbers.Number)
+
+
+def _as_sum(value: PauliSum | complex) -> PauliSum | None:
+    """A number as a multiple of the identity; None for what is neither."""
+    if isinstance(value, PauliSum):
+        return value
+    return PauliSum([("", [], value)]) if _is_number(value) else None
 
 
 def _letters(x: int, z: int) -> tuple[str, list[int]]:

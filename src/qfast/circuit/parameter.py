@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import Enum
 from functools import total_ordering
 from typing import SupportsFloat, TypeAlias
 
+from qfast.circuit.checks import is_name
 from qfast.errors import ParameterError
 
 __all__ = [
@@ -22,7 +23,6 @@ __all__ = [
     "ParameterValue",
     "ParameterVector",
     "real_number",
-    "resolve_values",
 ]
 
 
@@ -79,8 +79,9 @@ _ELEMENT_NAME = re.compile(r"(.*)\[(\d+)\]\Z", re.DOTALL)
 class ParameterExpression:
     """A real expression of parameters, immutable and hashable.
 
-    Built from :class:`Parameter` with ``+ - * / **``, ``abs`` and the methods ``sin cos tan asin acos atan exp log sqrt``
-    (``numpy.sin(theta)`` works too). Two expressions are equal when they were built alike; nothing is simplified.
+    Built from :class:`Parameter` with ``+ - * / **``, ``abs`` and the methods ``sin cos tan asin acos atan exp log
+    sqrt`` (``numpy.sin(theta)`` works too). Two expressions are equal when they were built alike; nothing is
+    simplified.
 
     Examples
     --------
@@ -103,7 +104,7 @@ class ParameterExpression:
 
     @property
     def code(self) -> tuple[float | Parameter | ExprOp, ...]:
-        """Postfix code: a float or a :class:`Parameter` is pushed, an :class:`ExprOp` takes its operands from the top."""
+        """Postfix code: a float or a :class:`Parameter` is pushed, an :class:`ExprOp` takes operands from the top."""
         return self._code
 
     @property
@@ -199,7 +200,7 @@ class ParameterExpression:
         elif isinstance(other, (int, float)) or (isinstance(other, SupportsFloat) and not isinstance(other, str)):
             code = (real_number(other, "a parameter expression"),)
         else:
-            return NotImplemented
+            return NotImplemented  # type: ignore[no-any-return]
         return ParameterExpression((*code, *self.code, op) if reverse else (*self.code, *code, op))
 
     def _unary(self, op: ExprOp) -> ParameterExpression:
@@ -358,8 +359,8 @@ class Parameter(ParameterExpression):
     __slots__ = ("_key", "_name")
 
     def __init__(self, name: str) -> None:
-        if not isinstance(name, str) or not name or name != name.strip():
-            raise ParameterError(f"a parameter's name is a string without outer blanks, not {name!r}")
+        if not is_name(name) or name != name.strip():
+            raise ParameterError(f"a parameter's name is a string, not empty and without outer blanks, not {name!r}")
         self._name = name
         match = _ELEMENT_NAME.match(name)
         self._key = (match[1], int(match[2])) if match else (name, -1)
@@ -452,87 +453,6 @@ def real_number(value: object, place: str) -> float:
     return number
 
 
-def resolve_values(
-    parameters: Sequence[Parameter],
-    values: Mapping[object, object] | Sequence[object],
-    *,
-    complete: bool = True,
-) -> dict[str, ParameterValue]:
-    """Turn what a caller gives as parameter values into one value per name.
-
-    Parameters
-    ----------
-    parameters : sequence of Parameter
-        The parameters that exist, in order.
-    values : mapping or sequence
-        By name, :class:`Parameter` or :class:`ParameterVector` (or a vector's name, with one value per element); or one value
-        for each parameter in order.
-    complete : bool, default True
-        Whether each parameter must have a value.
-
-    Raises
-    ------
-    ParameterError
-        A parameter is unknown, named twice, unbound, or its value is not a finite real number.
-    """
-    known = {parameter.name: parameter for parameter in parameters}
-    result: dict[str, ParameterValue] = {}
-    for name, value in _named_values(parameters, values, known):
-        if name not in known:
-            raise ParameterError(f"there is no parameter '{name}' to bind; {_list_names(known)}")
-        if name in result:
-            raise ParameterError(f"parameter '{name}' is given twice")
-        place = f"the value of parameter '{name}'"
-        result[name] = value if isinstance(value, ParameterExpression) else real_number(value, place)
-    missing = [name for name in known if name not in result]
-    if complete and missing:
-        shown = ", ".join(f"'{name}'" for name in missing[:8]) + (", ..." if len(missing) > 8 else "")
-        raise ParameterError(f"no value for {len(missing)} of {len(known)} parameters: {shown}")
-    return result
-
-
-def _named_values(
-    parameters: Sequence[Parameter],
-    values: Mapping[object, object] | Sequence[object],
-    known: Mapping[str, Parameter],
-) -> Iterator[tuple[str, object]]:
-    if not isinstance(values, Mapping):
-        given = list(values)
-        if len(given) != len(parameters):
-            raise ParameterError(f"{len(given)} parameter values given for {len(parameters)} parameters")
-        yield from zip((parameter.name for parameter in parameters), given, strict=True)
-        return
-    for key, value in values.items():
-        if isinstance(key, Parameter):
-            yield key.name, value
-        elif isinstance(key, ParameterVector):
-            yield from _vector_values(key.name, len(key), value)
-        elif not isinstance(key, str):
-            raise ParameterError(f"a parameter is named by a string or a Parameter, not by {key!r}")
-        elif key not in known and any(parameter._key[0] == key for parameter in parameters):
-            length = 1 + max(parameter._key[1] for parameter in parameters if parameter._key[0] == key)
-            yield from _vector_values(key, length, value)
-        else:
-            yield key, value
-
-
-def _vector_values(name: str, length: int, value: object) -> Iterator[tuple[str, object]]:
-    if not isinstance(value, Iterable) or isinstance(value, (str, bytes)):
-        raise ParameterError(f"parameter vector '{name}' needs {length} values, {value!r} given")
-    elements = list(value)
-    if len(elements) != length:
-        raise ParameterError(f"parameter vector '{name}' needs {length} values, {len(elements)} given")
-    for index, element in enumerate(elements):
-        yield f"{name}[{index}]", element
-
-
-def _list_names(known: Mapping[str, Parameter]) -> str:
-    if not known:
-        return "the circuit has none"
-    names = list(known)
-    return "known are " + ", ".join(f"'{name}'" for name in names[:8]) + (", ..." if len(names) > 8 else "")
-
-
 def _from_code(code: tuple[float | Parameter | ExprOp, ...]) -> ParameterExpression:
     if len(code) == 1 and isinstance(code[0], Parameter):
         return code[0]
@@ -543,74 +463,89 @@ def _parenthesised(operand: tuple[str, int], level: int) -> str:
     return operand[0] if operand[1] >= level else f"({operand[0]})"
 
 
+def _apply(op: ExprOp, *operands: ParameterValue) -> ParameterValue:
+    """An operation on numbers or expressions; a number where all operands are."""
+    code: tuple[float | Parameter | ExprOp, ...] = ()
+    for operand in operands:
+        code += operand.code if isinstance(operand, ParameterExpression) else (operand,)
+    result = ParameterExpression((*code, op))
+    return result if any(isinstance(operand, ParameterExpression) for operand in operands) else result.evaluate({})
+
+
+def _is_number(value: ParameterValue, number: float) -> bool:
+    return isinstance(value, float) and value == number
+
+
 def _sum(a: ParameterValue, b: ParameterValue) -> ParameterValue:
-    if isinstance(a, float) and a == 0.0:
+    if _is_number(a, 0.0):
         return b
-    return a if isinstance(b, float) and b == 0.0 else a + b
+    return a if _is_number(b, 0.0) else _apply(ExprOp.ADD, a, b)
 
 
 def _product(a: ParameterValue, b: ParameterValue) -> ParameterValue:
-    for one, other in ((a, b), (b, a)):
-        if isinstance(one, float) and one == 0.0:
-            return 0.0
-        if isinstance(one, float) and one == 1.0:
-            return other
-    return a * b
+    if _is_number(a, 0.0) or _is_number(b, 0.0):
+        return 0.0
+    if _is_number(a, 1.0):
+        return b
+    return a if _is_number(b, 1.0) else _apply(ExprOp.MUL, a, b)
 
 
-def _binary_derivative(
-    op: ExprOp, left: tuple[ParameterValue, ParameterValue], right: tuple[ParameterValue, ParameterValue]
-) -> tuple[ParameterValue, ParameterValue]:
+def _quotient(a: ParameterValue, b: ParameterValue) -> ParameterValue:
+    return 0.0 if _is_number(a, 0.0) else _apply(ExprOp.DIV, a, b)
+
+
+def _negative(a: ParameterValue) -> ParameterValue:
+    return -a if isinstance(a, float) else _apply(ExprOp.NEG, a)
+
+
+_Dual: TypeAlias = tuple[ParameterValue, ParameterValue]  # value, derivative
+
+
+def _binary_derivative(op: ExprOp, left: _Dual, right: _Dual) -> _Dual:
     (a, da), (b, db) = left, right
+    value = _apply(op, a, b)
     if op is ExprOp.ADD:
-        return a + b, _sum(da, db)
+        return value, _sum(da, db)
     if op is ExprOp.SUB:
-        return a - b, _sum(da, _product(-1.0, db))
+        return value, _sum(da, _negative(db))
     if op is ExprOp.MUL:
-        return a * b, _sum(_product(da, b), _product(a, db))
-    if op is ExprOp.DIV:
-        value = a / b
-        # (a / b)' = (a' - (a / b) b') / b
-        numerator = _sum(da, _product(-1.0, _product(value, db)))
-        return value, 0.0 if isinstance(numerator, float) and numerator == 0.0 else numerator / b
-    value = a**b
-    # (a^b)' = b a^(b-1) a' + a^b log(a) b'; the second part only where the exponent varies, so that a may be <= 0.
-    first = 0.0 if isinstance(da, float) and da == 0.0 else _product(_product(b, a ** (b - 1.0)), da)
-    second = 0.0 if isinstance(db, float) and db == 0.0 else _product(_product(value, _apply(ExprOp.LOG, a)), db)
-    return value, _sum(first, second)
+        return value, _sum(_product(da, b), _product(a, db))
+    if op is ExprOp.DIV:  # (a / b)' = (a' - (a / b) b') / b
+        return value, _quotient(_sum(da, _negative(_product(value, db))), b)
+    # (a^b)' = b a^(b-1) a' + a^b log(a) b'; the second part only where the exponent varies, so that a may be negative.
+    first: ParameterValue = 0.0
+    if not _is_number(da, 0.0):
+        first = _product(_product(b, _apply(ExprOp.POW, a, _sum(b, -1.0))), da)
+    if _is_number(db, 0.0):
+        return value, first
+    return value, _sum(first, _product(_product(value, _apply(ExprOp.LOG, a)), db))
 
 
-def _apply(op: ExprOp, operand: ParameterValue) -> ParameterValue:
-    if isinstance(operand, float):
-        return ParameterExpression((operand, op)).evaluate({})
-    return operand._unary(op)
-
-
-def _unary_derivative(op: ExprOp, a: ParameterValue, da: ParameterValue) -> tuple[ParameterValue, ParameterValue]:
-    value = -a if op is ExprOp.NEG else _apply(op, a)
-    if isinstance(da, float) and da == 0.0:
+def _unary_derivative(op: ExprOp, a: ParameterValue, da: ParameterValue) -> _Dual:
+    value = _apply(op, a)
+    if _is_number(da, 0.0):
         return value, 0.0
-    slope: ParameterValue
-    if op is ExprOp.NEG:
-        slope = -1.0
-    elif op is ExprOp.SIN:
-        slope = _apply(ExprOp.COS, a)
-    elif op is ExprOp.COS:
-        slope = -_apply(ExprOp.SIN, a)
-    elif op is ExprOp.TAN:
-        slope = 1.0 + value * value
-    elif op is ExprOp.ASIN:
-        slope = 1.0 / _apply(ExprOp.SQRT, 1.0 - a * a)
-    elif op is ExprOp.ACOS:
-        slope = -1.0 / _apply(ExprOp.SQRT, 1.0 - a * a)
-    elif op is ExprOp.ATAN:
-        slope = 1.0 / (1.0 + a * a)
-    elif op is ExprOp.EXP:
-        slope = value
-    elif op is ExprOp.LOG:
-        slope = 1.0 / a
-    elif op is ExprOp.SQRT:
-        slope = 0.5 / value
-    else:
-        slope = a / value  # ABS: the sign
-    return value, _product(slope, da)
+    return value, _negative(da) if op is ExprOp.NEG else _product(_slope(op, a, value), da)
+
+
+def _slope(op: ExprOp, a: ParameterValue, value: ParameterValue) -> ParameterValue:
+    """The derivative of a function at `a`, where it has `value`."""
+    if op is ExprOp.SIN:
+        return _apply(ExprOp.COS, a)
+    if op is ExprOp.COS:
+        return _negative(_apply(ExprOp.SIN, a))
+    if op is ExprOp.TAN:
+        return _sum(1.0, _product(value, value))
+    if op is ExprOp.EXP:
+        return value
+    if op is ExprOp.LOG:
+        return _quotient(1.0, a)
+    if op is ExprOp.SQRT:
+        return _quotient(0.5, value)
+    if op is ExprOp.ABS:
+        return _quotient(a, value)  # the sign
+    square = _product(a, a)
+    if op is ExprOp.ATAN:
+        return _quotient(1.0, _sum(1.0, square))
+    root = _apply(ExprOp.SQRT, _apply(ExprOp.SUB, 1.0, square))
+    return _quotient(1.0 if op is ExprOp.ASIN else -1.0, root)

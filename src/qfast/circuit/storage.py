@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-import operator
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Self, SupportsFloat, TypeAlias, TypeVar
+from typing import Any, Self, SupportsFloat, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from qfast._typing import FloatArray, IntArray
 from qfast.circuit import control_flow
+from qfast.circuit.checks import MAX_BITS, as_index, as_tuple, bit_count, is_name
 from qfast.circuit.classical import Variable
 from qfast.circuit.columns import as_integers, check_columns, operand_name, repeated_qubit_message, to_array
 from qfast.circuit.data_items import check_item_shape
@@ -26,9 +26,7 @@ __all__ = ["Angle", "CircuitColumns"]
 Angle: TypeAlias = ParameterExpression | SupportsFloat
 """A real number or an expression, in radians."""
 
-_Item = TypeVar("_Item")
 _NAN = math.nan
-_MAX_BITS = 2**31 - 1  # qubits are stored as 32-bit integers
 
 
 class CircuitColumns:
@@ -55,8 +53,8 @@ class CircuitColumns:
     __hash__ = None  # type: ignore[assignment]  # a circuit can change
 
     def __init__(self, num_qubits: int = 0, num_clbits: int = 0) -> None:
-        num_qubits = _bit_count(num_qubits, "qubits")
-        num_clbits = _bit_count(num_clbits, "classical bits")
+        num_qubits = bit_count(num_qubits, "qubits")
+        num_clbits = bit_count(num_clbits, "classical bits")
         self._num_qubits = num_qubits
         self._num_clbits = num_clbits
         self.opcodes: array[int] = array("H")
@@ -101,13 +99,13 @@ class CircuitColumns:
 
     def _new_register(self, name: str, size: int, start: int) -> Register:
         self._check_new_name(name)
-        size = _bit_count(size, f"bits of register '{name}'")
-        if not 1 <= size <= _MAX_BITS - start:
-            raise CircuitError(f"register '{name}': its size must be from 1 to {_MAX_BITS - start}, {size} given")
+        size = bit_count(size, f"bits of register '{name}'")
+        if not 1 <= size <= MAX_BITS - start:
+            raise CircuitError(f"register '{name}': its size must be from 1 to {MAX_BITS - start}, {size} given")
         return Register(name, start, size)
 
     def _check_new_name(self, name: str) -> None:
-        if not isinstance(name, str) or not name:
+        if not is_name(name):
             raise CircuitError(f"a register or variable is named by a string that is not empty, not by {name!r}")
         if name in self.variables or any(
             register.name == name for register in (*self.qubit_registers, *self.classical_registers)
@@ -176,6 +174,7 @@ class CircuitColumns:
 
         Examples
         --------
+        >>> from qfast.circuit import Circuit
         >>> Circuit(3).append("rzz", [0, 1], [0.3]).append("x", 2, controls=[0, 1], ctrl_state="01").count_ops()
         {'rzz': 1, 'ctrl(2) @ x': 1}
         """
@@ -183,12 +182,12 @@ class CircuitColumns:
         row = GATES[opcode]
         if GateFlag.DATA in row.flags or row.name in ("measure", "break_loop", "continue_loop"):
             raise GateError(f"'{row.name}' is not added by append; call the circuit's method of that name")
-        own = _as_tuple(qubits)
-        extra = _as_tuple(controls)
+        own = as_tuple(qubits)
+        extra = as_tuple(controls)
         if extra and not row.is_gate:
-            raise GateError(f"'{row.name}' at instruction {len(self)} is no gate and takes no controls")
+            raise GateError(f"'{row.name}' at instruction {len(self.opcodes)} is no gate and takes no controls")
         state = self._control_state(ctrl_state, len(extra), opcode)
-        return self._append_checked(opcode, own, _as_tuple(params), extra, state)
+        return self._append_checked(opcode, own, as_tuple(params), extra, state)
 
     def extend(self, name: str, qubits: ArrayLike, params: ArrayLike | None = None) -> Self:
         """Append many gates of one kind at once.
@@ -207,6 +206,7 @@ class CircuitColumns:
 
         Examples
         --------
+        >>> from qfast.circuit import Circuit
         >>> Circuit(4).extend("h", range(4)).extend("cp", [[0, 1], [1, 2]], [0.5, 0.25]).count_ops()
         {'h': 4, 'cp': 2}
         """
@@ -231,7 +231,7 @@ class CircuitColumns:
             np.arange(1, count + 1) * row.num_params,
             numbers,
             num_qubits=self._num_qubits,
-            first_index=len(self),
+            first_index=len(self.opcodes),
             expression_slots=np.fromiter(found, dtype=np.int64, count=len(found)),
         )
         first_slot, first_qubit = len(self.params), len(self.qubits)
@@ -312,16 +312,17 @@ class CircuitColumns:
     ) -> Self:
         """Check everything, then append; `item` becomes a new data item."""
         row = GATES[opcode]
-        place = self._place(opcode)
         if row.num_qubits is not None and len(qubits) != row.num_qubits:
-            raise GateError(f"{place}: {len(qubits)} qubits given, {row.num_qubits} needed")
+            raise GateError(f"{self._place(opcode)}: {len(qubits)} qubits given, {row.num_qubits} needed")
         if len(params) != row.num_params:
-            raise GateError(f"{place}: {len(params)} parameters given, {row.num_params} needed")
+            raise GateError(f"{self._place(opcode)}: {len(params)} parameters given, {row.num_params} needed")
         operands = self._checked_qubits(opcode, (*controls, *qubits), len(controls))
-        values = [
-            value if type(value) is float and math.isfinite(value) else _angle(value, position, len(params), place)
-            for position, value in enumerate(params)
-        ]
+        values: Sequence[Any] = params
+        for value in params:
+            if type(value) is not float or not math.isfinite(value):
+                place = self._place(opcode)
+                values = [_angle(value, position, len(params), place) for position, value in enumerate(params)]
+                break
         if item is not None:
             data = len(self.data_items)
             self.data_items.append(item)
@@ -344,32 +345,38 @@ class CircuitColumns:
         return f"{'gate ' if row.is_gate else ''}'{row.name}' at instruction {len(self.opcodes)}"
 
     def _opcode(self, name: str) -> int:
-        opcode = OPCODES.get(name) if isinstance(name, str) else None
+        opcode = OPCODES.get(name)
         if opcode is None:
-            raise GateError(f"{unknown_gate_message(name)} (at instruction {len(self)})")
+            raise GateError(f"{unknown_gate_message(name)} (at instruction {len(self.opcodes)})")
         return opcode
 
-    def _checked_qubits(self, opcode: int, qubits: Sequence[int], num_controls: int) -> tuple[int, ...]:
-        checked = []
+    def _checked_qubits(self, opcode: int, qubits: tuple[int, ...], num_controls: int) -> tuple[int, ...]:
+        for qubit in qubits:
+            if type(qubit) is not int or not 0 <= qubit < self._num_qubits:
+                qubits = self._converted_qubits(opcode, qubits, num_controls)
+                break
+        if len(set(qubits)) != len(qubits):
+            second = next(i for i, qubit in enumerate(qubits) if qubit in qubits[:i])
+            first = qubits.index(qubits[second])
+            index = len(self.opcodes)
+            raise CircuitError(repeated_qubit_message(opcode, index, num_controls, first, second, qubits[second]))
+        return qubits
+
+    def _converted_qubits(self, opcode: int, qubits: tuple[int, ...], num_controls: int) -> tuple[int, ...]:
+        """Turn what counts as an integer into one, or say which operand is none or out of range."""
+        converted = []
         for position, qubit in enumerate(qubits):
-            number = _index(qubit)
+            number = as_index(qubit)
+            name = operand_name(position, num_controls, opcode)
             if number is None:
-                name = operand_name(position, num_controls, opcode)
                 raise CircuitError(f"{self._place(opcode)}: {name} is {qubit!r}; a qubit is named by an integer")
             if not 0 <= number < self._num_qubits:
-                name = operand_name(position, num_controls, opcode)
                 raise CircuitError(
                     f"{self._place(opcode)}: {name} is qubit {number}, out of range; "
                     f"the circuit has {self._num_qubits} qubits"
                 )
-            checked.append(number)
-        if len(set(checked)) != len(checked):
-            second = next(i for i, qubit in enumerate(checked) if qubit in checked[:i])
-            first = checked.index(checked[second])
-            raise CircuitError(
-                repeated_qubit_message(opcode, len(self.opcodes), num_controls, first, second, checked[second])
-            )
-        return tuple(checked)
+            converted.append(number)
+        return tuple(converted)
 
     def _control_state(self, ctrl_state: int | str | None, num_controls: int, opcode: int) -> int:
         place = self._place(opcode)
@@ -381,9 +388,10 @@ class CircuitColumns:
             if len(ctrl_state) != num_controls or set(ctrl_state) - {"0", "1"}:
                 raise GateError(f"{place}: ctrl_state '{ctrl_state}' needs {num_controls} characters 0 or 1")
             return int(ctrl_state, 2) if ctrl_state else 0
-        state = _index(ctrl_state)
+        state = as_index(ctrl_state)
         if state is None or not 0 <= state < 1 << num_controls:
-            raise GateError(f"{place}: ctrl_state {ctrl_state!r} must be an integer from 0 to {(1 << num_controls) - 1}")
+            limit = (1 << num_controls) - 1
+            raise GateError(f"{place}: ctrl_state {ctrl_state!r} must be an integer from 0 to {limit}")
         return state
 
     @classmethod
@@ -431,7 +439,7 @@ class CircuitColumns:
             (num_qubits, circuit.add_qubit_register, qubit_registers, "q"),
             (num_clbits, circuit.add_classical_register, classical_registers, "c"),
         ):
-            total = _bit_count(total, "qubits or classical bits")
+            total = bit_count(total, "qubits or classical bits")
             given = [(default, total)] if registers is None and total else list(registers or ())
             if sum(size for _, size in given) != total:
                 raise CircuitError(f"the registers {given} do not add up to {total} bits")
@@ -518,30 +526,6 @@ class CircuitColumns:
 
 
 _HOLDS_DATA = np.array([GateFlag.DATA in row.flags for row in GATES])
-
-
-def _bit_count(value: int, what: str) -> int:
-    number = _index(value)
-    if number is None or not 0 <= number <= _MAX_BITS:
-        raise CircuitError(f"the number of {what} must be an integer from 0 to {_MAX_BITS}, {value!r} given")
-    return number
-
-
-def _index(value: object) -> int | None:
-    """An integer, or None for anything else, truth values included."""
-    if isinstance(value, (bool, np.bool_)):
-        return None
-    try:
-        return operator.index(value)  # type: ignore[arg-type]
-    except TypeError:
-        return None
-
-
-def _as_tuple(values: Iterable[_Item] | _Item) -> tuple[_Item, ...]:
-    """One value, or several, as a tuple."""
-    if isinstance(values, (str, ParameterExpression)) or not isinstance(values, Iterable):
-        return (values,)
-    return tuple(values)
 
 
 def _angle(value: Angle, position: int, count: int, place: str) -> ParameterValue:

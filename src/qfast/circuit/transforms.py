@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from qfast._typing import ComplexArray
+from qfast.circuit.binding import resolve_values
+from qfast.circuit.checks import as_index
 from qfast.circuit.classical import Binary, Bit, Bits, Call, Cast, Classical, Index, Unary
 from qfast.circuit.control_flow import Block, map_block
 from qfast.circuit.data_items import MAX_DATA_QUBITS
 from qfast.circuit.gate_matrices import controlled_matrix
 from qfast.circuit.gates import OPCODES, GateFlag
-from qfast.circuit.parameter import ParameterExpression, ParameterValue, resolve_values
+from qfast.circuit.parameter import ParameterExpression, ParameterValue
 from qfast.errors import CircuitError, ParameterError
 
 if TYPE_CHECKING:
@@ -117,8 +119,9 @@ def power(circuit: Circuit, exponent: float) -> Circuit:
 def _matrix_power(matrix: ComplexArray, exponent: float) -> ComplexArray:
     """Principal power of a unitary matrix.
 
-    Its Hermitian parts A = (U + U†)/2 and B = (U - U†)/2i commute, so the eigenvectors of cos(t) A + sin(t) B are common to
-    both unless t happens to make two different eigenvalues meet; the reconstruction tells, and another t is taken.
+    Its Hermitian parts A = (U + U†)/2 and B = (U - U†)/2i commute, so the eigenvectors of cos(t) A + sin(t) B are
+    common to both unless t happens to make two different eigenvalues meet; the reconstruction tells, and another t is
+    taken.
     """
     a, b = (matrix + matrix.conj().T) / 2, (matrix - matrix.conj().T) / 2j
     for angle in (0.7390851332, 1.2345678910, 2.2360679775, 0.3141592654):
@@ -134,26 +137,28 @@ def _matrix_power(matrix: ComplexArray, exponent: float) -> ComplexArray:
 
 def control(circuit: Circuit, num_controls: int, ctrl_state: int | str | None) -> Circuit:
     """Return the circuit under new controls, which become its first qubits."""
-    if isinstance(num_controls, bool) or not isinstance(num_controls, int) or num_controls < 1:
-        raise CircuitError(f"control: the number of controls must be a positive integer, {num_controls!r} given")
+    count = as_index(num_controls)
+    if count is None or not 1 <= count <= 64:
+        raise CircuitError(f"control: the number of controls must be an integer from 1 to 64, {num_controls!r} given")
     result = type(circuit)()
-    result.add_qubit_register(_free_name(circuit, "control"), num_controls)
+    result.add_qubit_register(_free_name(circuit, "control"), count)
     for register in circuit.qubit_registers:
         result.add_qubit_register(register.name, register.size)
-    state = result._control_state(ctrl_state, num_controls, OPCODES["id"])
-    extra = tuple(range(num_controls))
+    state = result._control_state(ctrl_state, count, OPCODES["id"])
+    extra = tuple(range(count))
     for index, step in enumerate(circuit):
-        moved = tuple(qubit + num_controls for qubit in step.qubits)
+        moved = tuple(qubit + count for qubit in step.qubits)
         if step.opcode == _BARRIER:
             result._append_checked(_BARRIER, moved)
             continue
         if not step.is_gate:
             raise CircuitError(f"'{step.name}' at instruction {index} is no gate and takes no controls")
-        controls = extra + tuple(qubit + num_controls for qubit in step.controls)
+        controls = extra + tuple(qubit + count for qubit in step.controls)
         if len(controls) > 64:
-            raise CircuitError(f"gate '{step.name}' at instruction {index}: {len(controls)} controls, at most 64 are allowed")
+            place = f"gate '{step.name}' at instruction {index}"
+            raise CircuitError(f"{place}: {len(controls)} controls, at most 64 are allowed")
         result._append_checked(
-            step.opcode, moved, step.params, controls, state | step.ctrl_state << num_controls, item=step.data
+            step.opcode, moved, step.params, controls, state | step.ctrl_state << count, item=step.data
         )
     return result
 
@@ -207,7 +212,8 @@ def _bit_map(bits: Iterable[int] | None, count: int, available: int, what: str) 
     if len(given) != count:
         raise CircuitError(f"compose: the other circuit has {count} {what}s, {len(given)} places given")
     for bit in given:
-        if isinstance(bit, bool) or not isinstance(bit, (int, np.integer)) or not 0 <= bit < available:
+        number = as_index(bit)
+        if number is None or not 0 <= number < available:
             raise CircuitError(f"compose: {what} {bit!r} is out of range; the circuit has {available} {what}s")
     if len(set(given)) != len(given):
         raise CircuitError(f"compose: a {what} is named twice in {given}")
@@ -261,7 +267,8 @@ def _check_bound_names(circuit: Circuit, values: Mapping[str, ParameterValue]) -
         for parameter in value.parameters if isinstance(value, ParameterExpression) else ():
             if parameter.name in circuit.variables:
                 raise ParameterError(
-                    f"the value {value} of parameter '{name}' names '{parameter.name}', a classical variable of the circuit"
+                    f"the value {value} of parameter '{name}' names '{parameter.name}', "
+                    "which is a classical variable of the circuit"
                 )
 
 
