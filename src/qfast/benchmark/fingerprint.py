@@ -36,8 +36,8 @@ def take_fingerprint(*, threads: int | None = None, isa: str | None = None) -> d
     -------
     dict
         ``cpu``, ``architecture``, ``caches``, ``instruction_sets``, ``cpus``, ``threads``, ``isa``, ``memory_bytes``,
-        ``huge_pages``, ``kernel``, ``python``, ``numpy``, ``qfast``, ``commit`` (of qfast's checkout, with ``+`` if files
-        differ from it; None where it was installed), ``environment`` (QFAST_… variables) and ``date``.
+        ``huge_pages``, ``kernel``, ``python``, ``numpy``, ``qfast``, ``commit`` (of qfast's checkout, with ``+`` if
+        files differ from it; None where it was installed), ``environment`` (QFAST_… variables) and ``date``.
     """
     model, flags = _processor()
     return {

@@ -11,12 +11,8 @@ from dataclasses import dataclass
 
 from qfast._typing import Precision
 from qfast.engines import AMPLITUDE_BYTES
+from qfast.engines._extension import core, missing_reason
 from qfast.errors import EngineError
-
-try:
-    from qfast import _core
-except ImportError:  # a pure build
-    _core = None  # type: ignore[assignment]
 
 __all__ = ["Limits", "measure_limits"]
 
@@ -78,13 +74,13 @@ def measure_limits(
     EngineError
         There is no native core, so there are no loops to measure with.
     """
-    if _core is None:
-        raise EngineError("the machine's limits are measured by the native core, which this installation lacks")
+    if core is None:
+        raise EngineError(f"the machine's limits are measured by the native core, which is absent: {missing_reason}")
     size_bytes = AMPLITUDE_BYTES[precision] * 2**num_qubits
     return Limits(
         num_qubits,
         precision,
         threads,
-        _core.measure_bandwidth(size_bytes, threads, repeats, isa),
-        _core.measure_fma_peak(precision, threads, repeats, isa),
+        core.measure_bandwidth(size_bytes, threads, repeats, isa),
+        core.measure_fma_peak(precision, threads, repeats, isa),
     )
