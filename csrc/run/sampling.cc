@@ -4,9 +4,10 @@
 #include <atomic>
 #include <bit>
 #include <cmath>
-#include <memory>
+#include <limits>
 #include <string>
 
+#include "base/aligned_buffer.h"
 #include "base/error.h"
 #include "base/thread_pool.h"
 #include "run/probabilities.h"
@@ -21,7 +22,8 @@ constexpr std::int64_t kLargeStateBatchShots = std::int64_t{1} << 22;
 constexpr int kLargeStateQubits = 23;
 constexpr std::int64_t kShotsPerTask = std::int64_t{1} << 14;
 // With fewer shots in a block a binary search is cheaper than its table.
-constexpr std::size_t kGuidedShots = 256;
+constexpr std::size_t kGuidedShots = 1024;
+constexpr std::size_t kCellsPerBlock = 4;
 
 bool is_cancelled(const CancelToken* cancel) {
   return cancel != nullptr && cancel->cancelled.load(std::memory_order_relaxed);
@@ -31,10 +33,59 @@ void throw_if_cancelled(const CancelToken* cancel) {
   if (is_cancelled(cancel)) throw Error(ErrorKind::kCancelled, "sampling was cancelled");
 }
 
-// Memory that is written before it is read: std::vector would fill it with zeros first.
+// Memory that is written before it is read, from the pool of state buffers: fresh pages would cost as much as drawing.
 template <class T>
-std::unique_ptr<T[]> uninitialized(std::size_t size) {
-  return std::make_unique_for_overwrite<T[]>(size);
+class Scratch {
+ public:
+  Scratch() = default;
+  explicit Scratch(std::size_t size)
+      : buffer_(StateBufferPool::instance().allocate(std::bit_ceil(std::max<std::size_t>(size, 1) * sizeof(T)))),
+        data_(static_cast<T*>(buffer_.data())) {}
+  T* data() const { return data_; }
+  T& operator[](std::size_t i) const { return data_[i]; }
+
+ private:
+  StateBuffer buffer_;
+  T* data_ = nullptr;
+};
+
+// Finds where values lie among ascending sums. A table of equal cells of [0, last sum] says where to start; on average
+// less than one sum lies in a cell, so a few steps without a branch nearly always do. Index is wide enough for `size`.
+template <class Index>
+class Guide {
+ public:
+  // sums[size] must be writable: it becomes the sentinel that ends every search. cells: one per sum or more.
+  static void make(double* sums, std::size_t size, Index* cells, std::size_t num_cells, double scale) {
+    // cells[c]: the first i with sums[i] * scale >= c. A value of cell c is below none of the sums before it, since
+    // multiplication is monotonic, also rounded.
+    std::fill_n(cells, num_cells, static_cast<Index>(size - 1));
+    for (std::size_t i = size; i-- > 0;) cells[cell_of(sums[i], scale, num_cells)] = static_cast<Index>(i);
+    for (std::size_t c = num_cells - 1; c-- > 0;) cells[c] = std::min(cells[c], cells[c + 1]);
+    sums[size] = std::numeric_limits<double>::infinity();
+  }
+
+  // The first i with sums[i] > value; `size` if there is none.
+  static std::size_t find(double value, const double* sums, const Index* cells, std::size_t num_cells, double scale) {
+    std::size_t i = cells[cell_of(value, scale, num_cells)];
+    i += sums[i] <= value;
+    i += sums[i] <= value;
+    i += sums[i] <= value;
+    while (sums[i] <= value) ++i;
+    return i;
+  }
+
+ private:
+  static std::size_t cell_of(double value, double scale, std::size_t num_cells) {
+    return std::min(static_cast<std::size_t>(value * scale), num_cells - 1);
+  }
+};
+
+// The first i with sums[i] > value, or size, a power of two; no branch depends on the data.
+std::size_t binary_search(double value, const double* sums, std::size_t size) {
+  std::size_t i = 0;
+  for (std::size_t step = size / 2; step > 0; step /= 2)
+    i += step & -static_cast<std::size_t>(sums[i + step - 1] <= value);
+  return i + (sums[i] <= value);
 }
 
 // Least significant digit first, 8 bits at a time.
@@ -74,17 +125,18 @@ void merge_sorted(Histogram& histogram, std::span<const std::uint64_t> sorted) {
   histogram = std::move(merged);
 }
 
-Histogram histogram_of(const std::vector<std::int64_t>& count_of_outcome) {
-  Histogram histogram;
-  const auto distinct = count_of_outcome.size() -
-                        static_cast<std::size_t>(std::count(count_of_outcome.begin(), count_of_outcome.end(), 0));
-  histogram.outcomes.reserve(distinct);
-  histogram.counts.reserve(distinct);
+Histogram histogram_of(std::span<const std::int64_t> count_of_outcome) {
+  const auto zeros = static_cast<std::size_t>(std::count(count_of_outcome.begin(), count_of_outcome.end(), 0));
+  const std::size_t distinct = count_of_outcome.size() - zeros;
+  Histogram histogram{std::vector<std::uint64_t>(distinct + 1), std::vector<std::int64_t>(distinct + 1)};
+  std::size_t filled = 0;  // without a branch: a place is written until a count that came fills it
   for (std::size_t outcome = 0; outcome < count_of_outcome.size(); ++outcome) {
-    if (count_of_outcome[outcome] == 0) continue;
-    histogram.outcomes.push_back(outcome);
-    histogram.counts.push_back(count_of_outcome[outcome]);
+    histogram.outcomes[filled] = outcome;
+    histogram.counts[filled] = count_of_outcome[outcome];
+    filled += count_of_outcome[outcome] != 0;
   }
+  histogram.outcomes.pop_back();
+  histogram.counts.pop_back();
   return histogram;
 }
 
@@ -111,37 +163,35 @@ OutcomeBits::OutcomeBits(int num_qubits, std::span<const int> qubits) : num_bits
 Sampler::Sampler(const StateView& state, Isa isa, int threads)
     : state_(state), isa_(isa), block_size_(std::min(kBlock, state.size())) {
   const std::vector<double> norms = block_norms(state, isa, threads);
-  cumulative_.resize(norms.size() + 1, 0.0);
+  cumulative_.resize(norms.size() + 2, 0.0);
   for (std::size_t b = 0; b < norms.size(); ++b) cumulative_[b + 1] = cumulative_[b] + norms[b];
-  if (!(norm_squared() > 0) || !std::isfinite(norm_squared())) {
-    throw Error(ErrorKind::kInput, "cannot sample a state whose squared norm is " + std::to_string(norm_squared()) +
+  norm_squared_ = cumulative_[norms.size()];
+  if (!(norm_squared_ > 0) || !std::isfinite(norm_squared_)) {
+    throw Error(ErrorKind::kInput, "cannot sample a state whose squared norm is " + std::to_string(norm_squared_) +
                                        "; it must be positive and finite");
   }
-  guide_.resize(norms.size());
-  std::uint32_t block = 0;
-  for (std::size_t cell = 0; cell < guide_.size(); ++cell) {
-    const double lowest = static_cast<double>(cell) / static_cast<double>(guide_.size()) * norm_squared();
-    while (block + 1 < norms.size() && cumulative_[block + 1] <= lowest) ++block;
-    guide_[cell] = block;
-  }
+  guide_.resize(kCellsPerBlock * norms.size());
+  cells_per_norm_ = static_cast<double>(guide_.size()) / norm_squared_;
+  if (!std::isfinite(cells_per_norm_)) cells_per_norm_ = 0;  // a denormal norm: every search starts at the first block
+  Guide<std::uint32_t>::make(cumulative_.data() + 1, norms.size(), guide_.data(), guide_.size(), cells_per_norm_);
 }
 
-// The block that `value`, in [0, norm], lies in: the first one with cumulative_[b + 1] > value. A value that rounding
-// has brought to the norm itself belongs to the last block that is not empty.
+// The first block b with cumulative_[b + 1] > value; value is in [0, norm]. One that rounding has brought to the norm
+// itself belongs to the last block that is not empty.
 std::uint32_t Sampler::block_of(double value) const {
-  const std::size_t num_blocks = cumulative_.size() - 1;
-  const double cell = value / norm_squared() * static_cast<double>(num_blocks);
-  std::uint32_t block = guide_[std::min(num_blocks - 1, static_cast<std::size_t>(cell))];
-  while (block > 0 && cumulative_[block] > value) --block;  // the cell is rounded, the comparison is not
-  while (block + 1 < num_blocks && cumulative_[block + 1] <= value) ++block;
-  while (block > 0 && cumulative_[block + 1] == cumulative_[block]) --block;
-  return block;
+  std::size_t block =
+      Guide<std::uint32_t>::find(value, cumulative_.data() + 1, guide_.data(), guide_.size(), cells_per_norm_);
+  if (block == num_blocks()) {
+    do --block;
+    while (cumulative_[block] == norm_squared_);
+  }
+  return static_cast<std::uint32_t>(block);
 }
 
 // One batch of shots, sorted by block: those of block b are at [begin[b], begin[b + 1]).
 struct Sampler::Batch {
-  std::unique_ptr<double[]> values;        // uniform * norm
-  std::unique_ptr<std::uint32_t[]> shots;  // position in the batch; null where the order does not matter
+  Scratch<double> values;        // uniform * norm
+  Scratch<std::uint32_t> shots;  // position in the batch; empty where the order does not matter
   std::vector<std::uint32_t> begin;
 };
 
@@ -154,61 +204,44 @@ class Sampler::Block {
     with_amplitudes(sampler.state_, sampler.isa_, [&](const auto* amplitudes, const auto& kernels) {
       kernels.cumulative(amplitudes + 2 * first, size_, sums_);
     });
-    const double norm = sums_[size_ - 1];
-    scale_ = static_cast<double>(size_) / norm;
-    is_guided_ = num_shots >= kGuidedShots && norm > 0 && std::isfinite(scale_);
-    if (is_guided_) make_guide();
+    norm_ = sums_[size_ - 1];
+    cells_per_norm_ = static_cast<double>(size_) / norm_;
+    is_guided_ = num_shots >= kGuidedShots && norm_ > 0 && std::isfinite(cells_per_norm_);
+    if (is_guided_) Guide<std::uint16_t>::make(sums_, size_, guide_, size_, cells_per_norm_);
   }
 
   // The first index whose sum exceeds `value`, else (by rounding) the last one that is not empty.
   std::size_t find(double value) const {
     const double inside = value - before_;
-    std::size_t i = 0;
-    if (is_guided_) {
-      const double cell = std::min(std::max(inside, 0.0) * scale_, static_cast<double>(size_ - 1));
-      i = guide_[static_cast<std::size_t>(cell)];
-      while (i < size_ && sums_[i] <= inside) ++i;
-    } else {
-      i = static_cast<std::size_t>(std::upper_bound(sums_, sums_ + size_, inside) - sums_);
-    }
-    if (i < size_ && sums_[i] > 0) return i;
-    return static_cast<std::size_t>(std::lower_bound(sums_, sums_ + size_, sums_[size_ - 1]) - sums_);
+    const std::size_t i = is_guided_ ? Guide<std::uint16_t>::find(inside, sums_, guide_, size_, cells_per_norm_)
+                                     : binary_search(inside, sums_, size_);
+    if (i < size_) return i;
+    return static_cast<std::size_t>(std::lower_bound(sums_, sums_ + size_, norm_) - sums_);
   }
 
  private:
-  // guide_[c]: the first i with sums_[i] * scale_ >= c. A value of cell c lies at or after it: multiplication is
-  // monotonic, also rounded.
-  void make_guide() {
-    std::size_t filled = 0;
-    for (std::size_t i = 0; i < size_ && filled < size_; ++i) {
-      const double end = std::floor(sums_[i] * scale_);
-      for (; filled < size_ && static_cast<double>(filled) <= end; ++filled)
-        guide_[filled] = static_cast<std::uint16_t>(i);
-    }
-    for (; filled < size_; ++filled) guide_[filled] = static_cast<std::uint16_t>(size_ - 1);
-  }
-
   double before_;
-  double scale_;
+  double norm_;
+  double cells_per_norm_;
   std::size_t size_;
   bool is_guided_;
-  alignas(64) double sums_[kBlock];
+  alignas(64) double sums_[kBlock + 1];
   std::uint16_t guide_[kBlock];
 };
 
 // A counting sort: pieces of the batch are counted, then every piece knows where its share of each block goes.
 void Sampler::sort_by_block(Batch& batch, std::span<const double> uniforms, bool keep_order, int threads) const {
-  const std::size_t num_shots = uniforms.size(), num_blocks = cumulative_.size() - 1;
-  const double norm = norm_squared();
-  batch.values = uninitialized<double>(num_shots);
-  batch.shots = keep_order ? uninitialized<std::uint32_t>(num_shots) : nullptr;
+  const std::size_t num_shots = uniforms.size(), num_blocks = this->num_blocks();
+  const double norm = norm_squared_;
+  batch.values = Scratch<double>(num_shots);
+  if (keep_order) batch.shots = Scratch<std::uint32_t>(num_shots);
   batch.begin.assign(num_blocks + 1, 0);
   const std::int64_t count = static_cast<std::int64_t>(num_shots);
   // Few pieces, since each has a counter per block.
   const std::size_t num_pieces = std::clamp<std::size_t>(num_shots / kShotsPerTask, 1, 16);
   const std::size_t piece = (num_shots + num_pieces - 1) / num_pieces;
   std::vector<std::uint32_t> next(num_pieces * num_blocks, 0);
-  const std::unique_ptr<std::uint32_t[]> block_of_shot = uninitialized<std::uint32_t>(num_shots);
+  const Scratch<std::uint32_t> block_of_shot(num_shots);
   const auto grain = static_cast<std::int64_t>(piece);
   parallel_for(threads, count, grain, [&](std::int64_t first, std::int64_t last) {
     std::uint32_t* const counts = next.data() + static_cast<std::size_t>(first / grain) * num_blocks;
@@ -240,7 +273,7 @@ void Sampler::sort_by_block(Batch& batch, std::span<const double> uniforms, bool
 // Calls visit(block, distribution of the block, first, last) for each block that has shots [first, last) of the batch.
 template <class Visit>
 void Sampler::visit_blocks(const Batch& batch, int threads, CancelToken* cancel, const Visit& visit) const {
-  parallel_for(threads, static_cast<std::int64_t>(cumulative_.size() - 1), 1, [&](std::int64_t index, std::int64_t) {
+  parallel_for(threads, static_cast<std::int64_t>(num_blocks()), 1, [&](std::int64_t index, std::int64_t) {
     const auto block = static_cast<std::uint32_t>(index);
     const std::uint32_t first = batch.begin[block], last = batch.begin[block + 1];
     if (first == last || is_cancelled(cancel)) return;
@@ -277,11 +310,29 @@ void Sampler::find(std::span<const double> uniforms, std::int64_t* indices, int 
 
 void Sampler::sample(const ShotRange& shots, std::int64_t* indices, int threads, CancelToken* cancel) const {
   const auto size = static_cast<std::size_t>(std::min(kBatchShots, shots.num_shots));
-  const std::unique_ptr<double[]> uniforms = uninitialized<double>(size);
+  const Scratch<double> uniforms(size);
   for (std::int64_t first = 0; first < shots.num_shots; first += kBatchShots) {
-    const std::span part(uniforms.get(), static_cast<std::size_t>(std::min(kBatchShots, shots.num_shots - first)));
+    const std::span part(uniforms.data(), static_cast<std::size_t>(std::min(kBatchShots, shots.num_shots - first)));
     fill_uniforms(shots, first, part, useful_threads(threads, part.size()));
     find(part, indices + first, threads, cancel);
+  }
+}
+
+// Adds the shots of one block to the counters of the outcomes.
+void Sampler::add_counts(std::uint32_t block, const Block& inside, std::span<const double> values,
+                         const OutcomeBits& bits, std::int64_t* count_of_outcome) const {
+  const std::uint64_t base = block * block_size_;
+  std::uint32_t counts[kBlock];
+  std::fill_n(counts, block_size_, 0u);
+  for (double value : values) ++counts[inside.find(value)];
+  if (bits.is_identity()) {
+    for (std::size_t i = 0; i < block_size_; ++i) count_of_outcome[base + i] += counts[i];
+    return;
+  }
+  for (std::size_t i = 0; i < block_size_; ++i) {
+    if (counts[i] == 0) continue;
+    // Indices of other blocks, visited by other threads, may have the same outcome.
+    std::atomic_ref(count_of_outcome[bits(base + i)]).fetch_add(counts[i], std::memory_order_relaxed);
   }
 }
 
@@ -290,44 +341,37 @@ Histogram Sampler::count(const ShotRange& shots, const OutcomeBits& bits, int th
   // list.
   const bool is_dense =
       bits.num_bits() <= 16 || (bits.num_bits() <= 28 && (std::int64_t{1} << bits.num_bits()) <= 4 * shots.num_shots);
-  std::vector<std::int64_t> count_of_outcome(is_dense ? std::size_t{1} << bits.num_bits() : 0, 0);
-  Histogram histogram;
+  const std::size_t num_counters = is_dense ? std::size_t{1} << bits.num_bits() : 0;
+  const Scratch<std::int64_t> counters(num_counters);
+  std::fill_n(counters.data(), num_counters, 0);
   const std::int64_t batch_shots = state_.num_qubits >= kLargeStateQubits ? kLargeStateBatchShots : kBatchShots;
   const auto size = static_cast<std::size_t>(std::min(batch_shots, shots.num_shots));
-  const std::unique_ptr<double[]> uniforms = uninitialized<double>(size);
+  const Scratch<double> uniforms(size);
   std::vector<std::uint64_t> outcomes;
+  Histogram list;
   for (std::int64_t first = 0; first < shots.num_shots; first += batch_shots) {
-    const std::span part(uniforms.get(), static_cast<std::size_t>(std::min(batch_shots, shots.num_shots - first)));
+    const std::span part(uniforms.data(), static_cast<std::size_t>(std::min(batch_shots, shots.num_shots - first)));
     const int useful = useful_threads(threads, std::max(part.size(), state_.size()));
     fill_uniforms(shots, first, part, useful);
     Batch batch;
     sort_by_block(batch, part, false, useful);
     if (!is_dense) outcomes.resize(part.size());
-    visit_blocks(
-        batch, useful, cancel, [&](std::uint32_t block, const Block& inside, std::uint32_t from, std::uint32_t to) {
-          const std::uint64_t base = block * block_size_;
-          if (!is_dense) {
-            for (std::uint32_t i = from; i < to; ++i) outcomes[i] = bits(base + inside.find(batch.values[i]));
-            return;
-          }
-          std::uint32_t counts[kBlock];
-          std::fill_n(counts, block_size_, 0u);
-          for (std::uint32_t i = from; i < to; ++i) ++counts[inside.find(batch.values[i])];
-          for (std::size_t i = 0; i < block_size_; ++i) {
-            if (counts[i] == 0) continue;
-            if (bits.is_identity()) {
-              count_of_outcome[base + i] += counts[i];
-            } else {  // indices of other blocks, visited by other threads, may have the same outcome
-              std::atomic_ref(count_of_outcome[bits(base + i)]).fetch_add(counts[i], std::memory_order_relaxed);
-            }
-          }
-        });
+    visit_blocks(batch, useful, cancel,
+                 [&](std::uint32_t block, const Block& inside, std::uint32_t from, std::uint32_t to) {
+                   if (is_dense) {
+                     add_counts(block, inside, {batch.values.data() + from, to - from}, bits, counters.data());
+                     return;
+                   }
+                   for (std::uint32_t i = from; i < to; ++i) {
+                     outcomes[i] = bits(block * block_size_ + inside.find(batch.values[i]));
+                   }
+                 });
     if (!is_dense) {
       radix_sort(outcomes, bits.num_bits());
-      merge_sorted(histogram, outcomes);
+      merge_sorted(list, outcomes);
     }
   }
-  return is_dense ? histogram_of(count_of_outcome) : histogram;
+  return is_dense ? histogram_of({counters.data(), num_counters}) : list;
 }
 
 }  // namespace qfast

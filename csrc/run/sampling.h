@@ -58,7 +58,7 @@ class QFAST_API Sampler {
   // or not finite.
   Sampler(const StateView& state, Isa isa, int threads);
 
-  double norm_squared() const { return cumulative_.back(); }
+  double norm_squared() const { return norm_squared_; }
 
   // indices[i] is the basis state of uniforms[i], each in [0, 1). Order is kept.
   void find(std::span<const double> uniforms, std::int64_t* indices, int threads, CancelToken* cancel = nullptr) const;
@@ -76,13 +76,19 @@ class QFAST_API Sampler {
   void sort_by_block(Batch& batch, std::span<const double> uniforms, bool keep_order, int threads) const;
   template <class Visit>
   void visit_blocks(const Batch& batch, int threads, CancelToken* cancel, const Visit& visit) const;
+  void add_counts(std::uint32_t block, const Block& inside, std::span<const double> values, const OutcomeBits& bits,
+                  std::int64_t* count_of_outcome) const;
   void fill_uniforms(const ShotRange& shots, std::int64_t first, std::span<double> uniforms, int threads) const;
+
+  std::size_t num_blocks() const { return cumulative_.size() - 2; }
 
   StateView state_;
   Isa isa_;
   std::size_t block_size_;
-  std::vector<double> cumulative_;    // [b]: norm of the blocks before block b; one more entry than blocks
-  std::vector<std::uint32_t> guide_;  // [c]: first block that a value in cell c of [0, norm) can lie in
+  double norm_squared_;
+  std::vector<double> cumulative_;  // [b]: norm of the blocks before block b; then infinity, which ends a search
+  double cells_per_norm_;
+  std::vector<std::uint32_t> guide_;  // where to start looking for a value's block, by cell of [0, norm]
 };
 
 }  // namespace qfast
