@@ -47,7 +47,8 @@ def measure(family: str, options: argparse.Namespace) -> dict[str, Any]:
     done = subprocess.run([sys.executable, "-c", CHILD, *arguments], check=True, capture_output=True, text=True)
     row: dict[str, Any] = json.loads(done.stdout)
     size = state_bytes(options.qubits, options.precision)
-    return row | {"family": family, "state_bytes": size, "extra_bytes": row["peak_bytes"] - row["imported_bytes"] - size}
+    extra = row["peak_bytes"] - row["imported_bytes"] - size
+    return row | {"family": family, "state_bytes": size, "extra_bytes": extra}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
