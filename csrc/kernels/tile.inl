@@ -358,29 +358,70 @@ QFAST_INLINE void ask_ahead(Prefetch* p, int amplitude_bytes, int vector_bytes) 
   }
 }
 
+QFAST_INLINE std::uint64_t map_offset(const TileMap& map, std::uint32_t v) {
+  return map.high[v >> kMapLowBits] + map.low[v & ((1u << kMapLowBits) - 1)];
+}
+
 template <class T>
-static void run_block(T* tile, const BlockGeometry& g, const LiveStep<T>* steps, int num_steps, Prefetch* prefetch) {
+QFAST_INLINE void load_vector(const BlockIo<T>& io, std::uint32_t v, V<T>& re, V<T>& im) {
+  if ((v & io.zero_mask) != 0) {
+    re = im = V<T>{};
+    return;
+  }
+  const T* from = io.from + 2 * map_offset(*io.load_map, v);
+  deinterleave<T>(load(from), load(from + kLanes<T>), re, im);
+}
+
+template <class T>
+QFAST_INLINE void store_vector(const BlockIo<T>& io, std::uint32_t v, V<T> re, V<T> im) {
+  if ((v & io.skip_mask) != 0) return;
+  if (io.scale_re != T(1) || io.scale_im != T(0)) {
+    const V<T> sr = set1(io.scale_re), si = set1(io.scale_im), old = re;
+    re = fnma(si, im, sr * re);
+    im = fma(si, old, sr * im);
+  }
+  V<T> lo, hi;
+  interleave<T>(re, im, lo, hi);
+  T* to = io.to + 2 * map_offset(*io.store_map, v);
+  store(to, lo);
+  store(to + kLanes<T>, hi);
+}
+
+template <class T>
+static void run_block(T* tile, const BlockGeometry& g, const LiveStep<T>* steps, int num_steps, const BlockIo<T>& io,
+                      Prefetch* prefetch) {
   constexpr std::size_t kStride = 2 * kLanes<T>;  // elements of one complex vector
+  std::uint32_t vector_of[kBlockVectors];         // vector index of each block vector, less the block's own
   std::size_t offset[kBlockVectors];
-  for (int i = 0; i < kBlockVectors; ++i) {
-    offset[i] = 0;
-    for (int b = 0; b < kBlockBits; ++b) {
-      if ((i >> b) & 1) offset[i] += kStride << g.block_bits[b];
-    }
+  for (std::uint32_t i = 0; i < kBlockVectors; ++i) {
+    vector_of[i] = 0;
+    for (int b = 0; b < kBlockBits; ++b) vector_of[i] |= ((i >> b) & 1u) << g.block_bits[b];
+    offset[i] = kStride * vector_of[i];
   }
   for (std::uint32_t block = 0; block < g.num_blocks; ++block) {
-    T* at = tile + kStride * expand_block(block, g);
+    const std::uint32_t first = expand_block(block, g);
+    T* at = tile + kStride * first;
     Block<T> x;
+    if (io.from) {
 #pragma GCC unroll 8
-    for (int i = 0; i < kBlockVectors; ++i) {
-      x.re[i] = load(at + offset[i]);
-      x.im[i] = load(at + offset[i] + kLanes<T>);
+      for (int i = 0; i < kBlockVectors; ++i) load_vector<T>(io, first | vector_of[i], x.re[i], x.im[i]);
+    } else {
+#pragma GCC unroll 8
+      for (int i = 0; i < kBlockVectors; ++i) {
+        x.re[i] = load(at + offset[i]);
+        x.im[i] = load(at + offset[i] + kLanes<T>);
+      }
     }
     for (int s = 0; s < num_steps; ++s) apply_step<T>(x, steps[s], block);
+    if (io.to) {
 #pragma GCC unroll 8
-    for (int i = 0; i < kBlockVectors; ++i) {
-      store(at + offset[i], x.re[i]);
-      store(at + offset[i] + kLanes<T>, x.im[i]);
+      for (int i = 0; i < kBlockVectors; ++i) store_vector<T>(io, first | vector_of[i], x.re[i], x.im[i]);
+    } else {
+#pragma GCC unroll 8
+      for (int i = 0; i < kBlockVectors; ++i) {
+        store(at + offset[i], x.re[i]);
+        store(at + offset[i] + kLanes<T>, x.im[i]);
+      }
     }
     if (prefetch->base) ask_ahead(prefetch, 2 * sizeof(T), QFAST_SIMD_BYTES);
   }
@@ -420,42 +461,22 @@ static void run_matrix(T* tile, const BlockGeometry& g, const std::int8_t* targe
   }
 }
 
-QFAST_INLINE std::uint64_t map_offset(const TileMap& map, std::uint32_t v) {
-  return map.high[v >> kMapLowBits] + map.low[v & ((1u << kMapLowBits) - 1)];
-}
-
 template <class T>
-static void load_tile(T* tile, const T* memory, const TileMap& map, std::uint32_t zero_mask) {
+static void load_tile(T* tile, const BlockIo<T>& io) {
   constexpr std::size_t kStride = 2 * kLanes<T>;
-  for (std::uint32_t v = 0; v < map.num_vectors; ++v) {
-    V<T> re{}, im{};
-    if ((v & zero_mask) == 0) {
-      const T* from = memory + 2 * map_offset(map, v);
-      deinterleave<T>(load(from), load(from + kLanes<T>), re, im);
-    }
+  for (std::uint32_t v = 0; v < io.load_map->num_vectors; ++v) {
+    V<T> re, im;
+    load_vector<T>(io, v, re, im);
     store(tile + kStride * v, re);
     store(tile + kStride * v + kLanes<T>, im);
   }
 }
 
 template <class T>
-static void store_tile(const T* tile, T* memory, const TileMap& map, std::uint32_t skip_mask, T scale_re, T scale_im) {
+static void store_tile(const T* tile, const BlockIo<T>& io) {
   constexpr std::size_t kStride = 2 * kLanes<T>;
-  const V<T> sr = set1(scale_re), si = set1(scale_im);
-  const bool is_scaled = scale_re != T(1) || scale_im != T(0);
-  for (std::uint32_t v = 0; v < map.num_vectors; ++v) {
-    if ((v & skip_mask) != 0) continue;
-    V<T> re = load(tile + kStride * v), im = load(tile + kStride * v + kLanes<T>);
-    if (is_scaled) {
-      const V<T> old = re;
-      re = fnma(si, im, sr * re);
-      im = fma(si, old, sr * im);
-    }
-    V<T> lo, hi;
-    interleave<T>(re, im, lo, hi);
-    T* to = memory + 2 * map_offset(map, v);
-    store(to, lo);
-    store(to + kLanes<T>, hi);
+  for (std::uint32_t v = 0; v < io.store_map->num_vectors; ++v) {
+    store_vector<T>(io, v, load(tile + kStride * v), load(tile + kStride * v + kLanes<T>));
   }
 }
 

@@ -74,19 +74,31 @@ struct TileMap {
   std::uint32_t num_vectors;
 };
 
+// Lets the first block op of a tile read memory itself and the last one write it: a pass over the tile's buffer less each.
+template <class T>
+struct BlockIo {
+  const T* from = nullptr;  // null: the tile's buffer
+  const TileMap* load_map = nullptr;
+  std::uint32_t zero_mask = 0;  // vectors whose index has one of these bits are known to be zero and not read
+  T* to = nullptr;              // null: the tile's buffer
+  const TileMap* store_map = nullptr;
+  std::uint32_t skip_mask = 0;  // vectors whose index has one of these bits are padding and not written
+  T scale_re = 1, scale_im = 0;
+};
+
 template <class T>
 struct TileKernels {
   int lane_bits;
   int block_bits;
-  void (*run_block)(T* tile, const BlockGeometry&, const LiveStep<T>* steps, int num_steps, Prefetch*);
+  void (*run_block)(T* tile, const BlockGeometry&, const LiveStep<T>* steps, int num_steps, const BlockIo<T>&,
+                    Prefetch*);
   // Dense 2^k x 2^k matrix (row-major re, im pairs) on k vector-index positions (first = least significant), on the
   // lanes whose lane_mask entry is not zero. scratch: 2^(k+1) vectors.
   void (*run_matrix)(T* tile, const BlockGeometry&, const std::int8_t* targets, int k, const T* matrix,
                      const T* lane_mask, T* scratch);
-  // Loads a tile; vectors whose index has a bit of zero_mask set are known to be zero and not read.
-  void (*load)(T* tile, const T* memory, const TileMap&, std::uint32_t zero_mask);
-  // Writes a tile back, multiplied by a number; vectors whose index has a bit of skip_mask set are padding.
-  void (*store)(const T* tile, T* memory, const TileMap&, std::uint32_t skip_mask, T scale_re, T scale_im);
+  // Memory to tile and back, for tiles whose first or last op cannot do it.
+  void (*load)(T* tile, const BlockIo<T>&);
+  void (*store)(const T* tile, const BlockIo<T>&);
 };
 
 }  // namespace qfast

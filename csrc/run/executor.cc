@@ -54,6 +54,8 @@ class Workspace {
   T* scratch() { return scratch_.get(); }
   std::vector<LiveStep<T>> steps;
   std::vector<std::size_t> steps_end;  // per op
+  std::size_t first_live = 0, last_live = 0;  // first and last op that does anything; first_live == ops: none
+  std::uint32_t num_live_blocks = 0;
 
  private:
   struct Free {
@@ -126,24 +128,28 @@ class Run {
       if (is_cancelled()) return;
       const std::uint64_t base = deposit_bits(t, outer);
       collect_live_steps(bound, base, space);
-      if (!space.steps.empty() || !is_identity_without_steps || is_first || has_matrices_) {
-        T* memory = amplitudes_ + 2 * base;
+      if (space.first_live < bound.ops.size() || !is_identity_without_steps || is_first) {
+        BlockIo<T> io;
+        io.from = io.to = amplitudes_ + 2 * base;
+        io.load_map = &load_map;
+        io.store_map = &store_map;
+        io.zero_mask = zero_mask;
+        io.skip_mask = layout.store_padding;
+        io.scale_re = static_cast<T>(bound.scale.real());
+        io.scale_im = static_cast<T>(bound.scale.imag());
         if (is_first) {
           make_zero_state(space.tile());
-        } else {
-          kernels_.load(space.tile(), memory, load_map, zero_mask);
+          io.from = nullptr;
         }
         Prefetch prefetch;
-        if (t + 1 < last && zero_mask == 0 && layout.blocks_per_tile > 0) {
+        if (t + 1 < last && zero_mask == 0 && space.num_live_blocks > 0) {
           prefetch.base = reinterpret_cast<const char*>(amplitudes_ + 2 * deposit_bits(t + 1, outer));
           prefetch.high = load_map.high;
           prefetch.low = load_map.low;
           prefetch.end = load_map.num_vectors;
-          prefetch.per_block = (load_map.num_vectors + layout.blocks_per_tile - 1) / layout.blocks_per_tile;
+          prefetch.per_block = (load_map.num_vectors + space.num_live_blocks - 1) / space.num_live_blocks;
         }
-        run_ops(bound, base, space, prefetch);
-        kernels_.store(space.tile(), memory, store_map, layout.store_padding, static_cast<T>(bound.scale.real()),
-                       static_cast<T>(bound.scale.imag()));
+        run_ops(bound, base, layout.moves, io, space, prefetch);
       }
       if (cancel_) cancel_->work_done.fetch_add(1, std::memory_order_relaxed);
     }
@@ -169,11 +175,14 @@ class Run {
 
   static bool holds(const OuterCondition& c, std::uint64_t base) { return (base & c.mask) == c.value; }
 
-  void collect_live_steps(const BoundSweep& sweep, std::uint64_t base, Workspace<T>& space) {
+  void collect_live_steps(const BoundSweep& sweep, std::uint64_t base, Workspace<T>& space) const {
     space.steps.clear();
     space.steps_end.clear();
-    has_matrices_here(sweep, base);
-    for (const BoundOp& op : sweep.ops) {
+    space.first_live = sweep.ops.size();
+    space.num_live_blocks = 0;
+    for (std::size_t k = 0; k < sweep.ops.size(); ++k) {
+      const BoundOp& op = sweep.ops[k];
+      const std::size_t before = space.steps.size();
       for (std::size_t i = op.first_step; i < op.last_step; ++i) {
         const BoundStep& step = bound_.steps[i];
         if (!holds(step.condition, base)) continue;
@@ -185,6 +194,11 @@ class Run {
         space.steps.push_back(live);
       }
       space.steps_end.push_back(space.steps.size());
+      const bool is_matrix = op.op->kind == TileOp::Kind::kMatrix && holds(op.op->condition, base);
+      if (space.steps.size() == before && !is_matrix) continue;
+      space.first_live = std::min(space.first_live, k);
+      space.last_live = k;
+      if (!is_matrix) space.num_live_blocks += op.op->geometry.num_blocks;
     }
   }
 
@@ -195,29 +209,32 @@ class Run {
     return slice << (group.inner_bits + 1);
   }
 
-  void has_matrices_here(const BoundSweep& sweep, std::uint64_t base) {
-    has_matrices_ = std::ranges::any_of(sweep.ops, [&](const BoundOp& op) {
-      return op.op->kind == TileOp::Kind::kMatrix && holds(op.op->condition, base);
-    });
-  }
-
-  void run_ops(const BoundSweep& sweep, std::uint64_t base, Workspace<T>& space, Prefetch& prefetch) {
-    std::size_t first = 0;
-    for (std::size_t k = 0; k < sweep.ops.size(); ++k) {
+  // The first live op reads memory and the last one writes it, where they are blocks: a tile that is both must not
+  // write what another of its blocks has yet to read.
+  void run_ops(const BoundSweep& sweep, std::uint64_t base, bool moves, const BlockIo<T>& io, Workspace<T>& space,
+               Prefetch& prefetch) const {
+    const std::size_t none = sweep.ops.size(), first = space.first_live, last = space.last_live;
+    const auto is_block = [&](std::size_t k) { return k < none && sweep.ops[k].op->kind == TileOp::Kind::kBlock; };
+    const bool first_reads = io.from && is_block(first);
+    const bool last_writes = first < none && is_block(last) && (first != last || !moves || !first_reads);
+    if (io.from && !first_reads) kernels_.load(space.tile(), io);
+    for (std::size_t k = first; first < none && k <= last; ++k) {
       const BoundOp& op = sweep.ops[k];
-      const std::size_t last = space.steps_end[k];
+      const std::size_t begin = k == 0 ? 0 : space.steps_end[k - 1], end = space.steps_end[k];
       if (op.op->kind == TileOp::Kind::kBlock) {
-        if (last > first) {
-          kernels_.run_block(space.tile(), op.op->geometry, space.steps.data() + first, static_cast<int>(last - first),
-                             &prefetch);
-        }
+        if (end == begin) continue;
+        BlockIo<T> block_io = io;
+        if (k != first || !first_reads) block_io.from = nullptr;
+        if (k != last || !last_writes) block_io.to = nullptr;
+        kernels_.run_block(space.tile(), op.op->geometry, space.steps.data() + begin, static_cast<int>(end - begin),
+                           block_io, &prefetch);
       } else if (holds(op.op->condition, base)) {
         kernels_.run_matrix(space.tile(), op.op->geometry, op.op->targets.data(),
                             static_cast<int>(op.op->targets.size()), bound_.arena.data() + op.matrix,
                             bound_.arena.data() + op.lane_mask, space.scratch());
       }
-      first = last;
     }
+    if (!last_writes) kernels_.store(space.tile(), io);
   }
 
   // Qubits that no sweep has touched: every amplitude with one of them at 1 is zero and has not been written.
@@ -244,7 +261,6 @@ class Run {
   T* amplitudes_;
   Start start_;
   CancelToken* cancel_;
-  bool has_matrices_ = false;
 };
 
 }  // namespace
@@ -261,9 +277,6 @@ std::vector<SweepLayout> lay_out(const Plan& plan) {
     l.covered = covered;
     covered |= l.tile_mask;
     l.moves = sweep.tile_bits != sweep.store_bits;
-    for (const TileOp& op : sweep.ops) {
-      if (op.kind == TileOp::Kind::kBlock) l.blocks_per_tile += op.geometry.num_blocks;
-    }
     layouts.push_back(std::move(l));
   }
   return layouts;

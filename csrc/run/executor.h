@@ -20,7 +20,6 @@ struct SweepLayout {
   std::uint64_t tile_mask = 0;    // memory bits inside the tile
   std::uint32_t padding = 0;      // vector-index bits of load that lie beyond the state
   std::uint32_t store_padding = 0;
-  std::uint32_t blocks_per_tile = 0;
   bool moves = false;             // writes amplitudes elsewhere than it reads them
 };
 
