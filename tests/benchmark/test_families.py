@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests import oracle
 
 from qfast.benchmark.canonical import operation_matrix
 from qfast.benchmark.circuits import to_circuit
 from qfast.benchmark.families import FAMILIES, FamilyCircuit, Operation, build_family
 from qfast.errors import InputError
+from tests import oracle
 
 SIZES = st.integers(2, 9)
 
@@ -149,7 +149,7 @@ def test_trotter_couples_even_bonds_before_odd_ones() -> None:
 
 
 def test_an_unknown_family_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(InputError, match="'ghz'.*qft, random, qv, ansatz, qaoa, trotter"):
+    with pytest.raises(InputError, match=r"'ghz'.*qft, random, qv, ansatz, qaoa, trotter"):
         build_family("ghz", 4)
 
 

@@ -1,0 +1,122 @@
+"""``qfast bench``: measure this machine.
+
+The circuit families at chosen sizes, their times and how near they come to the machine's limits: the roofline fraction
+is the time that the measured bandwidth and the measured peak of fused multiply-adds allow, over the time measured.
+``first`` is planning and the first run; ``flops`` are canonical flops per amplitude, ``plan`` and ``passes`` those of
+the engine's own plan.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from qfast import config, engines
+from qfast.benchmark import report
+from qfast.benchmark.families import FAMILIES
+from qfast.benchmark.fingerprint import take_fingerprint
+from qfast.benchmark.suite import Plan, measure_all
+from qfast.cli.files import check_writable, replacing
+from qfast.errors import InputError
+
+__all__ = ["FORMAT", "add_parser", "run"]
+
+FORMAT = "qfast-bench/1"
+PRECISIONS = ("complex128", "complex64")
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to ``qfast``; its handler is `run`."""
+    parser = subparsers.add_parser("bench", help="measure this machine", description=__doc__)
+    parser.set_defaults(handler=run)
+    parser.add_argument("--families", type=_names(FAMILIES), default=tuple(FAMILIES), metavar="NAME,…",
+                        help=f"among {', '.join(FAMILIES)}; all by default")  # fmt: skip
+    parser.add_argument("--qubits", type=_sizes, default=(16, 20, 24), metavar="N,…", help="sizes; 16,20,24 by default")
+    parser.add_argument("--precision", choices=(*PRECISIONS, "both"), default="both")
+    parser.add_argument("--engine", choices=("auto", *engines.AUTO_ORDER), help="the configured one by default")
+    parser.add_argument("--threads", type=_positive, help="the configured number by default")
+    parser.add_argument("--repeats", type=_positive, default=7, help="timed runs after the first one; 7 by default")
+    parser.add_argument("--compare", type=Path, metavar="JSON", help="a saved run to compare with")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="save the run")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw it (needs matplotlib)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do what the parsed command line asks; return the exit code."""
+    for option in ("json", "plot"):
+        if (path := getattr(arguments, option)) is not None:
+            check_writable(path, f"--{option}")
+    saved = None if arguments.compare is None else _load(arguments.compare)
+    plan = Plan(
+        families=arguments.families,
+        qubits=arguments.qubits,
+        precisions=PRECISIONS if arguments.precision == "both" else (arguments.precision,),
+        engine=arguments.engine or config.get("engine"),
+        threads=arguments.threads or config.get("threads"),
+        repeats=arguments.repeats,
+    )
+    engine = engines.select(plan.engine)
+    fingerprint = take_fingerprint(threads=plan.threads, isa=engine.isa)
+    data: dict[str, Any] = {"format": FORMAT, "fingerprint": fingerprint, "rows": []}
+    print(f"{fingerprint['cpu']}; {engine.name} {engine.isa or ''}, {plan.threads} threads")
+    if saved is not None:
+        print("\n".join(report.compare_lines(fingerprint, saved)))
+    print(report.table_header(saved))
+    for measurement in measure_all(plan):
+        data["rows"].append(measurement.to_dict())
+        print(report.table_row(data["rows"][-1], saved), flush=True)
+    _save(data, arguments)
+    return 0
+
+
+def _save(data: dict[str, Any], arguments: argparse.Namespace) -> None:
+    if arguments.json is not None:
+        with replacing(arguments.json) as path:
+            path.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+    if arguments.plot is not None:
+        try:
+            with replacing(arguments.plot) as path:
+                report.draw(data, path)
+        except ImportError as error:
+            print(f"qfast: no picture: {error}; pip install 'qfast-sim[plot]'", file=sys.stderr)
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise InputError(f"--compare {path}: not JSON: {error}; give a file that qfast bench --json wrote") from None
+    if not isinstance(data, dict) or data.get("format") != FORMAT:
+        raise InputError(f"--compare {path}: not a run of qfast bench (format {FORMAT}); give a file of --json")
+    return data
+
+
+def _names(allowed: Any) -> Any:
+    def names(text: str) -> tuple[str, ...]:
+        found = tuple(name for name in text.split(",") if name)
+        for name in found:
+            if name not in allowed:
+                raise argparse.ArgumentTypeError(f"{name!r} is not one of {', '.join(allowed)}")
+        return found
+
+    return names
+
+
+def _sizes(text: str) -> tuple[int, ...]:
+    try:
+        sizes = tuple(int(size) for size in text.split(",") if size)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of numbers such as 16,20") from None
+    for size in sizes:
+        if size < 2:
+            raise argparse.ArgumentTypeError(f"{size} qubits: a family needs at least 2")
+    return sizes
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number")
+    return int(text)
