@@ -275,16 +275,11 @@ class Circuit(GateMethods):
         >>> c.if_test((0, 1), c.block().x(1)).count_ops()
         {'h': 1, 'measure': 1, 'if_else': 1}
         """
-        place = self._place(OPCODES["if_else"])
-        test = control_flow.checked_expression(self, as_condition(condition), place)
-        orelse = None if else_body is None else control_flow.checked_body(self, else_body, place)
-        return self._append_block(control_flow.IfElse(test, control_flow.checked_body(self, body, place), orelse))
+        return self._append_block(control_flow.IfElse(as_condition(condition), body, else_body))
 
     def while_loop(self, condition: ConditionLike, body: Circuit) -> Self:
         """Repeat `body` while a condition, tested before each pass, holds."""
-        place = self._place(OPCODES["while_loop"])
-        test = control_flow.checked_expression(self, as_condition(condition), place)
-        return self._append_block(control_flow.WhileLoop(test, control_flow.checked_body(self, body, place)))
+        return self._append_block(control_flow.WhileLoop(as_condition(condition), body))
 
     def for_loop(
         self, values: Iterable[int] | Iterable[float], body: Circuit, variable: Variable | str | None = None
@@ -298,12 +293,9 @@ class Circuit(GateMethods):
         variable : Variable or str, optional
             A declared variable that holds the value; in the body's angles, ``Parameter(name)`` is its value too.
         """
-        place = self._place(OPCODES["for_loop"])
         name = variable.name if isinstance(variable, Variable) else variable
-        if name is not None and name not in self.variables:
-            raise CircuitError(f"{place}: the loop variable '{name}' is not declared; add_variable declares it")
-        kept = values if isinstance(values, range) else control_flow.loop_values(values, place)
-        return self._append_block(control_flow.ForLoop(kept, control_flow.checked_body(self, body, place), name))
+        kept = values if isinstance(values, range) else control_flow.loop_values(values, self._place(_FOR_LOOP))
+        return self._append_block(control_flow.ForLoop(kept, body, name))
 
     def switch(
         self, target: ClassicalLike, cases: Iterable[tuple[int | Iterable[int] | control_flow._Default, Circuit]]
@@ -317,8 +309,7 @@ class Circuit(GateMethods):
             ``DEFAULT`` as the value marks the body that runs where no other does.
         """
         place = self._place(OPCODES["switch_case"])
-        tested = control_flow.checked_expression(self, as_classical(target), place)
-        return self._append_block(control_flow.switch_block(self, tested, cases, place))
+        return self._append_block(control_flow.switch_block(as_classical(target), cases, place))
 
     def break_loop(self) -> Self:
         """Leave the innermost loop; for use in a loop's body."""
@@ -330,18 +321,14 @@ class Circuit(GateMethods):
 
     def assign(self, target: Bit | Bits | Variable | Index | Register, value: ClassicalLike) -> Self:
         """Give classical bits or a variable the value of a classical expression, converted to the target's type."""
-        place = self._place(OPCODES["assign"])
-        goal = control_flow.checked_expression(self, as_classical(target), place)
-        base = goal.operand if isinstance(goal, Index) else goal
-        if not isinstance(base, (Bit, Bits, Variable)):
-            raise CircuitError(f"{place}: {target!r} cannot be assigned to; a bit, a register or a variable can")
-        given = control_flow.checked_expression(self, as_classical(value), place)
-        return self._append_checked(OPCODES["assign"], (), item=control_flow.Assign(goal, given))
+        return self._append_block(control_flow.Assign(as_classical(target), as_classical(value)))
 
     def _append_block(self, block: control_flow.Block) -> Self:
         name = next(name for name, kind in control_flow.BLOCK_TYPES.items() if isinstance(block, kind))
-        operands = control_flow.touched_qubits(control_flow.bodies_of(block))
-        return self._append_checked(OPCODES[name], operands, item=block)
+        opcode = OPCODES[name]
+        checked = control_flow.checked_block(self, name, block, self._place(opcode))
+        operands = control_flow.touched_qubits(control_flow.bodies_of(checked))
+        return self._append_checked(opcode, operands, item=checked)
 
     # ------------------------------------------------------------------------------------------------------ parameters
 
@@ -506,4 +493,4 @@ class Circuit(GateMethods):
         return f"<Circuit: {bits}, {len(self)} instructions" + (f", {free} parameters>" if free else ">")
 
 
-_MEASURE = OPCODES["measure"]
+_MEASURE, _FOR_LOOP = OPCODES["measure"], OPCODES["for_loop"]

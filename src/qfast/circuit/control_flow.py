@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from qfast.circuit.checks import as_index
-from qfast.circuit.classical import Bit, Bits, Classical, Condition, Variable, walk
+from qfast.circuit.classical import Bit, Bits, Classical, Condition, Index, Variable, walk
 from qfast.circuit.gates import OPCODES
 from qfast.errors import CircuitError
 
@@ -33,8 +33,8 @@ __all__ = [
     "SwitchCase",
     "WhileLoop",
     "bodies_of",
-    "check_block",
     "check_loop_exits",
+    "checked_block",
     "checked_body",
     "checked_expression",
     "expressions_of",
@@ -112,14 +112,19 @@ BLOCK_TYPES: dict[str, type[Block]] = {
 }  # fmt: skip
 
 
-def check_block(circuit: CircuitColumns, name: str, block: object, place: str) -> None:
-    """Refuse a block of the wrong type, or one that names bits or variables the circuit does not have."""
+def checked_block(circuit: CircuitColumns, name: str, block: object, place: str) -> Block:
+    """Return a block with private bodies, or refuse its type or a bit or variable that the circuit does not have."""
     if not isinstance(block, BLOCK_TYPES[name]):
         raise CircuitError(f"{place}: a {BLOCK_TYPES[name].__name__} is needed, {type(block).__name__} given")
     for expression in expressions_of(block):
         checked_expression(circuit, expression, place)
-    for body in bodies_of(block):
-        checked_body(circuit, body, place)
+    if isinstance(block, Assign):
+        base = block.target.operand if isinstance(block.target, Index) else block.target
+        if not isinstance(base, (Bit, Bits, Variable)):
+            raise CircuitError(f"{place}: {base} cannot be assigned to; a bit, a register or a variable can")
+    if isinstance(block, ForLoop) and block.variable is not None and block.variable not in circuit.variables:
+        raise CircuitError(f"{place}: the loop variable '{block.variable}' is not declared; add_variable declares it")
+    return map_block(block, lambda body: checked_body(circuit, body, place))
 
 
 def bodies_of(block: Block) -> tuple[Circuit, ...]:
@@ -173,7 +178,11 @@ def checked_body(circuit: CircuitColumns, body: Circuit, place: str) -> Circuit:
     for name, variable in body.variables.items():
         if circuit.variables.get(name) != variable:
             raise CircuitError(f"{place}: the body's variable '{name}' is not declared in the circuit")
-    return body.copy()
+    private = body.copy()
+    private.qubit_registers = list(circuit.qubit_registers)
+    private.classical_registers = list(circuit.classical_registers)
+    private.variables = dict(circuit.variables)
+    return private
 
 
 def loop_values(values: Iterable[int] | Iterable[float], place: str) -> tuple[int | float, ...]:
@@ -188,7 +197,6 @@ def loop_values(values: Iterable[int] | Iterable[float], place: str) -> tuple[in
 
 
 def switch_block(
-    circuit: CircuitColumns,
     target: Classical,
     cases: Iterable[tuple[int | Iterable[int] | _Default, Circuit]],
     place: str,
@@ -201,14 +209,14 @@ def switch_block(
         if isinstance(label, _Default):
             if default is not None:
                 raise CircuitError(f"{place}: DEFAULT is given twice")
-            default = checked_body(circuit, body, place)
+            default = body
             continue
         values = tuple(int(value) for value in label) if isinstance(label, Iterable) else (int(label),)
         repeated = [value for position, value in enumerate(values) if value in seen or value in values[:position]]
         if repeated:
             raise CircuitError(f"{place}: the value {repeated[0]} stands in two cases")
         seen.update(values)
-        kept.append((values, checked_body(circuit, body, place)))
+        kept.append((values, body))
     return SwitchCase(target, tuple(kept), default)
 
 

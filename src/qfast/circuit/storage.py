@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Self, SupportsFloat, TypeAlias
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self, SupportsFloat, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,6 +21,9 @@ from qfast.circuit.instruction import Register
 from qfast.circuit.parameter import ParameterExpression, ParameterValue, real_number
 from qfast.errors import CircuitError, GateError, ParameterError
 
+if TYPE_CHECKING:
+    from qfast.circuit.circuit import Circuit
+
 __all__ = ["Angle", "CircuitColumns"]
 
 Angle: TypeAlias = ParameterExpression | SupportsFloat
@@ -33,6 +36,7 @@ class CircuitColumns:
     """The storage of :class:`~qfast.circuit.Circuit`, which documents it."""
 
     __slots__ = (
+        "__weakref__",
         "_num_clbits",
         "_num_qubits",
         "classical_registers",
@@ -88,6 +92,7 @@ class CircuitColumns:
         register = self._new_register(name, size, self._num_qubits)
         self.qubit_registers.append(register)
         self._num_qubits += register.size
+        self._change_bodies(lambda body: body.add_qubit_register(name, size))
         return register
 
     def add_classical_register(self, name: str, size: int) -> Register:
@@ -95,6 +100,7 @@ class CircuitColumns:
         register = self._new_register(name, size, self._num_clbits)
         self.classical_registers.append(register)
         self._num_clbits += register.size
+        self._change_bodies(lambda body: body.add_classical_register(name, size))
         return register
 
     def _new_register(self, name: str, size: int, start: int) -> Register:
@@ -138,7 +144,20 @@ class CircuitColumns:
         self._check_new_name(name)
         variable = Variable(name, kind, width)
         self.variables[name] = variable
+        self._change_bodies(lambda body: body.add_variable(name, kind, width))
         return variable
+
+    def _change_bodies(self, change: Callable[[Circuit], object]) -> None:
+        """Bodies of control flow keep the bits and variables of their circuit; copies of the circuit may share them."""
+
+        def changed(body: Circuit) -> Circuit:
+            copied = body.copy()
+            change(copied)
+            return copied
+
+        for place, item in enumerate(self.data_items):
+            if isinstance(item, control_flow.Block):
+                self.data_items[place] = control_flow.map_block(item, changed)
 
     # -------------------------------------------------------------------------------------------------- adding rows
 
@@ -519,7 +538,7 @@ class CircuitColumns:
                 raise CircuitError(f"{place}: data index {data[row]} is outside the {len(items)} data items")
             item = items[data[row]]
             if name in control_flow.BLOCK_TYPES:
-                control_flow.check_block(self, name, item, place)
+                items[data[row]] = control_flow.checked_block(self, name, item, place)
             else:
                 own = int(qubit_end[row] - (qubit_end[row - 1] if row else 0)) - int(num_controls[row])
                 check_item_shape(name, item, own, place)

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from qfast._typing import ComplexArray
+from qfast._typing import ComplexArray, IntArray
 from qfast.circuit.binding import resolve_values
 from qfast.circuit.checks import as_index
 from qfast.circuit.classical import Binary, Bit, Bits, Call, Cast, Classical, Index, Unary
+from qfast.circuit.columns import to_array
 from qfast.circuit.control_flow import Block, map_block
 from qfast.circuit.data_items import MAX_DATA_QUBITS
 from qfast.circuit.gate_matrices import controlled_matrix
@@ -28,6 +29,7 @@ _UNITARY, _DIAGONAL, _PERMUTATION, _PAULI = (
     OPCODES[name] for name in ("unitary", "diagonal", "permutation", "pauli_rotation")
 )
 _MEASURE, _BARRIER = OPCODES["measure"], OPCODES["barrier"]
+_MAX_INSTRUCTIONS = 2**31
 
 
 def copy(circuit: Circuit) -> Circuit:
@@ -41,24 +43,34 @@ def copy(circuit: Circuit) -> Circuit:
 
 
 def take(circuit: Circuit, rows: Sequence[int]) -> Circuit:
-    """Return a circuit of some of the instructions, in the given order; it shares the list of data items' content."""
+    """Return a circuit of some of the instructions, in the given order."""
+    chosen = np.array(rows, dtype=np.int64)
     result = circuit.block()
-    result.data_items = list(circuit.data_items)
-    for row in rows:
-        start, end = (circuit.qubit_end[row - 1] if row else 0), circuit.qubit_end[row]
-        slot, slots_end = (circuit.param_end[row - 1] if row else 0), circuit.param_end[row]
-        result.opcodes.append(circuit.opcodes[row])
-        result.num_controls.append(circuit.num_controls[row])
-        result.ctrl_states.append(circuit.ctrl_states[row])
-        result.data.append(circuit.data[row])
-        for k in range(slot, slots_end):
-            if k in circuit.expressions:
-                result.expressions[len(result.params) + k - slot] = circuit.expressions[k]
-        result.qubits.extend(circuit.qubits[start:end])
-        result.qubit_end.append(len(result.qubits))
-        result.params.extend(circuit.params[slot:slots_end])
-        result.param_end.append(len(result.params))
+    for name, typecode in (("opcodes", "H"), ("num_controls", "H"), ("ctrl_states", "Q")):
+        setattr(result, name, to_array(typecode, np.array(getattr(circuit, name))[chosen]))
+    gather, ends = _ragged(np.array(circuit.qubit_end), chosen)
+    result.qubits = to_array("i", np.array(circuit.qubits)[gather])
+    result.qubit_end = to_array("q", ends)
+    gather, ends = _ragged(np.array(circuit.param_end), chosen)
+    result.params = to_array("d", np.array(circuit.params)[gather])
+    result.param_end = to_array("q", ends)
+    if circuit.expressions:
+        slots = enumerate(gather.tolist())
+        result.expressions = {new: circuit.expressions[old] for new, old in slots if old in circuit.expressions}
+    data = np.array(circuit.data)[chosen]
+    points = (data >= 0) & (np.array(result.opcodes) != _MEASURE)
+    used, data[points] = np.unique(data[points], return_inverse=True)
+    result.data = to_array("i", data)
+    result.data_items = [circuit.data_items[number] for number in used.tolist()]
     return result
+
+
+def _ragged(ends: IntArray, rows: IntArray) -> tuple[IntArray, IntArray]:
+    """Indices of the entries of some rows of a ragged column, and where each of these rows ends among them."""
+    lengths = np.diff(ends, prepend=0)[rows]
+    new_ends = np.cumsum(lengths)
+    gather = np.repeat(ends[rows] - new_ends, lengths) + np.arange(new_ends[-1] if len(rows) else 0)
+    return gather, new_ends
 
 
 def inverse(circuit: Circuit) -> Circuit:
@@ -107,6 +119,8 @@ def power(circuit: Circuit, exponent: float) -> Circuit:
     if isinstance(exponent, bool) or not math.isfinite(exponent):
         raise CircuitError(f"the power of a circuit must be a finite number, {exponent} given")
     if exponent == int(exponent):
+        if len(circuit) * abs(exponent) > _MAX_INSTRUCTIONS:
+            raise CircuitError(f"power: {len(circuit)} instructions {abs(int(exponent))} times are too many")
         base = circuit if exponent >= 0 else inverse(circuit)
         result = circuit.block()
         for _ in range(abs(int(exponent))):
