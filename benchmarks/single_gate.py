@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from qfast import engines
+from qfast.benchmark.canonical import operation_matrix
 from qfast.benchmark.families import build_family
 from qfast.benchmark.fingerprint import take_fingerprint
 from qfast.benchmark.roofline import measure_limits
@@ -28,7 +29,7 @@ from qfast.config.machine import cpu_count
 from qfast.engines._memory import allocate_state, state_bytes
 
 CACHE_LINE_BYTES = 64
-SU4 = build_family("qv", 2).operations[0].matrix
+SU4 = operation_matrix(build_family("qv", 2).operations[0])
 
 GATES: dict[str, Callable[[Circuit, int, int], Any]] = {
     "h": lambda circuit, target, other: circuit.h(target),

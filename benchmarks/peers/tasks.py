@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,7 +80,7 @@ def _random_strings(num_qubits: int, count: int, rng: np.random.Generator) -> li
 
 
 def _deviations(shots: int) -> float:
-    return 6 * (2 / shots) ** 0.5
+    return 6 * math.sqrt(2 / shots)
 
 
 TASKS: dict[str, Task] = {
