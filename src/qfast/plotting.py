@@ -72,7 +72,7 @@ def plot_probabilities(
     probabilities : mapping of str to float, or array_like of shape (2**k,)
         Probability per bitstring, or per basis index as ``Statevector.probabilities()`` returns it.
     top : int, default 32
-        At most so many outcomes get a bar of their own, the most likely ones; the rest share one grey bar.
+        At most so many outcomes get a bar of their own, the most likely ones; what is left of 1 gets one grey bar.
     title : str, optional
     ax : matplotlib.axes.Axes, optional
         Axes to draw into; a new figure by default.
@@ -89,13 +89,12 @@ def plot_probabilities(
         If matplotlib is not installed.
     """
     if isinstance(probabilities, Mapping):
-        named, total = dict(probabilities), sum(probabilities.values())
+        named = dict(probabilities)
     else:
-        array = np.asarray(probabilities, dtype=np.float64)
-        named, total = _by_bitstring(array, top), float(array.sum())
-    if not named or total <= 0:
+        named = _by_bitstring(np.asarray(probabilities, dtype=np.float64), top)
+    if not named or max(named.values()) <= 0:
         raise InputError("plot_probabilities: there is nothing to draw; give at least one probability above zero")
-    return _draw(named, total, "probability", "{:.4f}", top=top, title=title, ax=ax)
+    return _draw(named, 1.0, "probability", "{:.4f}", top=top, title=title, ax=ax)
 
 
 def _by_bitstring(probabilities: npt.NDArray[np.float64], top: int) -> dict[str, float]:
@@ -115,16 +114,17 @@ def _by_bitstring(probabilities: npt.NDArray[np.float64], top: int) -> dict[str,
 def _draw(
     values: dict[str, Any], total: float, xlabel: str, label: str, *, top: int, title: str | None, ax: Axes | None
 ) -> Figure:
-    """Draw ``values`` in the order of their bitstrings if all fit, else the largest first and the rest as one bar."""
+    """Draw ``values`` in the order of their bitstrings if all fit, else the largest first; then the rest of `total`."""
     if top < 1:
         raise InputError(f"top is {top}; at least 1 outcome must get a bar")
     by_size = sorted(values, key=lambda bits: (-values[bits], bits))
     names = sorted(values) if len(values) <= top else by_size[:top]
     heights = [float(values[bits]) for bits in names]
     colors = [BAR_COLOR] * len(names)
-    if len(values) > top:
+    rest = total - sum(heights)
+    if rest > 1e-6 * total:  # more than rounding
         names.append("others")
-        heights.append(max(total - sum(heights), 0.0))
+        heights.append(rest)
         colors.append(REST_COLOR)
 
     axes = ax if ax is not None else _new_axes(len(names))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -11,7 +12,7 @@ import numpy as np
 from qfast._typing import AnyArray
 from qfast.cli.table import Row, format_bytes, format_seconds, render, split_registers
 
-__all__ = ["Outcome", "Output", "Report", "largest", "peak_bytes"]
+__all__ = ["Outcome", "Output", "Report", "largest", "peak_bytes", "spread_bits"]
 
 Output: TypeAlias = Literal["counts", "probabilities", "state"]
 TITLES: dict[Output, tuple[str, ...]] = {"counts": ("count",), "probabilities": (), "state": ("amplitude",)}
@@ -71,13 +72,19 @@ class Report:
         hidden = self.num_outcomes - len(self.outcomes)
         if hidden > 0:
             rest = 1 - sum(outcome.ratio for outcome in self.outcomes)
-            lines.append(f"  and {hidden} more, together {100 * max(rest, 0):.1f} % (--top {self.num_outcomes} shows all)")
+            lines.append(
+                f"  and {hidden} more, together {100 * max(rest, 0):.1f} % (--top {self.num_outcomes} shows all)"
+            )
         return [*lines, "", *self._footer()]
 
     def _value_cells(self, value: complex) -> tuple[str, ...]:
-        if isinstance(value, complex):
-            return (f"{value.real:+.6f}{value.imag:+.6f}i",)
-        return (str(value),) if self.output == "counts" else ()
+        match self.output:
+            case "state":
+                return (f"{value.real:+.6f}{value.imag:+.6f}i",)
+            case "counts":
+                return (str(value),)
+            case "probabilities":  # the ratio is all
+                return ()
 
     def _footer(self) -> list[str]:
         engine = str(self.metadata["engine"])
@@ -106,7 +113,7 @@ class Report:
             "registers": [{"name": name, "size": size} for name, size in self.registers],
             "shots": self.shots,
             "seed": self.metadata.get("seed"),
-            self.output: {outcome.bits: _plain(outcome.value) for outcome in self.outcomes},
+            self.output: {outcome.bits: self._plain_value(outcome.value) for outcome in self.outcomes},
             "num_outcomes": self.num_outcomes,
             "engine": self.metadata["engine"],
             "isa": self.metadata.get("isa"),
@@ -116,9 +123,8 @@ class Report:
             "memory": {"state_bytes": self.state_bytes, "peak_bytes": self.peak_bytes},
         }
 
-
-def _plain(value: complex) -> int | float | list[float]:
-    return [value.real, value.imag] if isinstance(value, complex) else value
+    def _plain_value(self, value: complex) -> complex | list[float]:
+        return [value.real, value.imag] if self.output == "state" else value
 
 
 def largest(values: AnyArray, num_bits: int, top: int) -> tuple[list[Outcome], int]:
@@ -147,6 +153,17 @@ def largest(values: AnyArray, num_bits: int, top: int) -> tuple[list[Outcome], i
     return [
         Outcome(f"{index:0{num_bits}b}", values[index].item(), float(weights[index])) for index in indices.tolist()
     ], found
+
+
+def spread_bits(bits: str, place: Mapping[int, int], num_bits: int) -> str:
+    """Return a bitstring of `num_bits` whose bit b is bit ``place[b]`` of `bits`, 0 where there is no place.
+
+    Examples
+    --------
+    >>> spread_bits("10", {0: 1, 3: 0}, 4)
+    '0001'
+    """
+    return "".join(bits[-1 - place[bit]] if bit in place else "0" for bit in reversed(range(num_bits)))
 
 
 def peak_bytes() -> int | None:

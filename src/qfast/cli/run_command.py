@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import qfast
-from qfast import Circuit, config
+from qfast import Circuit, Statevector, config
 from qfast.cli.files import check_writable, replacing
 from qfast.cli.progress import ProgressLine, run_watched
-from qfast.cli.report import Outcome, Output, Report, largest, peak_bytes
+from qfast.cli.report import Outcome, Output, Report, largest, peak_bytes, spread_bits
 from qfast.cli.values import parse_parameters
 from qfast.engines import AMPLITUDE_BYTES, CancelToken
 from qfast.errors import InputError, QfastError
@@ -57,7 +58,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--seed", type=int, metavar="N", help="makes the counts repeatable; default: fresh, and shown")
     parser.add_argument("--param", action="append", default=[], metavar="NAME=VALUE", help="such as theta=pi/2")
     parser.add_argument("--precision", choices=tuple(AMPLITUDE_BYTES), help="type of the amplitudes")
-    parser.add_argument("--engine", choices=("auto", "native", "numba", "reference"), help="a forced one never falls back")
+    parser.add_argument(
+        "--engine", choices=("auto", "native", "numba", "reference"), help="a forced one never falls back"
+    )
     parser.add_argument("--threads", type=int, metavar="N", help="default: every CPU that this process may use")
     parser.add_argument(
         "--output",
@@ -66,7 +69,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="what to print; json is counts with --json",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON document instead of tables")
-    parser.add_argument("--top", type=int, metavar="N", help=f"list the N largest; default: {TOP_OF_A_TABLE}, JSON: all")
+    parser.add_argument(
+        "--top", type=int, metavar="N", help=f"list the N largest (default {TOP_OF_A_TABLE}; JSON: all)"
+    )
     parser.add_argument("--plot", type=Path, metavar="FILE", help="write a bar chart (.png, .svg or .pdf)")
     parser.add_argument("--save", type=Path, metavar="FILE", help="write the state (.npy or .npz); with --output state")
     parser.add_argument("--progress", action="store_true", help="show progress even if standard error is no terminal")
@@ -131,3 +136,109 @@ def _options(arguments: argparse.Namespace, as_json: bool) -> Options:
         plot=arguments.plot,
         save=arguments.save,
     )
+
+
+def _check_can_plot(output: Output) -> None:
+    if output == "state":
+        raise InputError("--plot draws counts or probabilities; for amplitudes add --output probabilities")
+    if importlib.util.find_spec("matplotlib") is None:
+        raise InputError("--plot needs matplotlib, which is not installed; pip install 'qfast-sim[plot]'")
+
+
+def _progress_line(file: Path, forced: bool) -> ProgressLine | None:
+    terminal = sys.stderr.isatty()
+    wanted = config.get("progress")
+    if not forced and (wanted == "off" or (wanted == "auto" and not terminal)):
+        return None
+    return ProgressLine(sys.stderr, file.name, terminal=terminal)
+
+
+def _shows_blocks() -> bool:
+    return (sys.stdout.encoding or "ascii").lower().replace("-", "").startswith("utf")
+
+
+def _with_file(file: Path, error: Exception) -> str:
+    """The message, with the file's name in front unless it is there already."""
+    text = str(error)
+    return text if str(file) in text else f"{file}: {text}"
+
+
+def _run_file(file: Path, options: Options, line: ProgressLine | None) -> Report:
+    token = CancelToken()
+    report, values = run_watched(lambda: _simulate(file, options, token), token, line)
+    if options.plot is not None:
+        from qfast import plotting  # an optional extra
+
+        draw = plotting.plot_counts if options.output == "counts" else plotting.plot_probabilities
+        with replacing(options.plot) as temporary:
+            draw(values, title=file.name).savefig(temporary)
+    return report
+
+
+def _simulate(file: Path, options: Options, token: CancelToken) -> tuple[Report, Mapping[str, Any]]:
+    """Read, run and read off; in a thread of its own. Returns the report and what a plot shows."""
+    begun = time.perf_counter()
+    circuit = Circuit.from_qasm_file(file)
+    read = time.perf_counter()
+    if options.output == "counts":
+        samples = qfast.sample(
+            circuit,
+            shots=options.shots,
+            seed=options.seed,
+            parameters=options.parameters,
+            output="counts",
+            cancel=token,
+            **options.engine_options(),
+        )
+        counts = samples.get_counts()
+        outcomes = [Outcome(bits, count, count / samples.shots) for bits, count in counts.most_common(options.top)]
+        num_outcomes = len(counts)
+        registers = tuple((register.name, register.size) for register in samples.registers)
+        metadata = samples.metadata
+        values: Mapping[str, Any] = counts
+    else:
+        state = qfast.simulate(circuit, parameters=options.parameters, cancel=token, **options.engine_options())
+        metadata = state.metadata
+        if options.output == "state":
+            registers = tuple((register.name, register.size) for register in circuit.qubit_registers)
+            outcomes, num_outcomes = largest(state.amplitudes, state.num_qubits, options.top)
+        else:
+            registers, outcomes, num_outcomes = _probabilities(circuit, state, options.top)
+        values = {outcome.bits: outcome.value for outcome in outcomes}
+        if options.save is not None:
+            with replacing(options.save) as temporary:
+                state.save(temporary)
+    ended = time.perf_counter()
+    precision = metadata["precision"]
+    report = Report(
+        file=str(file),
+        output=options.output,
+        num_qubits=circuit.num_qubits,
+        num_instructions=len(circuit),
+        registers=registers,
+        outcomes=outcomes,
+        num_outcomes=num_outcomes,
+        shots=options.shots if options.output == "counts" else None,
+        metadata=metadata,
+        precision=precision,
+        read_s=read - begun,
+        run_s=ended - read,
+        state_bytes=AMPLITUDE_BYTES[precision] << circuit.num_qubits,
+        peak_bytes=peak_bytes(),
+    )
+    return report, values
+
+
+def _probabilities(
+    circuit: Circuit, state: Statevector, top: int
+) -> tuple[tuple[tuple[str, int], ...], list[Outcome], int]:
+    """The distribution over the classical bits of a circuit that measures, else over its qubits."""
+    source = {row.clbits[0]: row.qubits[0] for row in circuit if row.name == "measure"}  # of each bit, the last one
+    if not source:
+        outcomes, num_outcomes = largest(state.probabilities(), circuit.num_qubits, top)
+        return tuple((r.name, r.size) for r in circuit.qubit_registers), outcomes, num_outcomes
+    qubits = sorted(set(source.values()))
+    found, num_outcomes = largest(state.probabilities(qubits), len(qubits), top)
+    place = {bit: qubits.index(qubit) for bit, qubit in source.items()}
+    outcomes = [replace(outcome, bits=spread_bits(outcome.bits, place, circuit.num_clbits)) for outcome in found]
+    return tuple((r.name, r.size) for r in circuit.classical_registers), outcomes, num_outcomes
