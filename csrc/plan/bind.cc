@@ -293,24 +293,106 @@ class Binder {
     out_.steps.push_back(bound);
   }
 
-  // Product of the nodes' diagonals, one entry per index.
+  // Product of the nodes' diagonals, one entry per index. Nodes on one or two bits, nearly all, are gathered by their
+  // highest bit h: for each value of bit h they are a product of factors of single lower bits, so that the table grows
+  // bit by bit at a few multiplications an entry, however many nodes there are.
   void fill_table(const DiagonalGroup& group) {
-    table_.assign(std::size_t{1} << group.labels.size(), Complex{1.0, 0.0});
-    std::vector<Complex> diagonal;
-    for (const std::int32_t i : group.nodes) {
-      const Node& n = node(i);
-      node_diagonal(n, diagonal);
-      const std::int32_t* q = plan_.lowered.qubits_of(n);
-      std::array<std::uint32_t, 16> shift{};
-      for (int k = 0; k < n.num_diagonal; ++k) {
-        shift[to_size(k)] = static_cast<std::uint32_t>(
-            std::find(group.labels.begin(), group.labels.end(), q[k]) - group.labels.begin());
+    const std::size_t bits = group.labels.size();
+    factors_.assign(bits, {});
+    wide_.clear();
+    for (const std::int32_t i : group.nodes) gather_factors(group, node(i));
+    table_.resize(std::size_t{1} << bits);
+    table_[0] = 1.0;
+    for (std::size_t h = 0; h < bits; ++h) {
+      const std::size_t half = std::size_t{1} << h;
+      for (std::size_t value : {std::size_t{1}, std::size_t{0}}) {  // the upper half reads the lower one
+        const Factors& f = factors_[h];
+        Complex* to = table_.data() + value * half;
+        if (f.is_used[value]) {
+          multiply_out(f, value, h);
+          for (std::size_t e = 0; e < half; ++e) to[e] = table_[e] * product_[e];
+        } else if (value == 1) {
+          std::copy(table_.data(), table_.data() + half, to);
+        }
       }
-      for (std::size_t e = 0; e < table_.size(); ++e) {
-        std::size_t at = 0;
-        for (int k = 0; k < n.num_diagonal; ++k) at |= ((e >> shift[to_size(k)]) & 1) << k;
-        table_[e] *= diagonal[at];
+    }
+    for (const std::int32_t i : wide_) multiply_wide(group, node(i));
+  }
+
+  // What the nodes with highest bit h contribute: for each value of bit h a number, and one factor per value of each
+  // lower bit.
+  struct Factors {
+    std::array<Complex, 2> constant{1.0, 1.0};
+    std::array<std::array<std::array<Complex, 2>, 32>, 2> lower;  // [value of h][lower bit][its value]
+    std::array<std::uint32_t, 2> lower_used{0, 0};
+    std::array<bool, 2> is_used{false, false};
+  };
+
+  static std::size_t table_bit(const DiagonalGroup& group, std::int32_t label) {
+    return to_size(std::find(group.labels.begin(), group.labels.end(), label) - group.labels.begin());
+  }
+
+  void gather_factors(const DiagonalGroup& group, const Node& n) {
+    if (n.num_diagonal > 2) {
+      wide_.push_back(static_cast<std::int32_t>(&n - plan_.lowered.nodes.data()));
+      return;
+    }
+    node_diagonal(n, diagonal_);
+    const std::int32_t* q = plan_.lowered.qubits_of(n);
+    std::size_t high = table_bit(group, q[0]), low = high;
+    if (n.num_diagonal == 2) {
+      low = table_bit(group, q[1]);
+      if (low > high) {
+        std::swap(low, high);
+      } else {
+        std::swap(diagonal_[1], diagonal_[2]);
       }
+    }
+    Factors& f = factors_[high];
+    for (std::size_t value = 0; value < 2; ++value) {
+      if (n.num_diagonal == 1) {
+        if (diagonal_[value] == Complex{1.0, 0.0}) continue;
+        f.constant[value] *= diagonal_[value];
+      } else {
+        const Complex zero = diagonal_[2 * value], one = diagonal_[2 * value + 1];
+        if (zero == Complex{1.0, 0.0} && one == Complex{1.0, 0.0}) continue;
+        auto& pair = f.lower[value][low];
+        if (!((f.lower_used[value] >> low) & 1)) pair = {1.0, 1.0};
+        f.lower_used[value] |= 1u << low;
+        pair[0] *= zero;
+        pair[1] *= one;
+      }
+      f.is_used[value] = true;
+    }
+  }
+
+  // product_[e] for e below 2^h.
+  void multiply_out(const Factors& f, std::size_t value, std::size_t h) {
+    product_.resize(std::max(product_.size(), std::size_t{1} << h));
+    product_[0] = f.constant[value];
+    for (std::size_t l = 0; l < h; ++l) {
+      const std::size_t half = std::size_t{1} << l;
+      if (!((f.lower_used[value] >> l) & 1)) {
+        std::copy(product_.data(), product_.data() + half, product_.data() + half);
+        continue;
+      }
+      const std::array<Complex, 2>& factor = f.lower[value][l];
+      for (std::size_t e = 0; e < half; ++e) {
+        product_[e + half] = product_[e] * factor[1];
+        product_[e] *= factor[0];
+      }
+    }
+  }
+
+  void multiply_wide(const DiagonalGroup& group, const Node& n) {
+    node_diagonal(n, diagonal_);
+    const std::int32_t* q = plan_.lowered.qubits_of(n);
+    std::array<std::size_t, 16> shift{};
+    for (int k = 0; k < n.num_diagonal; ++k) shift[to_size(k)] = table_bit(group, q[k]);
+    for (std::size_t e = 0; e < table_.size(); ++e) {
+      std::size_t at = 0;
+      for (int k = 0; k < n.num_diagonal; ++k) at |= ((e >> shift[to_size(k)]) & 1) << k;
+      table_[e] *= diagonal_[at];
     }
   }
 
@@ -355,7 +437,9 @@ class Binder {
   const FlatCircuit& circuit_;
   BoundPlan<T>& out_;
   std::vector<double> params_;
-  std::vector<Complex> scratch_, table_;
+  std::vector<Complex> scratch_, table_, diagonal_, product_;
+  std::vector<Factors> factors_;    // by table bit
+  std::vector<std::int32_t> wide_;  // nodes on more than two qubits
   Complex scale_;
 };
 

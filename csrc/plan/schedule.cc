@@ -12,7 +12,7 @@ namespace {
 
 constexpr int kGainWindow = 4096;     // nodes looked at when a set of tile bits is judged
 constexpr int kMaxSweepNodes = 4096;  // mixing nodes of one sweep: bounds the time between two looks at a cancel token
-constexpr int kMinRunBits = 3;        // at least 8 contiguous amplitudes: whole cache lines in both precisions
+constexpr int kMinRunBits = 4;        // at least 8 contiguous amplitudes: whole cache lines in both precisions
 
 std::size_t to_size(std::int64_t i) { return static_cast<std::size_t>(i); }
 std::uint64_t bit(std::int32_t i) { return std::uint64_t{1} << i; }
