@@ -148,11 +148,19 @@ OutcomeBits::OutcomeBits(int num_qubits, std::span<const int> qubits) : num_bits
                                        " bits was asked for; counting takes at most 64. Draw indices instead and pick "
                                        "their bits");
   }
+  for (std::size_t j = 0; j < qubits.size(); ++j) {
+    if (qubits[j] >= num_qubits) {
+      throw Error(ErrorKind::kInput, "bit " + std::to_string(j) + " of the outcome is read from qubit " +
+                                         std::to_string(qubits[j]) + "; the state has " + std::to_string(num_qubits) +
+                                         " qubits");
+    }
+  }
   is_identity_ = num_bits_ == num_qubits;
   for (int j = 0; j < num_bits_; ++j) is_identity_ = is_identity_ && qubits[static_cast<std::size_t>(j)] == j;
   if (is_identity_) return;
   tables_.assign(256 * static_cast<std::size_t>((num_qubits + 7) / 8), 0);
   for (std::size_t j = 0; j < qubits.size(); ++j) {
+    if (qubits[j] < 0) continue;
     const auto byte = static_cast<std::size_t>(qubits[j] / 8);
     for (std::size_t value = 0; value < 256; ++value) {
       if ((value >> (qubits[j] % 8)) & 1) tables_[256 * byte + value] |= 1ull << j;
@@ -291,31 +299,57 @@ void Sampler::fill_uniforms(const ShotRange& shots, std::int64_t first, std::spa
                });
 }
 
+// Calls put(i, index) with the basis state of each uniform, in no order.
+template <class Put>
+void Sampler::find_batch(std::span<const double> uniforms, int threads, CancelToken* cancel, const Put& put) const {
+  const int useful = useful_threads(threads, std::max(uniforms.size(), state_.size()));
+  Batch batch;
+  sort_by_block(batch, uniforms, true, useful);
+  visit_blocks(batch, useful, cancel,
+               [&](std::uint32_t block, const Block& inside, std::uint32_t from, std::uint32_t to) {
+                 const std::uint64_t base = block * block_size_;
+                 for (std::uint32_t i = from; i < to; ++i) put(batch.shots[i], base + inside.find(batch.values[i]));
+               });
+}
+
+// The same for shots, numbered from 0.
+template <class Put>
+void Sampler::sample_batches(const ShotRange& shots, int threads, CancelToken* cancel, const Put& put) const {
+  const Scratch<double> uniforms(static_cast<std::size_t>(std::min(kBatchShots, shots.num_shots)));
+  for (std::int64_t first = 0; first < shots.num_shots; first += kBatchShots) {
+    const std::span part(uniforms.data(), static_cast<std::size_t>(std::min(kBatchShots, shots.num_shots - first)));
+    fill_uniforms(shots, first, part, useful_threads(threads, part.size()));
+    find_batch(part, threads, cancel, [&](std::uint32_t i, std::uint64_t index) { put(first + i, index); });
+  }
+}
+
 void Sampler::find(std::span<const double> uniforms, std::int64_t* indices, int threads, CancelToken* cancel) const {
   for (std::size_t first = 0; first < uniforms.size(); first += kBatchShots) {
     const auto part = uniforms.subspan(first, std::min<std::size_t>(kBatchShots, uniforms.size() - first));
-    const int useful = useful_threads(threads, std::max(part.size(), state_.size()));
-    Batch batch;
-    sort_by_block(batch, part, true, useful);
-    std::int64_t* const out = indices + first;
-    visit_blocks(batch, useful, cancel,
-                 [&](std::uint32_t block, const Block& inside, std::uint32_t from, std::uint32_t to) {
-                   const auto base = static_cast<std::int64_t>(block * block_size_);
-                   for (std::uint32_t i = from; i < to; ++i) {
-                     out[batch.shots[i]] = base + static_cast<std::int64_t>(inside.find(batch.values[i]));
-                   }
-                 });
+    find_batch(part, threads, cancel,
+               [&](std::uint32_t i, std::uint64_t index) { indices[first + i] = static_cast<std::int64_t>(index); });
   }
 }
 
 void Sampler::sample(const ShotRange& shots, std::int64_t* indices, int threads, CancelToken* cancel) const {
-  const auto size = static_cast<std::size_t>(std::min(kBatchShots, shots.num_shots));
-  const Scratch<double> uniforms(size);
-  for (std::int64_t first = 0; first < shots.num_shots; first += kBatchShots) {
-    const std::span part(uniforms.data(), static_cast<std::size_t>(std::min(kBatchShots, shots.num_shots - first)));
-    fill_uniforms(shots, first, part, useful_threads(threads, part.size()));
-    find(part, indices + first, threads, cancel);
-  }
+  sample_batches(shots, threads, cancel,
+                 [&](std::int64_t shot, std::uint64_t index) { indices[shot] = static_cast<std::int64_t>(index); });
+}
+
+void Sampler::sample(const ShotRange& shots, const OutcomeBits& bits, std::uint64_t* outcomes, int threads,
+                     CancelToken* cancel) const {
+  sample_batches(shots, threads, cancel, [&](std::int64_t shot, std::uint64_t index) { outcomes[shot] = bits(index); });
+}
+
+void Sampler::sample_packed(const ShotRange& shots, const OutcomeBits& bits, std::uint8_t* rows, int threads,
+                            CancelToken* cancel) const {
+  const std::int64_t row_bytes = (bits.num_bits() + 7) / 8;
+  sample_batches(shots, threads, cancel, [&](std::int64_t shot, std::uint64_t index) {
+    std::uint64_t outcome = bits(index);
+    for (std::uint8_t* byte = rows + shot * row_bytes; byte < rows + (shot + 1) * row_bytes; ++byte, outcome >>= 8) {
+      *byte = static_cast<std::uint8_t>(outcome);
+    }
+  });
 }
 
 // Adds the shots of one block to the counters of the outcomes.

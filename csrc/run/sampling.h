@@ -29,10 +29,11 @@ struct Histogram {
   std::vector<std::int64_t> counts;
 };
 
-// The bits of a basis state that were asked for: bit j of the outcome is bit qubits[j] of the index.
+// The bits of a basis state that were asked for: bit j of the outcome is bit qubits[j] of the index, or 0 where
+// qubits[j] is negative (a classical bit that nothing was measured into).
 class QFAST_API OutcomeBits {
  public:
-  // At most 64 qubits, repeated ones allowed.
+  // At most 64 bits; a qubit may be repeated. Throws Error(kInput) for more, or for a qubit that is not there.
   OutcomeBits(int num_qubits, std::span<const int> qubits);
 
   int num_bits() const { return num_bits_; }
@@ -66,6 +67,14 @@ class QFAST_API Sampler {
   // indices[i] is the basis state of shot first_shot + i.
   void sample(const ShotRange& shots, std::int64_t* indices, int threads, CancelToken* cancel = nullptr) const;
 
+  // outcomes[i]: the bits of it that were asked for.
+  void sample(const ShotRange& shots, const OutcomeBits& bits, std::uint64_t* outcomes, int threads,
+              CancelToken* cancel = nullptr) const;
+
+  // The outcomes of the shots one after the other, each in (num_bits + 7) / 8 bytes, bit b in bit b % 8 of byte b / 8.
+  void sample_packed(const ShotRange& shots, const OutcomeBits& bits, std::uint8_t* rows, int threads,
+                     CancelToken* cancel = nullptr) const;
+
   // How often each outcome comes in these shots.
   Histogram count(const ShotRange& shots, const OutcomeBits& bits, int threads, CancelToken* cancel = nullptr) const;
 
@@ -74,6 +83,10 @@ class QFAST_API Sampler {
   struct Batch;
   std::uint32_t block_of(double value) const;
   void sort_by_block(Batch& batch, std::span<const double> uniforms, bool keep_order, int threads) const;
+  template <class Put>
+  void find_batch(std::span<const double> uniforms, int threads, CancelToken* cancel, const Put& put) const;
+  template <class Put>
+  void sample_batches(const ShotRange& shots, int threads, CancelToken* cancel, const Put& put) const;
   template <class Visit>
   void visit_blocks(const Batch& batch, int threads, CancelToken* cancel, const Visit& visit) const;
   void add_counts(std::uint32_t block, const Block& inside, std::span<const double> values, const OutcomeBits& bits,

@@ -1,6 +1,7 @@
 // Tests of the reduction kernels and of the workloads on them, for every ISA of this machine and both precisions,
 // against plain loops that know nothing of blocks, strands or vectors.
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <complex>
 #include <vector>
@@ -242,12 +243,36 @@ TEST(shots_are_functions_of_seed_and_number_and_counts_agree_with_them) {
     for (int q = n - 1; q >= 0; q -= 2) some.push_back(q);
     for (const auto& qubits : {all, some, std::vector<int>{1, 1, 0}, std::vector<int>{}}) {
       const Histogram histogram = sampler.count({42, 5, kShots, 3}, OutcomeBits(n, qubits), 2);
+      const std::size_t row_bytes = (qubits.size() + 7) / 8;
+      std::vector<std::uint8_t> rows(row_bytes * kShots);
+      sampler.sample_packed({42, 5, kShots, 3}, OutcomeBits(n, qubits), rows.data(), 2);
+      bool good = true;
+      for (std::size_t s = 0; s < kShots; ++s) {
+        std::uint64_t row = 0;
+        for (std::size_t byte = 0; byte < row_bytes; ++byte)
+          row |= std::uint64_t{rows[s * row_bytes + byte]} << (8 * byte);
+        good = good && row == gather_bits(static_cast<std::uint64_t>(whole[s]), qubits);
+      }
+      CHECK(good);
       std::vector<std::int64_t> expected(std::size_t{1} << qubits.size(), 0), got(expected);
       for (std::int64_t index : whole) ++expected[gather_bits(static_cast<std::uint64_t>(index), qubits)];
       for (std::size_t i = 0; i < histogram.outcomes.size(); ++i) got[histogram.outcomes[i]] = histogram.counts[i];
       CHECK(got == expected);
       CHECK(std::is_sorted(histogram.outcomes.begin(), histogram.outcomes.end()));
       CHECK(std::count(histogram.counts.begin(), histogram.counts.end(), 0) == 0);
+    }
+  }
+}
+
+TEST(a_bit_that_nothing_is_measured_into_is_zero_and_a_missing_qubit_is_refused) {
+  const OutcomeBits bits(3, std::array{-1, 2, -1, 0});
+  CHECK(bits(0b101) == 0b1010 && bits(0b010) == 0 && bits.num_bits() == 4);
+  for (const std::vector<int>& qubits : {std::vector<int>{3}, std::vector<int>(65, 0)}) {
+    try {
+      OutcomeBits(3, qubits);
+      CHECK(!"accepted");
+    } catch (const Error& error) {
+      CHECK(error.kind() == ErrorKind::kInput);
     }
   }
 }
