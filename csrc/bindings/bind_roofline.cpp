@@ -6,6 +6,7 @@
 
 #include "base/cpu_features.h"
 #include "base/error.h"
+#include "bindings/register.h"
 #include "run/roofline.h"
 
 namespace py = pybind11;
