@@ -1,8 +1,10 @@
 // The outer half of planning: which memory bits each sweep brings into its tiles, and which nodes run there.
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <numeric>
 
+#include "base/bits.h"
 #include "base/error.h"
 #include "plan/dag.h"
 #include "plan/plan.h"
@@ -12,50 +14,55 @@ namespace {
 
 constexpr int kGainWindow = 4096;     // nodes looked at when a set of tile bits is judged
 constexpr int kMaxSweepNodes = 4096;  // mixing nodes of one sweep: bounds the time between two looks at a cancel token
-constexpr int kMinRunBits = 4;        // at least 8 contiguous amplitudes: whole cache lines in both precisions
+
+// Built-in cost table (portable plans), in fused multiply-adds per amplitude (real and imaginary part together); from
+// single sweeps of 2^24 amplitudes in tiles of 2^14, complex128, AVX-512, two cores of an AMD EPYC (Zen 5), 2026-11. A
+// pass gets dearer as its runs of contiguous amplitudes get shorter: they fall into few sets of the cache.
+constexpr int kMinRunBits = 4, kMaxRunBits = 8;
+constexpr double kPassCost[kMaxRunBits + 1] = {250, 220, 190, 160, 130, 105, 80, 75, 64};
+// Trying several run lengths costs some hundred microseconds: only where a sweep takes milliseconds.
+constexpr int kSmallestTrial = 22;
 
 std::size_t to_size(std::int64_t i) { return static_cast<std::size_t>(i); }
 std::uint64_t bit(std::int32_t i) { return std::uint64_t{1} << i; }
 
+// One sweep before its tile program is made.
+struct Draft {
+  std::vector<std::int32_t> tile_bits;    // memory bits, ascending
+  std::vector<std::int32_t> order;        // nodes
+  std::vector<std::int32_t> place;        // memory bit of each label before the sweep
+  std::vector<std::int32_t> destination;  // ... after it
+};
+
+// Divides the circuit into sweeps whose tiles hold the lowest `run_bits` memory bits and others.
 class Scheduler {
  public:
-  Scheduler(Plan& plan) : plan_(plan) {
-    const Lowered& lowered = plan.lowered;
-    place_.resize(to_size(plan.num_qubits));
+  Scheduler(const Plan& plan, const std::vector<DagItem>& items, const std::vector<double>& weight, int run_bits)
+      : plan_(plan), items_(items), weight_(weight), place_(to_size(plan.num_qubits)),
+        final_place_(to_size(plan.num_qubits)), run_bits_(run_bits) {
     std::iota(place_.begin(), place_.end(), 0);
-    for (const Node& n : lowered.nodes) {
-      const std::int32_t* q = lowered.qubits_of(n);
-      items_.push_back(
-          {{q, to_size(n.num_targets)}, {q + n.num_targets, to_size(n.num_diagonal)}, n.num_targets == 0});
-      weight_.push_back(node_cost(n));
-    }
-    final_place_.resize(to_size(plan.num_qubits));
-    for (std::int32_t q = 0; q < plan.num_qubits; ++q) final_place_[to_size(lowered.label_of[to_size(q)])] = q;
-    run_bits_ = std::min({plan.tile_bits, plan.num_qubits, std::max(plan.lane_bits, kMinRunBits)});
-    if (plan.num_qubits > plan.tile_bits) {  // leave room for the widest node
-      int widest = 2;
-      for (const Node& n : lowered.nodes) widest = std::max<int>(widest, n.num_targets);
-      run_bits_ = std::min(run_bits_, plan.tile_bits - widest);
+    for (std::int32_t q = 0; q < plan.num_qubits; ++q) {
+      final_place_[to_size(plan.lowered.label_of[to_size(q)])] = q;
     }
   }
 
-  void run() {
-    const Dag dag(plan_.num_qubits, items_);
+  std::vector<Draft> run(const Dag& dag) {
     Frontier frontier(dag, items_);
     while (!frontier.is_finished()) {
-      std::uint64_t reach = choose_reach(frontier);
+      const std::uint64_t reach = choose_reach(frontier);
       std::vector<std::int32_t> order;
       frontier.advance(reach, order, kMaxSweepNodes);
       if (order.empty()) throw Error(ErrorKind::kInternal, "the planner made a sweep without work");
       if (frontier.is_finished()) frontier.flush(order);
-      add_sweep(reach, order, frontier.is_finished());
+      add_draft(reach, std::move(order), frontier.is_finished());
     }
-    if (plan_.sweeps.empty()) {  // diagonals only, or nothing but a phase
+    if (drafts_.empty()) {  // diagonals only, or nothing but a phase
       std::vector<std::int32_t> order;
       frontier.flush(order);
-      if (!order.empty() || !plan_.lowered.phases.empty()) add_sweep(always_in_reach(), order, true);
+      if (!order.empty() || !plan_.lowered.phases.empty()) add_draft(always_in_reach(), std::move(order), true);
     }
-    while (is_misplaced()) add_sweep(always_in_reach(), {}, true);
+    while (place_ != final_place_) add_draft(always_in_reach(), {}, true);
+    return std::move(drafts_);
   }
 
  private:
@@ -70,10 +77,10 @@ class Scheduler {
     return reach;
   }
 
-  // Grown by the ready node that brings most work per added qubit.
+  // Grown by the node that brings most work per added qubit.
   std::uint64_t choose_reach(Frontier& frontier) {
+    if (plan_.num_qubits <= capacity()) return low_mask(plan_.num_qubits);
     std::uint64_t reach = always_in_reach();
-    if (plan_.num_qubits <= capacity()) return (std::uint64_t{1} << plan_.num_qubits) - 1;
     std::vector<std::uint64_t> tried;
     std::vector<std::int32_t> blocked;
     for (;;) {
@@ -93,13 +100,6 @@ class Scheduler {
       if (best == 0) return reach;
       reach = best;
     }
-  }
-
-  bool is_misplaced() const {
-    for (std::size_t l = 0; l < place_.size(); ++l) {
-      if (place_[l] != final_place_[l]) return true;
-    }
-    return false;
   }
 
   std::vector<std::int32_t> labels_by_place() const {
@@ -126,23 +126,19 @@ class Scheduler {
     return reach;
   }
 
-  void add_sweep(std::uint64_t reach, const std::vector<std::int32_t>& order, bool is_final) {
-    reach = fill_reach(reach, is_final);
-    Sweep sweep;
+  void add_draft(std::uint64_t reach, std::vector<std::int32_t> order, bool is_final) {
+    Draft draft;
     std::vector<bool> is_inside(to_size(plan_.num_qubits), false);
-    for (std::uint64_t r = reach; r != 0; r &= r - 1) {
-      sweep.tile_bits.push_back(place_[to_size(std::countr_zero(r))]);
+    for (std::uint64_t r = fill_reach(reach, is_final); r != 0; r &= r - 1) {
+      draft.tile_bits.push_back(place_[to_size(std::countr_zero(r))]);
+      is_inside[to_size(draft.tile_bits.back())] = true;
     }
-    std::ranges::sort(sweep.tile_bits);
-    for (const std::int32_t b : sweep.tile_bits) is_inside[to_size(b)] = true;
-    for (std::int32_t b = 0; b < plan_.num_qubits; ++b) {
-      if (!is_inside[to_size(b)]) sweep.outer_bits.push_back(b);
-    }
-    sweep.tile_bits.resize(to_size(plan_.tile_bits), -1);
-    const std::vector<std::int32_t> destination = is_final ? settle(is_inside) : place_;
-    make_tile_program(plan_, sweep, order, place_, destination);
-    place_ = destination;
-    plan_.sweeps.push_back(std::move(sweep));
+    std::ranges::sort(draft.tile_bits);
+    draft.order = std::move(order);
+    draft.place = place_;
+    if (is_final) place_ = settle(is_inside);
+    draft.destination = place_;
+    drafts_.push_back(std::move(draft));
   }
 
   // The labels inside the tile whose goal is inside go there; the others keep their place where it is free.
@@ -172,13 +168,64 @@ class Scheduler {
     return destination;
   }
 
-  Plan& plan_;
-  std::vector<DagItem> items_;  // qubits are labels
-  std::vector<double> weight_;
+  const Plan& plan_;
+  const std::vector<DagItem>& items_;  // qubits are labels
+  const std::vector<double>& weight_;
   std::vector<std::int32_t> place_;        // memory bit of each label
   std::vector<std::int32_t> final_place_;  // ... at the end
-  int run_bits_ = 0;
+  std::vector<Draft> drafts_;
+  int run_bits_;
 };
+
+// Cost of the passes alone: the work inside the tiles hardly depends on how it is divided. Starting from |0...0>, a sweep
+// only touches the amplitudes that its tile bits and the earlier ones span.
+double pass_cost(const std::vector<Draft>& drafts, int num_qubits) {
+  double cost = 0;
+  std::uint64_t covered = 0;
+  for (const Draft& d : drafts) {
+    int run = 0;
+    for (const std::int32_t b : d.tile_bits) {
+      run += run == b;
+      covered |= bit(b);
+    }
+    cost += kPassCost[std::min(run, kMaxRunBits)] * std::ldexp(1.0, std::popcount(covered) - num_qubits);
+  }
+  return cost;
+}
+
+std::vector<Draft> choose_drafts(const Plan& plan) {
+  std::vector<DagItem> items;
+  std::vector<double> weight;
+  int widest = 2;
+  for (const Node& n : plan.lowered.nodes) {
+    const std::int32_t* q = plan.lowered.qubits_of(n);
+    items.push_back({{q, to_size(n.num_targets)}, {q + n.num_targets, to_size(n.num_diagonal)}, n.num_targets == 0});
+    weight.push_back(node_cost(n));
+    widest = std::max<int>(widest, n.num_targets);
+  }
+  const Dag dag(plan.num_qubits, items);
+  // A tile has room for its runs and for the widest node.
+  const int most = plan.num_qubits > plan.tile_bits ? plan.tile_bits - widest : plan.num_qubits;
+  const int least = std::min(most, std::max(plan.lane_bits, kMinRunBits));
+  const int last = plan.num_qubits >= kSmallestTrial ? std::min(most, kMaxRunBits - 1) : least;
+  std::vector<Draft> best;
+  for (int run_bits = least; run_bits <= last; ++run_bits) {
+    std::vector<Draft> drafts = Scheduler(plan, items, weight, run_bits).run(dag);
+    if (best.empty() || pass_cost(drafts, plan.num_qubits) < pass_cost(best, plan.num_qubits)) best = std::move(drafts);
+  }
+  return best;
+}
+
+void add_sweep(Plan& plan, const Draft& draft) {
+  Sweep sweep;
+  sweep.tile_bits = draft.tile_bits;
+  for (std::int32_t b = 0; b < plan.num_qubits; ++b) {
+    if (!std::ranges::binary_search(draft.tile_bits, b)) sweep.outer_bits.push_back(b);
+  }
+  sweep.tile_bits.resize(to_size(plan.tile_bits), -1);
+  make_tile_program(plan, sweep, draft.order, draft.place, draft.destination);
+  plan.sweeps.push_back(std::move(sweep));
+}
 
 }  // namespace
 
@@ -195,7 +242,7 @@ Plan make_plan(const FlatCircuit& circuit, const PlanTarget& target) {
   need += target.lane_bits;
   plan.tile_bits = std::max(need, std::min(plan.num_qubits, target.tile_bits));
   plan.max_table_bits = std::clamp(plan.num_qubits - 4, target.block_bits + target.lane_bits + 2, 12);
-  Scheduler(plan).run();
+  for (const Draft& draft : choose_drafts(plan)) add_sweep(plan, draft);
   return plan;
 }
 
