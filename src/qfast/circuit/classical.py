@@ -371,9 +371,7 @@ def _divide(a: ClassicalValue, b: ClassicalValue) -> ClassicalValue:
     return quotient if (a < 0) == (b < 0) else -quotient
 
 
-def _remainder(a: ClassicalValue, b: ClassicalValue) -> ClassicalValue:
-    if isinstance(a, float) or isinstance(b, float):
-        return math.fmod(a, b)
+def _remainder(a: int, b: int) -> int:
     return a - int(_divide(a, b)) * b
 
 

@@ -176,14 +176,20 @@ def _picture(columns: list[_Column], widths: list[int], names: list[str], margin
         below = [" " * margin]
         for column, width in zip(columns, widths, strict=True):
             crossed = any(low < wire < high for low, high in column.spans)
-            parts.append(column.cells.get(wire, _CROSS if crossed else "").center(width, _WIRE))
+            parts.append(_centred(column.cells.get(wire, _CROSS if crossed else ""), width, _WIRE))
             joined = any(low <= wire < high for low, high in column.spans)
-            below.append((_BAR if joined else "").center(width))
-        lines.append("".join(parts) + ("»" if goes_on else ""))
+            below.append(_centred(_BAR if joined else "", width, " "))
+        lines.append("".join(parts) + ("»" if goes_on else "" if columns else _WIRE))
         between = "".join(below).rstrip()
         if between and wire + 1 < len(names):
             lines.append(between)
     return lines
+
+
+def _centred(text: str, width: int, fill: str) -> str:
+    """Centre a text, what is odd to the right (str.center puts it now left, now right)."""
+    left = (width - len(text)) // 2
+    return fill * left + text + fill * (width - left - len(text))
 
 
 def _headline(block: Block, circuit: Circuit) -> str:

@@ -321,7 +321,8 @@ class ParameterExpression:
                 level = _PRECEDENCE[item]
                 # - and / bind to the left, ** to the right.
                 first = _parenthesised(left, level + (item is ExprOp.POW))
-                second = _parenthesised(right, level + (item in (ExprOp.SUB, ExprOp.DIV)))
+                bound = level + (item in (ExprOp.SUB, ExprOp.DIV))
+                second = _parenthesised(right, _ATOM if right[0].startswith("-") else bound)
                 stack.append((f"{first}{_SYMBOLS[item]}{second}", level))
             elif item is ExprOp.NEG:
                 stack.append((f"-{_parenthesised(stack.pop(), _PRECEDENCE[item])}", _PRECEDENCE[item]))
