@@ -1,7 +1,71 @@
-"""A fast quantum statevector simulator for CPUs."""
+"""A fast quantum statevector simulator for CPUs.
+
+Circuits, states and programs are loaded at once, and with them numpy and the compiled extension, no other package.
+Devices, jobs, sessions and the adapters load when they are first asked for.
+
+Examples
+--------
+>>> import qfast
+>>> c = qfast.Circuit(2).h(0).cx(0, 1)
+>>> sorted(qfast.simulate(c).sample(100, seed=7).get_counts())
+['00', '11']
+"""
 
 from __future__ import annotations
 
-from qfast._version import __version__
+import importlib
+from typing import Any
 
-__all__ = ["__version__"]
+from qfast import circuit, config, engines, errors, simulation
+from qfast._version import __version__
+from qfast.circuit import Circuit, Parameter, ParameterExpression, ParameterVector, PauliSum
+from qfast.engines import CancelToken
+from qfast.errors import QfastError
+from qfast.simulation import Counts, Program, Samples, Statevector, compile, distribution, sample, simulate
+
+__all__ = [
+    "CancelToken",
+    "Circuit",
+    "Counts",
+    "Parameter",
+    "ParameterExpression",
+    "ParameterVector",
+    "PauliSum",
+    "Program",
+    "QfastError",
+    "Samples",
+    "Statevector",
+    "__version__",
+    "circuit",
+    "compile",
+    "config",
+    "distribution",
+    "engines",
+    "errors",
+    "sample",
+    "simulate",
+    "simulation",
+]
+
+# What stands above layer 4: a name, and the module that has it; None: the name is a module of qfast itself.
+_LAZY: dict[str, str | None] = {
+    "devices": None,
+    "plotting": None,
+    "pools": None,
+}
+
+
+def __getattr__(name: str) -> Any:
+    try:
+        source = _LAZY[name]
+    except KeyError:
+        raise AttributeError(f"module 'qfast' has no attribute {name!r}") from None
+    if source is None:
+        return importlib.import_module(f"qfast.{name}")
+    value = getattr(importlib.import_module(source), name)
+    globals()[name] = value  # found without this function from now on
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextvars import ContextVar
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +15,7 @@ from qfast.engines._extension import core
 from qfast.errors import CapacityError
 
 _ALIGNMENT = 64
+_MAX_QUBITS = 48  # what 64-bit addresses reach
 # Reading the limits takes some 50 µs, and a machine that runs Python has this much.
 _UNCHECKED_BYTES = 16 << 20
 
@@ -104,16 +107,38 @@ def check_memory(needed_bytes: int, what: str, *, amplitude_bytes: int, limit_by
     """
     if needed_bytes <= _UNCHECKED_BYTES and limit_bytes is None:
         return
-    available = memory_limits().available_bytes or (1 << 63)
-    source = "available under this process's memory limit"
-    if limit_bytes is not None and limit_bytes < available:
-        available, source = limit_bytes, "allowed by the memory_limit setting"
+    available, source = _available(limit_bytes)
     if needed_bytes > available:
-        fits = (available // amplitude_bytes).bit_length() - 1
-        raise CapacityError(
-            f"{what} needs {format_bytes(needed_bytes)}, but {format_bytes(available)} are {source}; "
-            f"the largest state of this precision that fits has {max(fits, 0)} qubits"
-        )
+        raise CapacityError(_does_not_fit(what, format_bytes(needed_bytes), available, source, amplitude_bytes))
+
+
+def check_qubits(num_qubits: int, precision: Precision) -> None:
+    """Refuse more qubits than any machine holds, before their size is even computed.
+
+    Raises
+    ------
+    CapacityError
+    """
+    if num_qubits > _MAX_QUBITS:
+        amplitude_bytes = AMPLITUDE_BYTES[precision]
+        needed = f"2**{num_qubits + amplitude_bytes.bit_length() - 1} bytes"
+        what = f"a state of {num_qubits} qubits in {precision}"
+        raise CapacityError(_does_not_fit(what, needed, *_available(None), amplitude_bytes))
+
+
+def _available(limit_bytes: int | None) -> tuple[int, str]:
+    available = memory_limits().available_bytes or 1 << 62
+    if limit_bytes is not None and limit_bytes < available:
+        return limit_bytes, "allowed by the setting max_job_bytes"
+    return available, "available under this process's memory limit"
+
+
+def _does_not_fit(what: str, needed: str, available: int, source: str, amplitude_bytes: int) -> str:
+    fits = max((available // amplitude_bytes).bit_length() - 1, 0)
+    return (
+        f"{what} needs {needed}, but {format_bytes(available)} are {source}; "
+        f"the largest state of this precision that fits has {fits} qubits"
+    )
 
 
 def state_bytes(num_qubits: int, precision: Precision) -> int:
@@ -121,7 +146,17 @@ def state_bytes(num_qubits: int, precision: Precision) -> int:
     return AMPLITUDE_BYTES[precision] << num_qubits
 
 
+# The job layer puts its pool here, so that a job's states are leased, limited and accounted for.
+state_allocator: ContextVar[Callable[[int, Precision], AnyArray] | None] = ContextVar("state_allocator", default=None)
+
+
 def allocate_state(num_qubits: int, precision: Precision) -> AnyArray:
+    """Return an uninitialised state, 64-byte aligned; inside a job it comes from the job's pool."""
+    allocator = state_allocator.get()
+    return allocate_new_state(num_qubits, precision) if allocator is None else allocator(num_qubits, precision)
+
+
+def allocate_new_state(num_qubits: int, precision: Precision) -> AnyArray:
     """Return an uninitialised state, 64-byte aligned; the core's are recycled when the array dies."""
     if core is not None:
         state: AnyArray = core.allocate_state(num_qubits, "F" if precision == "complex64" else "D")

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from qfast._typing import FloatArray, IntArray
 from qfast.errors import InputError, ObservableError
 from qfast.simulation._bits import Histogram, Rows, row_bytes, select_bits, strings_of, words_of_rows
+from qfast.simulation._provenance import Provenance
 
 if TYPE_CHECKING:
     from qfast.circuit import PauliSum
@@ -69,7 +70,7 @@ class Samples:
         Packed outcomes in order of the shot index, bit b in bit ``b % 8`` of byte ``b // 8``.
     histogram : (ndarray of uint8 (k, ceil(num_bits / 8)), ndarray of int64 (k,)), or None
         Distinct outcomes, ascending, and their counts; computed from `rows` on demand when those are given.
-    metadata : dict
+    metadata : dict or Provenance
         Provenance: version, engine, isa, threads, seed, plan, times, peak bytes.
 
     Notes
@@ -90,7 +91,7 @@ class Samples:
     1.0
     """
 
-    __slots__ = ("_histogram", "_rows", "metadata", "num_bits", "registers", "shots")
+    __slots__ = ("_histogram", "_metadata", "_rows", "num_bits", "registers", "shots")
 
     def __init__(
         self,
@@ -98,7 +99,7 @@ class Samples:
         *,
         rows: Rows | None = None,
         histogram: tuple[Rows, IntArray] | None = None,
-        metadata: Mapping[str, Any] | None = None,
+        metadata: Mapping[str, Any] | Provenance | None = None,
     ) -> None:
         self.registers = tuple(registers)
         self.num_bits = sum(register.size for register in self.registers)
@@ -110,7 +111,14 @@ class Samples:
             self.shots = int(histogram[1].sum())
         else:
             raise InputError("Samples need rows or a histogram; neither was given")
-        self.metadata: dict[str, Any] = dict(metadata or {})
+        self._metadata = metadata if isinstance(metadata, Provenance) else dict(metadata or {})
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """Provenance: version, engine, isa, threads, precision, seed, plan, times (seconds), peak_bytes, shots."""
+        if isinstance(self._metadata, Provenance):
+            self._metadata = self._metadata.as_dict()
+        return self._metadata
 
     @property
     def seed(self) -> int | None:
@@ -218,10 +226,10 @@ class Samples:
             registers = [BitRegister("bits", 0, len(bits))]
             rows = select_bits(rows, bits)
         if counts is None:
-            return Samples(registers, rows=rows, metadata=self.metadata)
+            return Samples(registers, rows=rows, metadata=self._metadata)
         merged = Histogram(sum(register.size for register in registers))
         merged.add(rows, counts)
-        return Samples(registers, histogram=merged.result(), metadata=self.metadata)
+        return Samples(registers, histogram=merged.result(), metadata=self._metadata)
 
     @staticmethod
     def concatenate(parts: Sequence[Samples]) -> Samples:
@@ -234,11 +242,11 @@ class Samples:
                 raise InputError(f"cannot join outcomes of registers {part.registers} and {registers}")
         if all(part.has_bits for part in parts):
             rows = np.concatenate([part.packed() for part in parts])
-            return Samples(registers, rows=rows, metadata=parts[0].metadata)
+            return Samples(registers, rows=rows, metadata=parts[0]._metadata)
         merged = Histogram(parts[0].num_bits)
         for part in parts:
             merged.add(*part.histogram())
-        return Samples(registers, histogram=merged.result(), metadata=parts[0].metadata)
+        return Samples(registers, histogram=merged.result(), metadata=parts[0]._metadata)
 
     # --- expectation values -------------------------------------------------------------------------------------------
 

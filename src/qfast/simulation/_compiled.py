@@ -1,0 +1,149 @@
+"""A circuit prepared for an engine, kept for as long as the circuit lives and does not change."""
+
+from __future__ import annotations
+
+import time
+import weakref
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from qfast._typing import FloatArray, Precision
+from qfast.circuit import Circuit
+from qfast.circuit.binding import ParameterValues, resolve_values
+from qfast.engines import Engine, PreparedCircuit
+from qfast.engines._memory import check_memory, check_qubits, state_bytes
+from qfast.errors import InputError, ParameterError
+from qfast.simulation._script import Script, script_of
+from qfast.simulation._settings import RunSettings
+
+_NO_VALUES: FloatArray = np.zeros(0)
+
+
+class Compiled:
+    """A script whose stretches of gates are prepared.
+
+    Attributes
+    ----------
+    script : Script
+    segments : list of PreparedCircuit
+    segment_names : list of tuple of str
+        The parameters of each stretch, in its order; classical variables of the circuit are among them.
+    parameters : tuple of Parameter
+        The circuit's.
+    prepare_s : float
+        Seconds it took.
+    """
+
+    __slots__ = (
+        "num_clbits", "num_qubits", "parameter_names", "parameters", "precision", "prepare_s", "script",
+        "segment_names", "segments", "workspace_bytes",
+    )  # fmt: skip
+
+    def __init__(self, circuit: Circuit, engine: Engine, precision: Precision) -> None:
+        check_qubits(circuit.num_qubits, precision)
+        begun = time.perf_counter()
+        self.num_qubits = circuit.num_qubits
+        self.num_clbits = circuit.num_clbits
+        self.precision: Precision = precision
+        self.parameters = circuit.parameters
+        self.parameter_names = tuple(parameter.name for parameter in self.parameters)
+        self.script: Script
+        self.script, segments = script_of(circuit)
+        self.segments: list[PreparedCircuit] = [engine.prepare(segment, precision=precision) for segment in segments]
+        self.segment_names = [tuple(parameter.name for parameter in segment.parameters) for segment in segments]
+        self.workspace_bytes = max((segment.workspace_bytes for segment in self.segments), default=0)
+        self.prepare_s = time.perf_counter() - begun
+
+    def values(self, parameters: ParameterValues | None) -> FloatArray:
+        """Return the parameter values in order, float64 of shape (p,).
+
+        Raises
+        ------
+        ParameterError
+            A parameter is unbound or unknown, or a value is not a finite real number.
+        """
+        names = self.parameter_names
+        if not names and not parameters:
+            return _NO_VALUES
+        if isinstance(parameters, Mapping) and len(parameters) == len(names):
+            try:  # the common case, names and floats; whatever is amiss is named by the slow way below
+                found = np.array([parameters[name] for name in names], dtype=np.float64)
+            except (KeyError, TypeError, ValueError):
+                pass
+            else:
+                if found.ndim == 1 and np.isfinite(found).all():
+                    return found
+        resolved = resolve_values(self.parameters, {} if parameters is None else parameters)
+        for name, value in resolved.items():
+            if not isinstance(value, float):
+                raise ParameterError(f"the value of parameter '{name}' is the expression {value}; a number is needed")
+        return np.array([resolved[name] for name in names], dtype=np.float64)
+
+    def check_memory(self, settings: RunSettings, *, states: int = 1, more_bytes: int = 0) -> int:
+        """Refuse a run that does not fit; return the bytes it needs at its peak.
+
+        Parameters
+        ----------
+        settings : RunSettings
+        states : int
+            States that the run allocates itself.
+        more_bytes : int
+            What else it allocates.
+        """
+        size = state_bytes(self.num_qubits, self.precision)
+        needed = states * size + self.workspace_bytes + more_bytes
+        what = f"a run of {self.num_qubits} qubits in {self.precision} on engine {settings.engine.name!r}"
+        check_memory(needed, what, amplitude_bytes=size >> self.num_qubits, limit_bytes=settings.max_bytes)
+        return needed
+
+
+class _Entry:
+    """What is kept of one circuit."""
+
+    __slots__ = ("compiled", "reference", "size")
+
+    def __init__(self, reference: weakref.ref[Circuit], size: tuple[int, ...]) -> None:
+        self.reference = reference
+        self.size = size
+        self.compiled: dict[tuple[Engine, Precision], Compiled] = {}
+
+
+# By id(): circuits can change, so they have no hash. The reference's callback removes the entry with the circuit.
+_entries: dict[int, _Entry] = {}
+
+
+def compiled_for(circuit: Circuit, engine: Engine, precision: Precision) -> Compiled:
+    """Return the circuit prepared for an engine; the same object until the circuit changes or dies.
+
+    Instructions are only ever appended, so a circuit's sizes tell whether it has changed.
+
+    Raises
+    ------
+    InputError
+        `circuit` is no circuit.
+    """
+    number = id(circuit)
+    entry = _entries.get(number)
+    if entry is None or entry.reference() is not circuit:
+        if not isinstance(circuit, Circuit):
+            raise InputError(f"a qfast.Circuit is needed, {type(circuit).__name__} given")
+        entry = _entries[number] = _new_entry(circuit, number)
+    size = (len(circuit.opcodes), circuit.num_qubits, circuit.num_clbits, len(circuit.variables))
+    if entry.size != size:
+        entry = _entries[number] = _new_entry(circuit, number)
+    compiled = entry.compiled.get((engine, precision))
+    if compiled is None:
+        compiled = entry.compiled[engine, precision] = Compiled(circuit, engine, precision)
+    return compiled
+
+
+def _new_entry(circuit: Circuit, number: int) -> _Entry:
+    def forget(reference: weakref.ref[Circuit], entries: dict[int, Any] = _entries) -> None:
+        entry = entries.get(number)
+        if entry is not None and entry.reference is reference:
+            del entries[number]
+
+    size = (len(circuit.opcodes), circuit.num_qubits, circuit.num_clbits, len(circuit.variables))
+    return _Entry(weakref.ref(circuit, forget), size)

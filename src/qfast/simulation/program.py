@@ -1,0 +1,304 @@
+"""`compile`: a circuit prepared once, run for many parameter values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from qfast import config
+from qfast._typing import AnyArray, FloatArray, Precision
+from qfast.circuit import Circuit, Parameter
+from qfast.engines import CancelToken
+from qfast.engines._memory import allocate_state, check_memory, state_bytes
+from qfast.errors import CircuitError, EngineError, InputError, ParameterError
+from qfast.simulation._compiled import Compiled, compiled_for
+from qfast.simulation._sampling import Method, Output
+from qfast.simulation._settings import MAX_SEED, RunSettings, checked_shots, chosen_seed, run_settings
+from qfast.simulation.run import run_shots, run_state
+from qfast.simulation.statevector import Observables, Statevector
+
+__all__ = ["Program", "compile"]
+
+
+class Program:
+    """A circuit prepared for one engine in one precision. Made by `compile`.
+
+    Attributes
+    ----------
+    parameters : tuple of Parameter
+        The order of parameter values.
+    num_qubits : int
+    precision : {"complex64", "complex128"}
+    engine : str
+        The engine that runs it.
+
+    Notes
+    -----
+    Values are an array of shape (p,), or (m, p) for m runs; a mapping from names to numbers is taken for (p,). A
+    program does not follow later changes of the circuit. Thread-safe.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from qfast.circuit import Circuit, Parameter
+    >>> program = compile(Circuit(1).ry(Parameter("theta"), 0), engine="reference")
+    >>> program.run([np.pi / 2]).probabilities()
+    array([0.5, 0.5])
+    >>> program.expectation([[0.0], [np.pi]], PauliSum([("Z", [0])]))
+    array([ 1., -1.])
+    """
+
+    __slots__ = ("_compiled", "_settings")
+
+    def __init__(self, compiled: Compiled, settings: RunSettings) -> None:
+        self._compiled = compiled
+        self._settings = settings
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        return self._compiled.parameters
+
+    @property
+    def num_qubits(self) -> int:
+        return self._compiled.num_qubits
+
+    @property
+    def precision(self) -> Precision:
+        return self._compiled.precision
+
+    @property
+    def engine(self) -> str:
+        return self._settings.engine.name
+
+    @property
+    def isa(self) -> str | None:
+        """The native engine's instruction set; None for the others."""
+        return self._settings.engine.isa
+
+    def explain(self) -> dict[str, Any]:
+        """Return the plan of each stretch of gates."""
+        return {"segments": [segment.explain() for segment in self._compiled.segments]}
+
+    # --- states -------------------------------------------------------------------------------------------------------
+
+    def run(
+        self,
+        values: Any = None,
+        *,
+        initial_state: Any = None,
+        out: Any = None,
+        cancel: CancelToken | None = None,
+    ) -> Any:
+        """Return the state, or the states.
+
+        Parameters
+        ----------
+        values : array_like of float, shape (p,) or (m, p), or mapping
+        initial_state, cancel
+            As for `simulate`.
+        out : ndarray, shape (2**n,) or (m, 2**n), optional
+            Of the program's precision, C-contiguous; the result is written into it.
+
+        Returns
+        -------
+        Statevector
+            For (p,).
+        ndarray, complex, shape (m, 2**n)
+            For (m, p).
+
+        Raises
+        ------
+        CapacityError
+            The states do not fit; `iter_run` needs one at a time.
+        CircuitError
+            The circuit measures or resets in the middle.
+        """
+        self._check_static("run")
+        table = self._table(values)
+        if table.ndim == 1:
+            return run_state(self._compiled, self._settings, table, initial_state, out, cancel=cancel)
+        self._check_policy()
+        shape = (len(table), 1 << self.num_qubits)
+        if out is None:
+            size = state_bytes(self.num_qubits, self.precision)
+            what = f"{shape[0]} states of {self.num_qubits} qubits (iter_run needs one at a time)"
+            check_memory(
+                shape[0] * size, what, amplitude_bytes=size >> self.num_qubits, limit_bytes=self._settings.max_bytes
+            )
+            out = np.empty(shape, dtype=self.precision)
+        elif not isinstance(out, np.ndarray) or out.shape != shape or not out.flags.c_contiguous:
+            given = getattr(out, "shape", type(out).__name__)
+            raise InputError(f"out must be a C-contiguous array of shape {shape}, {given} given")
+        for row, result in zip(table, out, strict=True):
+            run_state(self._compiled, self._settings, row, initial_state, result, cancel=cancel)
+        return out
+
+    def iter_run(
+        self, values: ArrayLike, *, initial_state: Any = None, cancel: CancelToken | None = None
+    ) -> Iterator[Statevector]:
+        """Yield the state of each row of values, shape (m, p); every state has memory of its own."""
+        self._check_static("iter_run")
+        self._check_policy()
+        for row in self._rows(values):
+            yield run_state(self._compiled, self._settings, row, initial_state, cancel=cancel)
+
+    # --- numbers ------------------------------------------------------------------------------------------------------
+
+    def expectation(
+        self,
+        values: Any,
+        observable: Observables,
+        *,
+        initial_state: Any = None,
+        cancel: CancelToken | None = None,
+    ) -> Any:
+        """Return ⟨ψ(values)|O|ψ(values)⟩.
+
+        Parameters
+        ----------
+        values : array_like of float, shape (p,) or (m, p), or mapping
+        observable : PauliSum, or a sequence of k of them
+        initial_state, cancel
+            As for `simulate`.
+
+        Returns
+        -------
+        float or complex
+            For (p,) and one observable; complex where it is not Hermitian.
+        ndarray, shape (k,), (m,) or (m, k)
+            For several observables, several rows of values, or both.
+        """
+        self._check_static("expectation")
+        table = self._table(values)
+        if table.ndim == 1:
+            state = run_state(self._compiled, self._settings, table, initial_state, cancel=cancel)
+            return state.expectation(observable)
+        self._check_policy()
+        self._compiled.check_memory(self._settings)
+        buffer = allocate_state(self.num_qubits, self.precision)
+        results = [
+            run_state(self._compiled, self._settings, row, initial_state, buffer, cancel=cancel).expectation(observable)
+            for row in table
+        ]
+        return np.array(results)
+
+    def sample(
+        self,
+        values: Any = None,
+        shots: int = 1024,
+        seed: int | None = None,
+        *,
+        initial_state: Any = None,
+        output: Output = "bits",
+        method: Method = "philox",
+        first_shot: int = 0,
+        cancel: CancelToken | None = None,
+    ) -> Any:
+        """Run the circuit's measurements; see `qfast.sample`.
+
+        Parameters
+        ----------
+        values : array_like of float, shape (p,) or (m, p), or mapping
+        shots : int
+            Of each row of values.
+        seed : int, optional
+            Row i of (m, p) has the seed ``(seed + i) mod 2**64``.
+
+        Returns
+        -------
+        Samples, or a list of m of them
+        """
+        table = self._table(values)
+        start = chosen_seed(seed)
+        options: dict[str, Any] = {
+            "initial_state": initial_state, "output": output, "method": method, "first_shot": first_shot,
+            "cancel": cancel,
+        }  # fmt: skip
+        count = checked_shots(shots)
+        if table.ndim == 1:
+            return run_shots(self._compiled, self._settings, table, count, start, **options)
+        self._check_policy()
+        return [
+            run_shots(self._compiled, self._settings, row, count, (start + place) & MAX_SEED, **options)
+            for place, row in enumerate(table)
+        ]
+
+    # --- checks -------------------------------------------------------------------------------------------------------
+
+    def _table(self, values: Any) -> FloatArray:
+        """Return values as float64 of shape (p,) or (m, p)."""
+        number = len(self._compiled.parameter_names)
+        if values is None or hasattr(values, "keys"):
+            return self._compiled.values(values)
+        try:
+            table = np.asarray(values, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise ParameterError(f"parameter values are real numbers of shape (p,) or (m, p): {error}") from error
+        if table.ndim not in (1, 2) or table.shape[-1] != number:
+            names = ", ".join(self._compiled.parameter_names[:8]) + (", …" if number > 8 else "")
+            raise ParameterError(
+                f"parameter values of shape {table.shape} were given; ({number},) or (m, {number}) is needed, "
+                f"in the order {names or '(no parameters)'}"
+            )
+        if not np.isfinite(table).all():
+            place = np.argwhere(~np.isfinite(table))[0]
+            name = self._compiled.parameter_names[place[-1]]
+            row = f" in row {place[0]}" if table.ndim == 2 else ""
+            raise ParameterError(f"the value of parameter '{name}'{row} is {table[tuple(place)]}, which is not finite")
+        return np.ascontiguousarray(table)
+
+    def _rows(self, values: ArrayLike) -> FloatArray:
+        table = self._table(values)
+        return table if table.ndim == 2 else table[None, :]
+
+    def _check_static(self, what: str) -> None:
+        if not self._compiled.script.is_static:
+            raise CircuitError(
+                f"Program.{what} needs a circuit that measures at the end only; this one measures, resets or decides "
+                "in the middle: use sample, or qfast.simulate for the state of one shot"
+            )
+
+    def _check_policy(self) -> None:
+        if config.get("vectorization") == "force":
+            raise EngineError(
+                f"vectorization is 'force', but engine {self.engine!r} runs parameter sets one by one; "
+                "set vectorization to 'auto' or 'off'"
+            )
+
+    def __repr__(self) -> str:
+        return (
+            f"<Program: {self.num_qubits} qubits, {len(self.parameters)} parameters, {self.precision}, "
+            f"engine {self.engine!r}>"
+        )
+
+
+def compile(
+    circuit: Circuit,
+    *,
+    engine: str | None = None,
+    precision: Precision | None = None,
+    threads: int | None = None,
+    isa: str | None = None,
+) -> Program:
+    """Prepare a circuit for many runs.
+
+    Parameters
+    ----------
+    circuit : Circuit
+    engine, precision, threads, isa
+        As for `simulate`; fixed for all runs of the program.
+
+    Returns
+    -------
+    Program
+
+    Raises
+    ------
+    CircuitError, CapacityError, EngineError
+        As for `simulate`.
+    """
+    settings = run_settings(engine, precision, threads, isa)
+    return Program(compiled_for(circuit, settings.engine, settings.precision), settings)

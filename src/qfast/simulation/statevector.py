@@ -1,0 +1,424 @@
+"""The state after a simulation, and everything that can be read from it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, TypeAlias, cast, overload
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from qfast._typing import AnyArray, ComplexArray, FloatArray, Precision
+from qfast.circuit import PauliSum
+from qfast.engines._memory import check_memory
+from qfast.errors import InputError, ObservableError
+from qfast.simulation._bits import Wiring
+from qfast.simulation._operators import apply_pauli_sum
+from qfast.simulation._provenance import Provenance
+from qfast.simulation._sampling import Method, Output, sample_state
+from qfast.simulation._settings import RunSettings, checked_shots, chosen_seed, run_settings
+from qfast.simulation._states import checked_state
+from qfast.simulation.samples import BitRegister, Samples
+
+__all__ = ["Statevector"]
+
+Observables: TypeAlias = PauliSum | Sequence[PauliSum]
+_FILE_KEYS: tuple[Literal["amplitudes"], Literal["metadata"]] = ("amplitudes", "metadata")
+
+
+class Statevector:
+    """A pure state of n qubits.
+
+    Parameters
+    ----------
+    amplitudes : array_like, complex, shape (2**n,)
+        Normalised. An array of complex64 or complex128 that is C-contiguous is not copied.
+    engine, threads, isa
+        What reads the state; the settings decide by default.
+
+    Notes
+    -----
+    Qubit k is bit k of the index. Memory: 16 · 2**n bytes in complex128, half of it in complex64. Reading is
+    thread-safe as long as nobody writes to `amplitudes`. ``numpy.asarray(state)`` and DLPack see the amplitudes without
+    a copy.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> state = Statevector(np.array([1, 0, 0, 1]) / np.sqrt(2), engine="reference")
+    >>> state.num_qubits
+    2
+    >>> state.probabilities([0])
+    array([0.5, 0.5])
+    >>> state.sample(4, seed=7).shots
+    4
+    """
+
+    __slots__ = ("_metadata", "_settings", "amplitudes", "num_qubits")
+
+    amplitudes: AnyArray
+    """The amplitudes, complex64 or complex128 of shape (2**n,): the state itself, not a copy."""
+
+    num_qubits: int
+
+    def __init__(
+        self,
+        amplitudes: ArrayLike,
+        *,
+        engine: str | None = None,
+        threads: int | None = None,
+        isa: str | None = None,
+    ) -> None:
+        array = np.asarray(amplitudes)
+        precision: Precision = "complex64" if array.dtype == np.complex64 else "complex128"
+        settings = run_settings(engine, precision, threads, isa)
+        checked = checked_state(array, "amplitudes")
+        self._set(np.ascontiguousarray(checked, dtype=precision), settings, Provenance(settings, None))
+
+    def _set(self, amplitudes: AnyArray, settings: RunSettings, metadata: Provenance | dict[str, Any]) -> None:
+        self.amplitudes = amplitudes
+        self.num_qubits = amplitudes.size.bit_length() - 1
+        self._settings = settings
+        self._metadata = metadata
+
+    @classmethod
+    def _of_run(cls, amplitudes: AnyArray, settings: RunSettings, provenance: Provenance) -> Statevector:
+        """Wrap what an engine has just written, unchecked."""
+        state = cls.__new__(cls)
+        state._set(amplitudes, settings, provenance)
+        return state
+
+    @property
+    def precision(self) -> Precision:
+        """``"complex64"`` or ``"complex128"``."""
+        return cast(Precision, self.amplitudes.dtype.name)
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """Provenance: version, engine, isa, threads, precision, seed, plan, times (seconds), peak_bytes."""
+        if isinstance(self._metadata, Provenance):
+            self._metadata = self._metadata.as_dict()
+        return self._metadata
+
+    # --- numbers of the state -----------------------------------------------------------------------------------------
+
+    def norm(self) -> float:
+        """Return √⟨ψ|ψ⟩, 1 up to rounding."""
+        return float(np.sqrt(self._settings.engine.norm_squared(self.amplitudes, threads=self._settings.threads)))
+
+    def probabilities(self, qubits: Sequence[int] | int | None = None) -> FloatArray:
+        """Return the joint distribution of some qubits.
+
+        Parameters
+        ----------
+        qubits : int or sequence of int, optional
+            The first listed is the least significant bit of the outcome; all qubits in order by default.
+
+        Returns
+        -------
+        ndarray of float64, shape (2**k,)
+
+        Raises
+        ------
+        InputError
+            A qubit is out of range or named twice.
+        """
+        listed = self._checked_qubits(qubits)
+        check_memory(8 << len(listed), f"a distribution over {len(listed)} qubits", amplitude_bytes=16)
+        return self._settings.engine.probabilities(
+            self.amplitudes, np.array(listed, dtype=np.int32), threads=self._settings.threads
+        )
+
+    @overload
+    def amplitude(self, basis_state: int | str) -> complex: ...
+    @overload
+    def amplitude(self, basis_state: list[int] | list[str] | AnyArray) -> AnyArray: ...
+
+    def amplitude(self, basis_state: int | str | list[int] | list[str] | AnyArray) -> complex | AnyArray:
+        """Return the amplitudes of chosen basis states.
+
+        Parameters
+        ----------
+        basis_state : int, str, or a list of them
+            An index, or a bitstring with qubit 0 rightmost.
+
+        Returns
+        -------
+        complex, or ndarray of the state's precision, shape (len(basis_state),)
+        """
+        if isinstance(basis_state, (str, int, np.integer)):
+            return complex(self.amplitudes[self._index_of(basis_state)])
+        picked: AnyArray = self.amplitudes[[self._index_of(entry) for entry in basis_state]]
+        return picked
+
+    def _index_of(self, basis_state: int | str) -> int:
+        if isinstance(basis_state, str):
+            if len(basis_state) != self.num_qubits or set(basis_state) - {"0", "1"}:
+                raise InputError(f"bitstring {basis_state!r} must hold one 0 or 1 for each of {self.num_qubits} qubits")
+            return int(basis_state, 2) if basis_state else 0
+        index = int(basis_state)
+        if not 0 <= index < self.amplitudes.size:
+            raise InputError(f"basis state {index} is out of range; there are {self.amplitudes.size}")
+        return index
+
+    # --- sampling -----------------------------------------------------------------------------------------------------
+
+    def sample(
+        self,
+        shots: int,
+        seed: int | None = None,
+        qubits: Sequence[int] | None = None,
+        *,
+        output: Output = "bits",
+        method: Method = "philox",
+        first_shot: int = 0,
+    ) -> Samples:
+        """Measure the state many times; the state stays as it is.
+
+        Parameters
+        ----------
+        shots : int
+        seed : int, optional
+            0 ≤ seed < 2**64. By default the setting `seed`, or fresh entropy, which the result's metadata tells.
+        qubits : sequence of int, optional
+            Qubit ``qubits[j]`` becomes bit j of the outcome; all qubits in order by default.
+        output : {"bits", "counts"}
+            ``"counts"`` keeps how often each outcome was seen instead of every shot: 10**9 shots need no list of shots.
+        method : {"philox", "multinomial"}
+            ``"philox"``: shot i is a function of (seed, i) alone. ``"multinomial"``: counts drawn at once, equal in law
+            only; needs ``output="counts"``.
+        first_shot : int, default 0
+            Absolute index of the first shot.
+
+        Returns
+        -------
+        Samples
+            With one register ``"meas"``.
+
+        Raises
+        ------
+        InputError
+            Shots not positive, a bad seed, a qubit out of range or named twice.
+        CapacityError
+            The packed shots do not fit into memory.
+
+        Notes
+        -----
+        Cost: a pass over the state for every 2**22 shots, and O(log) per shot.
+        """
+        listed = self._checked_qubits(qubits)
+        wiring = Wiring([(qubit, bit) for bit, qubit in enumerate(listed)], len(listed))
+        registers = [BitRegister("meas", 0, len(listed))] if listed else []
+        return sample_state(
+            self._settings, self.amplitudes, wiring, registers,
+            checked_shots(shots), chosen_seed(seed), output=output, method=method, first_shot=first_shot,
+        )  # fmt: skip
+
+    # --- observables --------------------------------------------------------------------------------------------------
+
+    @overload
+    def expectation(self, observable: PauliSum) -> float | complex: ...
+    @overload
+    def expectation(self, observable: Sequence[PauliSum]) -> AnyArray: ...
+
+    def expectation(self, observable: Observables) -> float | complex | AnyArray:
+        """Return ⟨ψ|O|ψ⟩.
+
+        Parameters
+        ----------
+        observable : PauliSum, or a sequence of them
+
+        Returns
+        -------
+        float, or complex where the observable is not Hermitian; an array of shape (len(observable),) for a sequence
+
+        Raises
+        ------
+        ObservableError
+            It acts on a qubit that the state does not have.
+        """
+        if isinstance(observable, PauliSum):
+            return self._expectation(observable)
+        values = [self._expectation(entry) for entry in _checked_sums(observable)]
+        return np.array(values, dtype=None if values else np.float64)
+
+    def _expectation(self, observable: PauliSum) -> float | complex:
+        x_masks, z_masks, coefficients = observable.masks(self.num_qubits)
+        value = self._settings.engine.expectation_pauli(
+            self.amplitudes, x_masks, z_masks, coefficients, threads=self._settings.threads
+        )
+        return value.real if observable.is_hermitian else value
+
+    def variance(self, observable: PauliSum) -> float:
+        """Return ⟨O†O⟩ - |⟨O⟩|².
+
+        Notes
+        -----
+        Computed as ‖(O - ⟨O⟩)ψ‖², which does not cancel; a pass over the state per term, and one more state of memory.
+        """
+        mean = complex(self._expectation(_checked_sum(observable)))
+        moved = apply_pauli_sum(self.amplitudes, observable)
+        moved -= mean * self.amplitudes
+        return self._settings.engine.norm_squared(moved, threads=self._settings.threads)
+
+    # --- comparison and entanglement ----------------------------------------------------------------------------------
+
+    def inner_product(self, other: Statevector) -> complex:
+        """Return ⟨self|other⟩, accumulated in double."""
+        if not isinstance(other, Statevector):
+            raise InputError(f"an inner product needs another Statevector, {type(other).__name__} given")
+        if other.num_qubits != self.num_qubits:
+            raise InputError(f"states of {self.num_qubits} and {other.num_qubits} qubits have no inner product")
+        a, b = self.amplitudes, other.amplitudes
+        if a.dtype != b.dtype:
+            a, b = a.astype(np.complex128, copy=False), b.astype(np.complex128, copy=False)
+        return self._settings.engine.inner_product(a, b, threads=self._settings.threads)
+
+    def fidelity(self, other: Statevector) -> float:
+        """Return |⟨self|other⟩|²."""
+        return abs(self.inner_product(other)) ** 2
+
+    def reduced_density_matrix(self, qubits: Sequence[int] | int) -> ComplexArray:
+        """Trace out all other qubits.
+
+        Parameters
+        ----------
+        qubits : int or sequence of int
+            The first listed is the least significant bit of the matrix's index.
+
+        Returns
+        -------
+        ndarray of complex128, shape (2**k, 2**k)
+
+        Notes
+        -----
+        Memory: 16 · 4**k bytes, and a copy of the state in complex128.
+        """
+        listed = self._checked_qubits(qubits)
+        size = 16 << 2 * len(listed)
+        check_memory(size + (16 << self.num_qubits), f"a density matrix of {len(listed)} qubits", amplitude_bytes=16)
+        split = self._split(listed)
+        return split @ split.conj().T
+
+    def entropy(self, qubits: Sequence[int] | int) -> float:
+        """Return the entanglement entropy of some qubits with all others, in bits.
+
+        Notes
+        -----
+        Both sides have the same entropy, so the smaller side's density matrix is diagonalised: O(8**k) for k ≤ n / 2.
+        """
+        listed = self._checked_qubits(qubits)
+        if 2 * len(listed) > self.num_qubits:
+            listed = [qubit for qubit in range(self.num_qubits) if qubit not in set(listed)]
+        weights = np.linalg.eigvalsh(self.reduced_density_matrix(listed))
+        kept = weights[weights > 1e-15]  # 0 log 0 = 0
+        return max(0.0, float(-(kept * np.log2(kept)).sum()))
+
+    def _split(self, qubits: Sequence[int]) -> ComplexArray:
+        """The amplitudes as a matrix: rows are the listed qubits, columns all others."""
+        axes = [self.num_qubits - 1 - qubit for qubit in reversed(qubits)]
+        others = [axis for axis in range(self.num_qubits) if axis not in set(axes)]
+        tensor = self.amplitudes.reshape((2,) * self.num_qubits).transpose(axes + others)
+        return tensor.reshape(1 << len(qubits), -1).astype(np.complex128)
+
+    def _checked_qubits(self, qubits: Sequence[int] | int | None) -> list[int]:
+        if qubits is None:
+            return list(range(self.num_qubits))
+        listed = [qubits] if isinstance(qubits, (int, np.integer)) else list(qubits)
+        for qubit in listed:
+            if isinstance(qubit, bool) or not hasattr(qubit, "__index__") or not 0 <= qubit < self.num_qubits:
+                raise InputError(f"qubit {qubit!r} is out of range; the state has {self.num_qubits} qubits")
+        if len(set(listed)) < len(listed):
+            repeated = next(qubit for qubit in listed if listed.count(qubit) > 1)
+            raise InputError(f"qubit {repeated} is named twice in {listed}")
+        return [int(qubit) for qubit in listed]
+
+    # --- files, arrays ------------------------------------------------------------------------------------------------
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the amplitudes to a file.
+
+        Parameters
+        ----------
+        path : path
+            ``.npy``: the amplitudes alone. ``.npz``: amplitudes and metadata (as JSON), not compressed.
+
+        Raises
+        ------
+        InputError
+            Another suffix.
+        """
+        target = Path(path)
+        if target.suffix == ".npy":
+            np.save(target, self.amplitudes)
+        elif target.suffix == ".npz":
+            np.savez(target, amplitudes=self.amplitudes, metadata=np.array(json.dumps(self.metadata)))
+        else:
+            raise InputError(f"cannot save a state as {target.name!r}; the suffix must be .npy or .npz")
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Statevector:
+        """Read a state that `save` wrote, or any normalised array in an ``.npy`` file.
+
+        Raises
+        ------
+        InputError
+            Not a state: shape, type or norm.
+        OSError
+            The file cannot be read.
+        """
+        source = Path(path)
+        try:
+            found = np.load(source, allow_pickle=False)
+        except ValueError as error:
+            raise InputError(f"{source} holds no array: {error}") from error
+        if isinstance(found, np.ndarray):
+            return cls(found)
+        with found:
+            if _FILE_KEYS[0] not in found:
+                raise InputError(f"{source} holds no array 'amplitudes'; it holds {', '.join(found) or 'nothing'}")
+            state = cls(found["amplitudes"])
+            if "metadata" in found:
+                state._metadata = json.loads(str(found["metadata"]))
+        return state
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> AnyArray:
+        if dtype is None or np.dtype(dtype) == self.amplitudes.dtype:
+            return self.amplitudes.copy() if copy else self.amplitudes
+        if copy is False:
+            raise ValueError(f"a state in {self.precision} becomes {np.dtype(dtype)} only by a copy")
+        return self.amplitudes.astype(dtype)
+
+    def __dlpack__(self, **options: Any) -> Any:
+        return self.amplitudes.__dlpack__(**options)
+
+    def __dlpack_device__(self) -> Any:
+        return self.amplitudes.__dlpack_device__()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"amplitudes": self.amplitudes, "metadata": self.metadata}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Where the pickle is read, the settings of that process choose what reads the state."""
+        amplitudes = state["amplitudes"]
+        self._set(amplitudes, run_settings(precision=amplitudes.dtype.name), state["metadata"])
+
+    def __repr__(self) -> str:
+        return f"<Statevector: {self.num_qubits} qubits, {self.precision}, engine {self._settings.engine.name!r}>"
+
+
+def _checked_sums(observables: Any) -> list[PauliSum]:
+    try:
+        listed = list(observables)
+    except TypeError:
+        listed = [observables]
+    return [_checked_sum(entry) for entry in listed]
+
+
+def _checked_sum(observable: Any) -> PauliSum:
+    if not isinstance(observable, PauliSum):
+        raise ObservableError(f"an observable is a qfast.PauliSum, {type(observable).__name__} given")
+    return observable
