@@ -41,6 +41,8 @@ class Report:
         How many there are altogether, those not listed included.
     metadata : dict
         Provenance of the result, as `qfast.sample` and `qfast.simulate` give it.
+    total_s, parts_s : float, dict of str to float
+        Seconds from opening the file to the outcomes, and by what they were spent on.
     """
 
     file: str
@@ -52,9 +54,8 @@ class Report:
     num_outcomes: int
     shots: int | None
     metadata: dict[str, Any]
-    precision: str
-    read_s: float
-    run_s: float
+    total_s: float
+    parts_s: dict[str, float]
     state_bytes: int
     peak_bytes: int | None
 
@@ -68,6 +69,8 @@ class Report:
             for outcome in self.outcomes
         ]
         lines = [f"{self.file}: {self.num_qubits} qubits, {self.num_instructions} instructions{shots}", ""]
+        if self.output == "state" and "classical_bits" in self.metadata:
+            lines[1:] = [f"  after one shot, which measured {self.metadata['classical_bits']}", ""]
         lines += render(header, rows, unicode=unicode)
         hidden = self.num_outcomes - len(self.outcomes)
         if hidden > 0:
@@ -91,15 +94,15 @@ class Report:
         if self.metadata.get("isa"):
             engine += f" ({self.metadata['isa']})"
         threads = self.metadata["threads"]
-        parts = [engine, self.precision, f"{threads} thread{'s' if threads != 1 else ''}"]
+        parts = [engine, self.metadata["precision"], f"{threads} thread{'s' if threads != 1 else ''}"]
         if self.metadata.get("seed") is not None:
             parts.append(f"seed {self.metadata['seed']}")
         memory = f"{format_bytes(self.state_bytes)} state"
         if self.peak_bytes is not None:
             memory += f", {format_bytes(self.peak_bytes)} peak of the process"
+        parts_s = ", ".join(f"{name} {format_seconds(value)}" for name, value in self.parts_s.items())
         return [
-            f"  time    {format_seconds(self.read_s + self.run_s)} "
-            f"(reading {format_seconds(self.read_s)}, running {format_seconds(self.run_s)})",
+            f"  time    {format_seconds(self.total_s)} ({parts_s})",
             f"  engine  {', '.join(parts)}",
             f"  memory  {memory}",
         ]
@@ -115,11 +118,12 @@ class Report:
             "seed": self.metadata.get("seed"),
             self.output: {outcome.bits: self._plain_value(outcome.value) for outcome in self.outcomes},
             "num_outcomes": self.num_outcomes,
+            "classical_bits": self.metadata.get("classical_bits"),
             "engine": self.metadata["engine"],
             "isa": self.metadata.get("isa"),
             "threads": self.metadata["threads"],
-            "precision": self.precision,
-            "seconds": {"read": self.read_s, "run": self.run_s},
+            "precision": self.metadata["precision"],
+            "seconds": {"total": self.total_s, **self.parts_s},
             "memory": {"state_bytes": self.state_bytes, "peak_bytes": self.peak_bytes},
         }
 

@@ -179,7 +179,7 @@ def _simulate(file: Path, options: Options, token: CancelToken) -> tuple[Report,
     """Read, run and read off; in a thread of its own. Returns the report and what a plot shows."""
     begun = time.perf_counter()
     circuit = Circuit.from_qasm_file(file)
-    read = time.perf_counter()
+    read_s = time.perf_counter() - begun
     if options.output == "counts":
         samples = qfast.sample(
             circuit,
@@ -197,19 +197,23 @@ def _simulate(file: Path, options: Options, token: CancelToken) -> tuple[Report,
         metadata = samples.metadata
         values: Mapping[str, Any] = counts
     else:
-        state = qfast.simulate(circuit, parameters=options.parameters, cancel=token, **options.engine_options())
+        state = qfast.simulate(
+            circuit,
+            parameters=options.parameters,
+            seed=options.seed,
+            cancel=token,
+            **options.engine_options(),
+        )
         metadata = state.metadata
         if options.output == "state":
             registers = tuple((register.name, register.size) for register in circuit.qubit_registers)
             outcomes, num_outcomes = largest(state.amplitudes, state.num_qubits, options.top)
         else:
-            registers, outcomes, num_outcomes = _probabilities(circuit, state, options.top)
+            registers, outcomes, num_outcomes = _probabilities(circuit, state, options, token)
         values = {outcome.bits: outcome.value for outcome in outcomes}
         if options.save is not None:
             with replacing(options.save) as temporary:
                 state.save(temporary)
-    ended = time.perf_counter()
-    precision = metadata["precision"]
     report = Report(
         file=str(file),
         output=options.output,
@@ -220,25 +224,32 @@ def _simulate(file: Path, options: Options, token: CancelToken) -> tuple[Report,
         num_outcomes=num_outcomes,
         shots=options.shots if options.output == "counts" else None,
         metadata=metadata,
-        precision=precision,
-        read_s=read - begun,
-        run_s=ended - read,
-        state_bytes=AMPLITUDE_BYTES[precision] << circuit.num_qubits,
+        total_s=time.perf_counter() - begun,
+        parts_s={"read": read_s, **{name.removesuffix("_s"): value for name, value in metadata["times"].items()}},
+        state_bytes=AMPLITUDE_BYTES[metadata["precision"]] << circuit.num_qubits,
         peak_bytes=peak_bytes(),
     )
     return report, values
 
 
 def _probabilities(
-    circuit: Circuit, state: Statevector, top: int
+    circuit: Circuit, state: Statevector, options: Options, token: CancelToken
 ) -> tuple[tuple[tuple[str, int], ...], list[Outcome], int]:
     """The distribution over the classical bits of a circuit that measures, else over its qubits."""
-    source = {row.clbits[0]: row.qubits[0] for row in circuit if row.name == "measure"}  # of each bit, the last one
+    registers = tuple((register.name, register.size) for register in circuit.classical_registers)
+    if "classical_bits" in state.metadata:  # it measures in the middle: the state is that of one shot only
+        exact = qfast.distribution(circuit, parameters=options.parameters, cancel=token, **options.engine_options())
+        ordered = sorted(exact.items(), key=lambda item: (-item[1], item[0]))
+        return registers, [Outcome(bits, value, value) for bits, value in ordered[: options.top]], len(exact)
+    source = {row.clbit: row.qubits[0] for row in circuit if row.clbit is not None}  # of each bit, the last one
     if not source:
-        outcomes, num_outcomes = largest(state.probabilities(), circuit.num_qubits, top)
-        return tuple((r.name, r.size) for r in circuit.qubit_registers), outcomes, num_outcomes
+        outcomes, num_outcomes = largest(state.probabilities(), circuit.num_qubits, options.top)
+        return tuple((register.name, register.size) for register in circuit.qubit_registers), outcomes, num_outcomes
     qubits = sorted(set(source.values()))
-    found, num_outcomes = largest(state.probabilities(qubits), len(qubits), top)
+    found, num_outcomes = largest(state.probabilities(qubits), len(qubits), options.top)
     place = {bit: qubits.index(qubit) for bit, qubit in source.items()}
-    outcomes = [replace(outcome, bits=spread_bits(outcome.bits, place, circuit.num_clbits)) for outcome in found]
-    return tuple((r.name, r.size) for r in circuit.classical_registers), outcomes, num_outcomes
+    return (
+        registers,
+        [replace(outcome, bits=spread_bits(outcome.bits, place, circuit.num_clbits)) for outcome in found],
+        num_outcomes,
+    )
