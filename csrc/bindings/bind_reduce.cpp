@@ -208,8 +208,8 @@ py::array_t<double> uniforms(std::uint64_t seed, std::uint64_t first_shot, std::
   if (count < 0)
     throw Error(ErrorKind::kInput, std::to_string(count) + " uniforms were asked for; it must be 0 or more");
   py::array_t<double> out(count);
-  kernels_for(default_isa())
-      .real.philox_uniforms(seed, first_shot, site, static_cast<std::size_t>(count), out.mutable_data());
+  fill_uniforms({seed, first_shot, count, site}, {out.mutable_data(), static_cast<std::size_t>(count)}, default_isa(),
+                1);
   return out;
 }
 

@@ -33,6 +33,11 @@ void throw_if_cancelled(const CancelToken* cancel) {
   if (is_cancelled(cancel)) throw Error(ErrorKind::kCancelled, "sampling was cancelled");
 }
 
+ShotRange shots_from(ShotRange shots, std::int64_t first) {
+  shots.first_shot += static_cast<std::uint64_t>(first);
+  return shots;
+}
+
 // Memory that is written before it is read, from the pool of state buffers: fresh pages would cost as much as drawing.
 template <class T>
 class Scratch {
@@ -141,6 +146,15 @@ Histogram histogram_of(std::span<const std::int64_t> count_of_outcome) {
 }
 
 }  // namespace
+
+void fill_uniforms(const ShotRange& shots, std::span<double> uniforms, Isa isa, int threads) {
+  const RealKernels& kernels = kernels_for(isa).real;
+  parallel_for(useful_threads(threads, uniforms.size()), static_cast<std::int64_t>(uniforms.size()), kShotsPerTask,
+               [&](std::int64_t first, std::int64_t last) {
+                 kernels.philox_uniforms(shots.seed, shots.first_shot + static_cast<std::uint64_t>(first), shots.site,
+                                         static_cast<std::size_t>(last - first), uniforms.data() + first);
+               });
+}
 
 OutcomeBits::OutcomeBits(int num_qubits, std::span<const int> qubits) : num_bits_(static_cast<int>(qubits.size())) {
   if (qubits.size() > 64) {
@@ -290,15 +304,6 @@ void Sampler::visit_blocks(const Batch& batch, int threads, CancelToken* cancel,
   throw_if_cancelled(cancel);
 }
 
-void Sampler::fill_uniforms(const ShotRange& shots, std::int64_t first, std::span<double> uniforms, int threads) const {
-  const RealKernels& kernels = kernels_for(isa_).real;
-  parallel_for(threads, static_cast<std::int64_t>(uniforms.size()), kShotsPerTask,
-               [&](std::int64_t from, std::int64_t to) {
-                 kernels.philox_uniforms(shots.seed, shots.first_shot + static_cast<std::uint64_t>(first + from),
-                                         shots.site, static_cast<std::size_t>(to - from), uniforms.data() + from);
-               });
-}
-
 // Calls put(i, index) with the basis state of each uniform, in no order.
 template <class Put>
 void Sampler::find_batch(std::span<const double> uniforms, int threads, CancelToken* cancel, const Put& put) const {
@@ -318,7 +323,7 @@ void Sampler::sample_batches(const ShotRange& shots, int threads, CancelToken* c
   const Scratch<double> uniforms(static_cast<std::size_t>(std::min(kBatchShots, shots.num_shots)));
   for (std::int64_t first = 0; first < shots.num_shots; first += kBatchShots) {
     const std::span part(uniforms.data(), static_cast<std::size_t>(std::min(kBatchShots, shots.num_shots - first)));
-    fill_uniforms(shots, first, part, useful_threads(threads, part.size()));
+    fill_uniforms(shots_from(shots, first), part, isa_, threads);
     find_batch(part, threads, cancel, [&](std::uint32_t i, std::uint64_t index) { put(first + i, index); });
   }
 }
@@ -386,7 +391,7 @@ Histogram Sampler::count(const ShotRange& shots, const OutcomeBits& bits, int th
   for (std::int64_t first = 0; first < shots.num_shots; first += batch_shots) {
     const std::span part(uniforms.data(), static_cast<std::size_t>(std::min(batch_shots, shots.num_shots - first)));
     const int useful = useful_threads(threads, std::max(part.size(), state_.size()));
-    fill_uniforms(shots, first, part, useful);
+    fill_uniforms(shots_from(shots, first), part, isa_, threads);
     Batch batch;
     sort_by_block(batch, part, false, useful);
     if (!is_dense) outcomes.resize(part.size());

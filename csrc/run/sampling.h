@@ -23,6 +23,9 @@ struct ShotRange {
   std::uint64_t site = 0;
 };
 
+// The uniforms of uniforms.size() shots from first_shot on; shots.num_shots is not looked at.
+QFAST_API void fill_uniforms(const ShotRange& shots, std::span<double> uniforms, Isa isa, int threads);
+
 // Outcomes in ascending order and how often each came; only those that came.
 struct Histogram {
   std::vector<std::uint64_t> outcomes;
@@ -91,7 +94,6 @@ class QFAST_API Sampler {
   void visit_blocks(const Batch& batch, int threads, CancelToken* cancel, const Visit& visit) const;
   void add_counts(std::uint32_t block, const Block& inside, std::span<const double> values, const OutcomeBits& bits,
                   std::int64_t* count_of_outcome) const;
-  void fill_uniforms(const ShotRange& shots, std::int64_t first, std::span<double> uniforms, int threads) const;
 
   std::size_t num_blocks() const { return cumulative_.size() - 2; }
 
