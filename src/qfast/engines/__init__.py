@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from qfast._typing import EngineName, Isa
 from qfast.engines import native
-from qfast.engines._base import AMPLITUDE_BYTES, CancelToken, Engine, PreparedCircuit
+from qfast.engines._base import AMPLITUDE_BYTES, CancelToken, Engine, PreparedCircuit, PreparedObservable
 from qfast.engines.reference import ReferenceEngine
 from qfast.errors import EngineError
 
@@ -18,6 +18,7 @@ __all__ = [
     "CancelToken",
     "Engine",
     "PreparedCircuit",
+    "PreparedObservable",
     "available",
     "select",
     "unavailable_reason",

@@ -13,6 +13,7 @@ from qfast.engines._extension import core
 
 if TYPE_CHECKING:
     from qfast.circuit import Circuit
+    from qfast.engines._sampler import Sampler
 
 AMPLITUDE_BYTES: dict[Precision, int] = {"complex64": 8, "complex128": 16}
 
@@ -115,6 +116,14 @@ class PreparedCircuit(Protocol):
         ...
 
 
+class PreparedObservable(Protocol):
+    """A Pauli sum, ready for any number of states. Thread-safe."""
+
+    def expectation(self, state: AnyArray, *, threads: int) -> complex:
+        """Return ⟨ψ|O|ψ⟩."""
+        ...
+
+
 class Engine(Protocol):
     """One way to change and to read statevectors. Every method is thread-safe and keeps its result independent of
     ``threads``, bit for bit."""
@@ -153,6 +162,16 @@ class Engine(Protocol):
         threads: int,
     ) -> complex:
         """Return Σ c ⟨ψ|P|ψ⟩; bit q of a term's masks is set in x for X, in z for Z and in both for Y."""
+        ...
+
+    def observable(
+        self, num_qubits: int, x_masks: UIntArray, z_masks: UIntArray, coefficients: ComplexArray
+    ) -> PreparedObservable:
+        """Prepare a Pauli sum for any number of states of `num_qubits`; masks as for `expectation_pauli`."""
+        ...
+
+    def sampler(self, state: AnyArray, *, threads: int) -> Sampler:
+        """Read a state in order to draw shots from it, whose number need not be known yet."""
         ...
 
     def sample_indices(self, state: AnyArray, uniforms: FloatArray, *, threads: int) -> IntArray:

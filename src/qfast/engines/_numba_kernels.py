@@ -26,7 +26,8 @@ CELL_QUBITS = 6  # entering a vector loop costs as much as ten scalar pairs: run
 GATHERED = 2048  # amplitudes that a dense step gathers at a time, into 32 KiB; at least 32 columns
 BLOCK = 4096  # amplitudes of a partial sum; the tree of sums hangs on this
 
-_jit = njit(nogil=True, cache=True, error_model="numpy")
+_kernel = njit(nogil=True, cache=True, error_model="numpy")  # called from Python; the compiled code is kept on disk
+_jit = njit(nogil=True, error_model="numpy")  # called by kernels, and compiled into them
 
 
 @_jit
@@ -381,7 +382,7 @@ def _share(groups, part, parts):
     return groups * part // parts // cell * cell
 
 
-@_jit
+@_kernel
 def execute(f, kinds, position_end, positions, offset_end, offsets, integer_end, integers, number_end, numbers,
             first, last, part, parts):  # fmt: skip
     """Apply steps [first, last), this caller's share of the groups in each.
@@ -406,7 +407,7 @@ def execute(f, kinds, position_end, positions, offset_end, offsets, integer_end,
         )  # fmt: skip
 
 
-@_jit
+@_kernel
 def execute_tiles(f, kinds, position_end, positions, offset_end, offsets, integer_end, integers, number_end, numbers,
                   first, last, tile_qubits, part, parts):  # fmt: skip
     """Apply steps [first, last), all local to tiles of 2**tile_qubits amplitudes, tile by tile: a tile stays in cache.
@@ -439,7 +440,7 @@ def execute_tiles(f, kinds, position_end, positions, offset_end, offsets, intege
 # --- reading a state --------------------------------------------------------------------------------------------------
 
 
-@_jit
+@_kernel
 def block_weights(f, out, begin, end):
     """Write the sum of |amplitude|² of blocks [begin, end)."""
     for block in range(begin, end):
@@ -450,7 +451,7 @@ def block_weights(f, out, begin, end):
         out[block] = total
 
 
-@_jit
+@_kernel
 def block_inner_products(a, b, out, begin, end):
     """Write Σ conj(a) b of blocks [begin, end)."""
     for block in range(begin, end):
@@ -463,7 +464,7 @@ def block_inner_products(a, b, out, begin, end):
         out[block] = complex(re, im)
 
 
-@_jit
+@_kernel
 def block_paulis(f, x_mask, z_masks, out, begin, end):
     """Write Σ conj(ψ[j ^ x]) (-1)^parity(j & z) ψ[j] of blocks [begin, end), out of shape (blocks, len(z_masks))."""
     size = f.size >> 1
@@ -478,7 +479,7 @@ def block_paulis(f, x_mask, z_masks, out, begin, end):
                 out[block, t] += -product if _odd(j & z_masks[t]) else product
 
 
-@_jit
+@_kernel
 def block_probabilities(f, qubits, out, begin, end):
     """Write the distribution of `qubits` within blocks [begin, end), out of shape (blocks, 2**len(qubits))."""
     size = f.size >> 1
@@ -493,7 +494,7 @@ def block_probabilities(f, qubits, out, begin, end):
             out[block, row] += re * re + im * im
 
 
-@_jit
+@_kernel
 def find_in_blocks(f, order, block_begin, targets, before, out, begin, end):
     """Invert the cumulative distribution inside blocks [begin, end).
 
@@ -528,7 +529,7 @@ def find_in_blocks(f, order, block_begin, targets, before, out, begin, end):
             out[shot] = first + min(found, last)  # rounding may put a target past the block's end
 
 
-@_jit
+@_kernel
 def group_by_block(blocks, block_begin, order):
     """Order shots by block, stably; block_begin has one entry per block and one more."""
     for shot in range(blocks.size):
@@ -544,7 +545,7 @@ def group_by_block(blocks, block_begin, order):
 # --- randomness -------------------------------------------------------------------------------------------------------
 
 
-@_jit
+@_kernel
 def philox_uniforms(seed, first_shot, site, out, begin, end):
     """Write the uniforms of shots first_shot + [begin, end); see `qfast.engines._philox`."""
     mask, shift = uint64(0xFFFFFFFF), uint64(32)

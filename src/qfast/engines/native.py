@@ -14,6 +14,7 @@ from qfast.circuit.gates import GATES, NUM_GATES, OPCODES
 from qfast.circuit.transforms import take
 from qfast.engines._base import CancelToken
 from qfast.engines._extension import core, missing_reason
+from qfast.engines._sampler import NativeObservable, NativeSampler, Sampler
 from qfast.errors import CircuitError, EngineError
 
 if TYPE_CHECKING:
@@ -62,26 +63,36 @@ class NativeEngine:
 
     def probabilities(self, state: AnyArray, qubits: AnyArray, *, threads: int) -> FloatArray:
         """See `Engine.probabilities`."""
-        found: FloatArray = core.probabilities(state, np.asarray(qubits, dtype=np.int32), threads)
+        found: FloatArray = core.probabilities(state, np.asarray(qubits, dtype=np.int32), threads, self.isa)
         return found
 
     def norm_squared(self, state: AnyArray, *, threads: int) -> float:
         """See `Engine.norm_squared`."""
-        return float(core.norm_squared(state, threads))
+        return float(core.norm_squared(state, threads, self.isa))
 
     def inner_product(self, a: AnyArray, b: AnyArray, *, threads: int) -> complex:
         """See `Engine.inner_product`."""
-        return complex(core.inner_product(a, b, threads))
+        return complex(core.inner_product(a, b, threads, self.isa))
 
     def expectation_pauli(
         self, state: AnyArray, x_masks: UIntArray, z_masks: UIntArray, coefficients: ComplexArray, *, threads: int
     ) -> complex:
         """See `Engine.expectation_pauli`."""
-        return complex(core.expectation_pauli(state, x_masks, z_masks, coefficients, threads))
+        return complex(core.expectation_pauli(state, x_masks, z_masks, coefficients, threads, self.isa))
+
+    def observable(
+        self, num_qubits: int, x_masks: UIntArray, z_masks: UIntArray, coefficients: ComplexArray
+    ) -> NativeObservable:
+        """See `Engine.observable`."""
+        return NativeObservable(num_qubits, x_masks, z_masks, coefficients, self.isa)
+
+    def sampler(self, state: AnyArray, *, threads: int) -> Sampler:
+        """See `Engine.sampler`."""
+        return NativeSampler(self, state, threads, self.isa)
 
     def sample_indices(self, state: AnyArray, uniforms: FloatArray, *, threads: int) -> IntArray:
         """See `Engine.sample_indices`."""
-        found: IntArray = core.sample_indices(state, uniforms, threads)
+        found: IntArray = core.sample_indices(state, uniforms, threads, self.isa)
         return found
 
     def uniforms(self, seed: int, first_shot: int, count: int, site: int) -> FloatArray:

@@ -24,6 +24,7 @@ from qfast._typing import AnyArray, ComplexArray, EngineName, FloatArray, IntArr
 from qfast.engines import _numba_kernels as kernels
 from qfast.engines._base import CancelToken
 from qfast.engines._lower import LoweredCircuit, Op, pauli_masks
+from qfast.engines._sampler import MaskedObservable, Sampler
 from qfast.errors import CancelledRunError
 
 if TYPE_CHECKING:
@@ -91,6 +92,16 @@ class NumbaEngine:
                 _share_out(kernels.block_paulis, blocks, threads, _reals(state), np.int64(x_mask), masks, partial)
                 total += complex(_tree_sum(partial) @ weights[terms])
         return total
+
+    def observable(
+        self, num_qubits: int, x_masks: UIntArray, z_masks: UIntArray, coefficients: ComplexArray
+    ) -> MaskedObservable:
+        """See `Engine.observable`."""
+        return MaskedObservable(self, x_masks, z_masks, coefficients)
+
+    def sampler(self, state: AnyArray, *, threads: int) -> Sampler:
+        """See `Engine.sampler`."""
+        return Sampler(self, state, threads)
 
     def sample_indices(self, state: AnyArray, uniforms: FloatArray, *, threads: int) -> IntArray:
         """See `Engine.sample_indices`; one pass over the state and O(log block) per shot."""

@@ -18,6 +18,7 @@ from qfast._typing import AnyArray, ComplexArray, EngineName, FloatArray, IntArr
 from qfast.engines import _philox
 from qfast.engines._base import AMPLITUDE_BYTES, CancelToken
 from qfast.engines._lower import LoweredCircuit, Op
+from qfast.engines._sampler import MaskedObservable, Sampler
 from qfast.errors import CancelledRunError, EngineError
 
 if TYPE_CHECKING:
@@ -105,6 +106,16 @@ class ReferenceEngine:
             applied = _apply_pauli(np, state, x_mask, z_mask)
             total += coefficient * self.inner_product(state, applied, threads=threads)
         return total
+
+    def observable(
+        self, num_qubits: int, x_masks: UIntArray, z_masks: UIntArray, coefficients: ComplexArray
+    ) -> MaskedObservable:
+        """See `Engine.observable`."""
+        return MaskedObservable(self, x_masks, z_masks, coefficients)
+
+    def sampler(self, state: AnyArray, *, threads: int) -> Sampler:
+        """See `Engine.sampler`."""
+        return Sampler(self, state, threads)
 
     def sample_indices(self, state: AnyArray, uniforms: FloatArray, *, threads: int) -> IntArray:
         """See `Engine.sample_indices`."""

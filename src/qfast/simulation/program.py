@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from qfast import config
-from qfast._typing import AnyArray, FloatArray, Precision
+from qfast._typing import FloatArray, Precision
 from qfast.circuit import Circuit, Parameter
 from qfast.engines import CancelToken
 from qfast.engines._memory import allocate_state, check_memory, state_bytes

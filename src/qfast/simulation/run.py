@@ -7,16 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from qfast._typing import AnyArray, FloatArray, Precision
+from qfast._typing import AnyArray, FloatArray, IntArray, Precision
 from qfast.circuit import Circuit
 from qfast.circuit.binding import ParameterValues
 from qfast.engines import CancelToken
+from qfast.engines._bits import Histogram, Rows, row_bytes, row_of_int, strings_of
 from qfast.engines._memory import check_memory, memory_limits, state_bytes
+from qfast.engines._sampler import CHUNK
 from qfast.errors import CircuitError
-from qfast.simulation._bits import row_of_int, strings_of
 from qfast.simulation._compiled import Compiled, compiled_for
 from qfast.simulation._provenance import Provenance
-from qfast.simulation._sampling import CHUNK, Collector, Method, Output, check_output, sample_state
+from qfast.simulation._sampling import Method, Output, check_output, check_rows, sample_state
 from qfast.simulation._settings import RunSettings, checked_shots, chosen_seed, run_settings
 from qfast.simulation._states import initial_array, working_state
 from qfast.simulation.dynamic import MAX_LOOP_PASSES, Leaf, Shots, Walker, Weight, named_values
@@ -256,7 +257,7 @@ def run_shots(
             f"method {method!r} draws from one final state, but this circuit measures or resets in the middle; "
             "use method='philox'"
         )
-    collector = Collector(shots, script.wiring.num_bits, output)
+    collector = _Collector(shots, script.wiring.num_bits, output)
     walker, peak_bytes = _walker(compiled, settings, values, initial_state, branch_bytes, max_loop_passes, cancel)
     begun = time.perf_counter()
     for begin in range(0, shots, CHUNK):
@@ -273,20 +274,45 @@ def run_shots(
             "replayed_branches": made_by.replays,
         },
     )  # fmt: skip
-    return collector.samples(script.registers, provenance)
+    return Samples(script.registers, rows=collector.rows, histogram=collector.counts(), metadata=provenance)
+
+
+class _Collector:
+    """Gathers packed rows: every shot in its place, or how often each row was seen."""
+
+    def __init__(self, shots: int, num_bits: int, output: Output) -> None:
+        check_output(output)
+        self.rows: Rows | None = None
+        self._histogram: Histogram | None = None
+        if output == "bits":
+            check_rows(shots, num_bits)
+            self.rows = np.empty((shots, row_bytes(num_bits)), dtype=np.uint8)
+        else:
+            self._histogram = Histogram(num_bits)
+
+    def put(self, places: IntArray, rows: Rows) -> None:
+        """Take the rows of some shots, or one row for all of them; `places` are counted from the first shot."""
+        if self.rows is not None:
+            self.rows[places] = rows
+        elif self._histogram is not None:
+            self._histogram.add(rows, np.array([places.size]) if len(rows) == 1 else None)
+
+    def counts(self) -> tuple[Rows, IntArray] | None:
+        """Return the distinct rows and their counts, where these were asked for."""
+        return None if self._histogram is None else self._histogram.result()
 
 
 def _collect(
-    collector: Collector, compiled: Compiled, settings: RunSettings, state: AnyArray, leaf: Leaf, first_shot: int
+    collector: _Collector, compiled: Compiled, settings: RunSettings, state: AnyArray, leaf: Leaf, first_shot: int
 ) -> None:
     """Make the final measurements of the shots of one branch."""
     wiring = compiled.script.wiring
     places = leaf.population.indices - first_shot
     if not wiring.runs:
-        collector.put_same(places, row_of_int(leaf.machine.bits, wiring.num_bits))
+        collector.put(places, row_of_int(leaf.machine.bits, wiring.num_bits))
         return
     uniforms = leaf.population.uniforms(leaf.machine.site)
-    indices = settings.engine.sample_indices(state, uniforms, threads=settings.threads)
+    indices = settings.engine.sampler(state, threads=settings.threads).find(uniforms)
     collector.put(places, wiring.pack(indices, leaf.machine.bits))
 
 

@@ -13,9 +13,10 @@ from numpy.typing import ArrayLike
 
 from qfast._typing import AnyArray, ComplexArray, FloatArray, Precision
 from qfast.circuit import PauliSum
+from qfast.engines._bits import Wiring
 from qfast.engines._memory import check_memory
 from qfast.errors import InputError, ObservableError
-from qfast.simulation._bits import Wiring
+from qfast.simulation._observables import measurable
 from qfast.simulation._operators import apply_pauli_sum
 from qfast.simulation._provenance import Provenance
 from qfast.simulation._sampling import Method, Output, sample_state
@@ -246,11 +247,8 @@ class Statevector:
         return np.array(values, dtype=None if values else np.float64)
 
     def _expectation(self, observable: PauliSum) -> float | complex:
-        x_masks, z_masks, coefficients = observable.masks(self.num_qubits)
-        value = self._settings.engine.expectation_pauli(
-            self.amplitudes, x_masks, z_masks, coefficients, threads=self._settings.threads
-        )
-        return value.real if observable.is_hermitian else value
+        prepared = measurable(observable, self._settings.engine, self.num_qubits)
+        return prepared.expectation(self.amplitudes, self._settings.threads)
 
     def variance(self, observable: PauliSum) -> float:
         """Return ⟨O†O⟩ - |⟨O⟩|².

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from qfast._typing import IntArray
+from qfast.engines._extension import core
+
 Rows = NDArray[np.uint8]  # shape (m, row_bytes)
 
 _WORD_BITS = 64
@@ -64,15 +67,16 @@ class Wiring:
         Classical bits of a row.
     """
 
-    __slots__ = ("num_bits", "runs", "written")
+    __slots__ = ("num_bits", "runs", "sources", "written")
 
     def __init__(self, pairs: Iterable[tuple[int, int]], num_bits: int) -> None:
         qubit_of = {bit: qubit for qubit, bit in pairs}
         self.num_bits = num_bits
         self.runs = runs_of((qubit, bit) for bit, qubit in qubit_of.items())
+        self.sources = [qubit_of.get(bit, -1) for bit in range(num_bits)]  # -1: nothing is written
         self.written = sum(1 << bit for bit in qubit_of)
 
-    def pack(self, indices: NDArray[np.int64], classical: int = 0) -> Rows:
+    def pack(self, indices: IntArray, classical: int = 0) -> Rows:
         """Pack basis-state indices.
 
         Parameters
@@ -125,6 +129,15 @@ def select_bits(rows: Rows, bits: Sequence[int]) -> Rows:
     return rows_of_words(out, len(bits))
 
 
+def counts_of(rows: Rows, counts: IntArray, num_bits: int) -> dict[str, int]:
+    """Return counts by bitstring."""
+    if core is None or not 0 < num_bits <= _WORD_BITS:
+        return dict(zip(strings_of(rows, num_bits), counts.tolist(), strict=True))
+    found: dict[str, int] = {}
+    core.add_counts(found, words_of_rows(rows)[:, 0], counts, num_bits)
+    return found
+
+
 def strings_of(rows: Rows, num_bits: int) -> list[str]:
     """Write rows as bitstrings, bit 0 rightmost."""
     if num_bits == 0:
@@ -150,11 +163,11 @@ class Histogram:
 
     def __init__(self, num_bits: int) -> None:
         self._num_bits = num_bits
-        self._dense: NDArray[np.int64] | None = None
+        self._dense: IntArray | None = None
         self._rows: Rows = np.zeros((0, row_bytes(num_bits)), dtype=np.uint8)
-        self._counts: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
+        self._counts: IntArray = np.zeros(0, dtype=np.int64)
 
-    def add(self, rows: Rows, counts: NDArray[np.int64] | None = None) -> None:
+    def add(self, rows: Rows, counts: IntArray | None = None) -> None:
         """Add rows, each once or as often as `counts` says."""
         if rows.shape[0] == 0:
             return
@@ -169,7 +182,7 @@ class Histogram:
                 np.concatenate([self._rows, new_rows]), np.concatenate([self._counts, new_counts])
             )
 
-    def _add_dense(self, values: NDArray[np.int64], counts: NDArray[np.int64] | None) -> None:
+    def _add_dense(self, values: IntArray, counts: IntArray | None) -> None:
         size = 1 << self._num_bits
         if self._dense is None:
             self._dense = np.zeros(size, dtype=np.int64)
@@ -179,7 +192,7 @@ class Histogram:
         else:
             np.add.at(self._dense, values, counts)
 
-    def result(self) -> tuple[Rows, NDArray[np.int64]]:
+    def result(self) -> tuple[Rows, IntArray]:
         """Return the distinct rows in ascending order of their integer, and their counts."""
         if self._dense is None:
             return self._rows, self._counts
@@ -187,7 +200,7 @@ class Histogram:
         return rows_of_words(values.astype(np.uint64)[:, None], self._num_bits), self._dense[values]
 
 
-def unique_rows(rows: Rows, counts: NDArray[np.int64] | None = None) -> tuple[Rows, NDArray[np.int64]]:
+def unique_rows(rows: Rows, counts: IntArray | None = None) -> tuple[Rows, IntArray]:
     """Return distinct rows in ascending order of their integer, with their multiplicities (weighted by `counts`)."""
     words = words_of_rows(rows)
     # np.lexsort takes the most significant key last; one word is the common case and sorts faster by itself.

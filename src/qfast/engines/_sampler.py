@@ -1,0 +1,132 @@
+"""Drawing shots from one state, and observables prepared for many states: what engines have in common."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from qfast._typing import AnyArray, ComplexArray, FloatArray, IntArray, UIntArray
+from qfast.engines._base import CancelToken
+from qfast.engines._bits import Histogram, Rows, Wiring, row_bytes, rows_of_words
+from qfast.engines._extension import core
+from qfast.errors import CancelledRunError
+
+if TYPE_CHECKING:
+    from qfast._typing import Isa
+    from qfast.engines._base import Engine
+
+CHUNK = 1 << 22
+"""Shots drawn at a time; their uniforms, indices and rows take some 150 MB."""
+
+_WORD_BITS = 64
+
+
+class Sampler:
+    """Draws shots from a state, which must stay as it is meanwhile.
+
+    Parameters
+    ----------
+    engine : Engine
+        Draws basis-state indices.
+    state : ndarray, shape (2**n,)
+    threads : int
+    """
+
+    def __init__(self, engine: Engine, state: AnyArray, threads: int) -> None:
+        self._engine = engine
+        self._state = state
+        self._threads = threads
+
+    def find(self, uniforms: FloatArray) -> IntArray:
+        """Return the basis state of each uniform; see `Engine.sample_indices`."""
+        return self._engine.sample_indices(self._state, uniforms, threads=self._threads)
+
+    def packed(
+        self, seed: int, first_shot: int, shots: int, site: int, wiring: Wiring, cancel: CancelToken | None = None
+    ) -> Rows:
+        """Return the outcome of every shot, uint8 of shape (shots, row bytes)."""
+        rows = np.empty((shots, row_bytes(wiring.num_bits)), dtype=np.uint8)
+        for begin in range(0, shots, CHUNK):
+            _check(cancel, begin, shots)
+            count = min(CHUNK, shots - begin)
+            uniforms = self._engine.uniforms(seed, first_shot + begin, count, site)
+            rows[begin : begin + count] = wiring.pack(self.find(uniforms))
+        return rows
+
+    def count(
+        self, seed: int, first_shot: int, shots: int, site: int, wiring: Wiring, cancel: CancelToken | None = None
+    ) -> tuple[Rows, IntArray]:
+        """Return the distinct outcomes, ascending, and how often each came; memory does not grow with the shots."""
+        histogram = Histogram(wiring.num_bits)
+        for begin in range(0, shots, CHUNK):
+            histogram.add(self.packed(seed, first_shot + begin, min(CHUNK, shots - begin), site, wiring, cancel))
+        return histogram.result()
+
+
+class NativeSampler(Sampler):
+    """The core's sampler: it reads the state once and packs and counts in C++."""
+
+    def __init__(self, engine: Engine, state: AnyArray, threads: int, isa: Isa) -> None:
+        super().__init__(engine, state, threads)
+        self._core = core.Sampler(state, threads, isa)
+
+    def find(self, uniforms: FloatArray) -> IntArray:
+        """See `Sampler.find`."""
+        found: IntArray = self._core.find(uniforms, self._threads)
+        return found
+
+    def packed(
+        self, seed: int, first_shot: int, shots: int, site: int, wiring: Wiring, cancel: CancelToken | None = None
+    ) -> Rows:
+        """See `Sampler.packed`."""
+        if wiring.num_bits > _WORD_BITS:
+            return super().packed(seed, first_shot, shots, site, wiring, cancel)
+        rows: Rows = self._core.sample_packed(
+            seed, first_shot, shots, site, wiring.sources, self._threads, cancel and cancel.native
+        )
+        return rows
+
+    def count(
+        self, seed: int, first_shot: int, shots: int, site: int, wiring: Wiring, cancel: CancelToken | None = None
+    ) -> tuple[Rows, IntArray]:
+        """See `Sampler.count`."""
+        if wiring.num_bits > _WORD_BITS:
+            return super().count(seed, first_shot, shots, site, wiring, cancel)
+        outcomes, counts = self._core.count(
+            seed, first_shot, shots, site, wiring.sources, self._threads, cancel and cancel.native
+        )
+        return rows_of_words(outcomes[:, None], wiring.num_bits), counts
+
+
+class MaskedObservable:
+    """A Pauli sum for any number of states; see `Engine.observable`."""
+
+    def __init__(self, engine: Engine, x_masks: UIntArray, z_masks: UIntArray, coefficients: ComplexArray) -> None:
+        self._engine = engine
+        self._masks = x_masks, z_masks, coefficients
+
+    def expectation(self, state: AnyArray, *, threads: int) -> complex:
+        """Return ⟨ψ|O|ψ⟩."""
+        return self._engine.expectation_pauli(state, *self._masks, threads=threads)
+
+
+class NativeObservable:
+    """A Pauli sum that the core has grouped."""
+
+    def __init__(
+        self, num_qubits: int, x_masks: UIntArray, z_masks: UIntArray, coefficients: ComplexArray, isa: Isa
+    ) -> None:
+        self._sum: Any = core.PauliSum(num_qubits, x_masks, z_masks, coefficients)
+        self._isa = isa
+
+    def expectation(self, state: AnyArray, *, threads: int) -> complex:
+        """Return ⟨ψ|O|ψ⟩."""
+        return complex(self._sum.expectation(state, threads, self._isa))
+
+
+def _check(cancel: CancelToken | None, done: int, total: int) -> None:
+    if cancel is not None:
+        if cancel.cancelled:
+            raise CancelledRunError(f"sampling was cancelled after {done} of {total} shots")
+        cancel.report(done, total)
