@@ -32,7 +32,7 @@ STATE_TOLERANCES = {"complex128": 1e-10, "complex64": 1e-5}
 SMOKE_TASKS = (
     Task("bind-4", "bind + run + ⟨H⟩, 4 qubits", "expectation", 4, 2, sets=16),
     Task("sweep-6", "32 parameter sets, 6 qubits", "sweep", 6, 2, sets=32),
-    Task("gradient-6", "gradient, 24 parameters, 6 qubits", "gradient", 6, 2, sets=2),
+    Task("paulis-8", "⟨H⟩ of 50 random Pauli strings, 8 qubits", "paulis", 8, 4, num_strings=50),
 )
 
 

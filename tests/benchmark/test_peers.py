@@ -93,7 +93,7 @@ def test_a_wrong_result_is_not_timed(tmp_path: Path) -> None:
     job = Job("bind-4", TASKS["bind-4"].to_spec(), {"complex128": 1e-9, "complex64": 1e-30})
     policy = Policy(threads=1, visits=1, burst_s=1e-3, pause_s=0.0, timeout_s=60)
     with Workers(tmp_path, policy) as workers:
-        entrants = [("reference", "complex128"), ("reference", "complex64")]
+        entrants = [("qfast", "complex128"), ("reference", "complex64")]
         _, single = hold(job, entrants, workers, policy, tmp_path, lambda line: None)
     assert single.error is not None
     assert "wrong result: differs by" in single.error

@@ -9,8 +9,8 @@ the engine's own plan.
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,8 @@ def run(arguments: argparse.Namespace) -> int:
     for option in ("json", "plot"):
         if (path := getattr(arguments, option)) is not None:
             check_writable(path, f"--{option}")
+    if arguments.plot is not None and importlib.util.find_spec("matplotlib") is None:
+        raise InputError("--plot needs matplotlib, which is not installed; pip install 'qfast-sim[plot]'")
     saved = None if arguments.compare is None else _load(arguments.compare)
     plan = Plan(
         families=arguments.families,
@@ -77,11 +79,8 @@ def _save(data: dict[str, Any], arguments: argparse.Namespace) -> None:
         with replacing(arguments.json) as path:
             path.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
     if arguments.plot is not None:
-        try:
-            with replacing(arguments.plot) as path:
-                report.draw(data, path)
-        except ImportError as error:
-            print(f"qfast: no picture: {error}; pip install 'qfast-sim[plot]'", file=sys.stderr)
+        with replacing(arguments.plot) as path:
+            report.draw(data, path)
 
 
 def _load(path: Path) -> dict[str, Any]:

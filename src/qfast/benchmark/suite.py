@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any
@@ -15,7 +15,7 @@ from qfast.benchmark.circuits import to_circuit
 from qfast.benchmark.families import build_family
 from qfast.benchmark.roofline import Limits, measure_limits
 from qfast.errors import EngineError
-from qfast.simulation import compile as compile_circuit
+from qfast.simulation.program import compile as compile_circuit
 
 __all__ = ["Measurement", "Plan", "measure", "measure_all"]
 
@@ -133,22 +133,27 @@ def measure(
         start = time.perf_counter()
         program.run()
         warm_s.append(time.perf_counter() - start)
-    engine = engines.select(plan.engine)
-    explained = engine.prepare(circuit, precision=precision).explain()
+    segments = program.explain()["segments"]
     return Measurement(
         family=family,
         num_qubits=num_qubits,
         precision=precision,
-        engine=engine.name,
-        isa=engine.isa,
+        engine=program.engine,
+        isa=program.isa,
         threads=plan.threads,
         first_s=first_s,
         warm_s=tuple(warm_s),
         canonical_flops=canonical_flops(member.operations[member.num_preparation :]),
-        plan_flops=explained.get("flops_per_amplitude"),
-        plan_passes=explained.get("passes"),
+        plan_flops=_total(segments, "flops_per_amplitude"),
+        plan_passes=_total(segments, "passes"),
         limits=limits,
     )
+
+
+def _total(segments: Sequence[Mapping[str, Any]], key: str) -> Any:
+    """Sum an entry of the plans; None where an engine has no such entry."""
+    found = [segment[key] for segment in segments if key in segment]
+    return sum(found) if found else None
 
 
 def _limits(num_qubits: int, precision: Precision, plan: Plan) -> Limits | None:
