@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import groupby
 
+from qfast.benchmark.canonical import operation_matrix
 from qfast.benchmark.families import FamilyCircuit
 from qfast.circuit import Circuit
 
@@ -23,7 +24,7 @@ def to_circuit(family: FamilyCircuit) -> Circuit:
         operations = list(run)
         if name == "unitary":
             for operation in operations:
-                circuit.unitary(operation.matrix, operation.qubits)
+                circuit.unitary(operation_matrix(operation), operation.qubits)
         else:
             params = [operation.params for operation in operations] if operations[0].params else None
             circuit.extend(name, [operation.qubits for operation in operations], params)

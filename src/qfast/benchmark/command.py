@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from qfast import config, engines
+from qfast._typing import Precision
 from qfast.benchmark import report
 from qfast.benchmark.families import FAMILIES
 from qfast.benchmark.fingerprint import take_fingerprint
@@ -25,7 +26,7 @@ from qfast.errors import InputError
 __all__ = ["FORMAT", "add_parser", "run"]
 
 FORMAT = "qfast-bench/1"
-PRECISIONS = ("complex128", "complex64")
+PRECISIONS: tuple[Precision, ...] = ("complex128", "complex64")
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -85,12 +86,13 @@ def _save(data: dict[str, Any], arguments: argparse.Namespace) -> None:
 
 def _load(path: Path) -> dict[str, Any]:
     try:
-        data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        data: Any = json.loads(path.read_text(encoding="utf-8"))
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise InputError(f"--compare {path}: not JSON: {error}; give a file that qfast bench --json wrote") from None
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise InputError(f"--compare {path}: not a run of qfast bench (format {FORMAT}); give a file of --json")
-    return data
+    found: dict[str, Any] = data
+    return found
 
 
 def _names(allowed: Any) -> Any:

@@ -48,7 +48,7 @@ class Limits:
         flops_per_amplitude : float
             Usually `qfast.benchmark.canonical.canonical_flops`.
         """
-        amplitudes = 2**self.num_qubits
+        amplitudes = 1 << self.num_qubits
         compute_s = flops_per_amplitude * amplitudes / self.peak_flops
         memory_s = 2 * amplitudes * AMPLITUDE_BYTES[self.precision] / self.bandwidth
         return max(compute_s, memory_s)
@@ -76,7 +76,7 @@ def measure_limits(
     """
     if core is None:
         raise EngineError(f"the machine's limits are measured by the native core, which is absent: {missing_reason}")
-    size_bytes = AMPLITUDE_BYTES[precision] * 2**num_qubits
+    size_bytes = AMPLITUDE_BYTES[precision] << num_qubits
     return Limits(
         num_qubits,
         precision,
