@@ -14,23 +14,20 @@ vector body and scalar tail round alike and the result does not depend on how th
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
-from numba import njit, uint64
+from numba import uint64
+
+from qfast.engines._numba_reading import jit, kernel
 
 SCALE, SWAP, PAIR, DENSE, PERMUTE, TABLE, ROTATE = range(7)
 """Kinds of steps; `execute` says what each reads."""
 
 CELL_QUBITS = 6  # entering a vector loop costs as much as ten scalar pairs: runs below 32 amplitudes go through cells
 GATHERED = 2048  # amplitudes that a dense step gathers at a time, into 32 KiB; at least 32 columns
-BLOCK = 4096  # amplitudes of a partial sum; the tree of sums hangs on this
-
-_kernel = njit(nogil=True, cache=True, error_model="numpy")  # called from Python; the compiled code is kept on disk
-_jit = njit(nogil=True, error_model="numpy")  # called by kernels, and compiled into them
+WIDTH = 256  # columns of a 4 x 4 matrix, whose loop is unrolled
 
 
-@_jit
+@jit
 def _base(group, positions):
     """Insert a zero bit at each position, ascending."""
     index = uint64(group)
@@ -40,7 +37,7 @@ def _base(group, positions):
     return np.int64(index)
 
 
-@_jit
+@jit
 def _run_length(group, end, positions):
     """Groups from `group` on whose amplitudes are contiguous, up to `end`."""
     if positions.size == 0:
@@ -49,12 +46,12 @@ def _run_length(group, end, positions):
     return min(run - (group & (run - 1)), end - group)
 
 
-@_jit
+@jit
 def _short_runs(positions):
     return positions.size > 0 and positions[0] < CELL_QUBITS - 1
 
 
-@_jit
+@jit
 def _cell(positions, amplitudes):
     """Bases of all groups in a cell of up to 2**CELL_QUBITS amplitudes, the cell's size, and the positions above it.
 
@@ -73,7 +70,7 @@ def _cell(positions, amplitudes):
 # --- 1 x 1 and 2 x 2 blocks -----------------------------------------------------------------------------------------
 
 
-@_jit
+@jit
 def _scale_run(x, re, im):
     for j in range(uint64(x.size >> 1)):
         xr, xi = x[2 * j], x[2 * j + 1]
@@ -81,13 +78,13 @@ def _scale_run(x, re, im):
         x[2 * j + 1] = re * xi + im * xr
 
 
-@_jit
+@jit
 def _swap_run(x, y):
     for j in range(uint64(x.size)):
         x[j], y[j] = y[j], x[j]
 
 
-@_jit
+@jit
 def _pair_run(x, y, m):
     ar, ai, br, bi, cr, ci, dr, di = m[0], m[1], m[2], m[3], m[4], m[5], m[6], m[7]
     for j in range(uint64(x.size >> 1)):
@@ -98,7 +95,7 @@ def _pair_run(x, y, m):
         y[2 * j + 1] = cr * xi + ci * xr + dr * yi + di * yr
 
 
-@_jit
+@jit
 def _real_pair_run(x, y, a, b, c, d):
     """A real 2 x 2 block mixes real parts and imaginary parts alike."""
     for j in range(uint64(x.size)):
@@ -107,7 +104,7 @@ def _real_pair_run(x, y, a, b, c, d):
         y[j] = c * u + d * v
 
 
-@_jit
+@jit
 def _adjacent_pairs(x, m):
     """Pairs of neighbours: a gate on qubit 0."""
     ar, ai, br, bi, cr, ci, dr, di = m[0], m[1], m[2], m[3], m[4], m[5], m[6], m[7]
@@ -119,7 +116,7 @@ def _adjacent_pairs(x, m):
         x[4 * j + 3] = cr * xi + ci * xr + dr * yi + di * yr
 
 
-@_jit
+@jit
 def _scale(f, positions, offset, m, begin, end):
     re, im = m[0], m[1]
     if _short_runs(positions):
@@ -140,7 +137,7 @@ def _scale(f, positions, offset, m, begin, end):
         group += length
 
 
-@_jit
+@jit
 def _swap(f, positions, offset_x, offset_y, begin, end):
     if _short_runs(positions):
         bases, size, above = _cell(positions, f.size >> 1)
@@ -159,7 +156,7 @@ def _swap(f, positions, offset_x, offset_y, begin, end):
         group += length
 
 
-@_jit
+@jit
 def _pair(f, positions, offset_x, offset_y, m, begin, end):
     if positions.size == 1 and positions[0] == 0:
         _adjacent_pairs(f[4 * begin : 4 * end], m)
@@ -183,7 +180,7 @@ def _pair(f, positions, offset_x, offset_y, m, begin, end):
         group += length
 
 
-@_jit
+@jit
 def _pair_cells(f, positions, offset_x, offset_y, m, begin, end):
     ar, ai, br, bi, cr, ci, dr, di = m[0], m[1], m[2], m[3], m[4], m[5], m[6], m[7]
     bases, size, above = _cell(positions, f.size >> 1)
@@ -198,7 +195,7 @@ def _pair_cells(f, positions, offset_x, offset_y, m, begin, end):
             f[k + 1] = cr * xi + ci * xr + dr * yi + di * yr
 
 
-@_jit
+@jit
 def _real_pair_cells(f, positions, offset_x, offset_y, m, begin, end):
     a, b, c, d = m[0], m[2], m[4], m[6]
     bases, size, above = _cell(positions, f.size >> 1)
@@ -214,28 +211,28 @@ def _real_pair_cells(f, positions, offset_x, offset_y, m, begin, end):
 # --- larger blocks --------------------------------------------------------------------------------------------------
 
 
-@_jit
+@jit
 def _multiply_add(out_r, out_i, re, im, x_r, x_i):
     for j in range(uint64(out_r.size)):
         out_r[j] += re * x_r[j] - im * x_i[j]
         out_i[j] += re * x_i[j] + im * x_r[j]
 
 
-@_jit
+@jit
 def _gather_run(x, out_r, out_i):
     for j in range(uint64(x.size >> 1)):
         out_r[j] = x[2 * j]
         out_i[j] = x[2 * j + 1]
 
 
-@_jit
+@jit
 def _scatter_run(x, in_r, in_i):
     for j in range(uint64(x.size >> 1)):
         x[2 * j] = in_r[j]
         x[2 * j + 1] = in_i[j]
 
 
-@_jit
+@jit
 def _gather_cells(f, offset, bases, firsts, out_r, out_i):
     for cell in range(firsts.size):
         for j in range(bases.size):
@@ -243,7 +240,7 @@ def _gather_cells(f, offset, bases, firsts, out_r, out_i):
             out_r[cell * bases.size + j], out_i[cell * bases.size + j] = f[i], f[i + 1]
 
 
-@_jit
+@jit
 def _scatter_cells(f, offset, bases, firsts, in_r, in_i):
     for cell in range(firsts.size):
         for j in range(bases.size):
@@ -251,15 +248,66 @@ def _scatter_cells(f, offset, bases, firsts, in_r, in_i):
             f[i], f[i + 1] = in_r[cell * bases.size + j], in_i[cell * bases.size + j]
 
 
-@_jit
+@jit
+def _multiply4(x, m):
+    """Multiply a 4 x 4 matrix into the rows re0, im0, re1, im1, … of x, each WIDTH numbers, in one loop.
+
+    One array and a constant width let LLVM see that nothing overlaps; a tuple is kept in registers.
+    """
+    w = (
+        m[0], m[1], m[2], m[3], m[4], m[5], m[6], m[7], m[8], m[9], m[10], m[11], m[12], m[13], m[14], m[15],
+        m[16], m[17], m[18], m[19], m[20], m[21], m[22], m[23], m[24], m[25], m[26], m[27], m[28], m[29], m[30], m[31],
+    )  # fmt: skip
+    for j in range(uint64(WIDTH)):
+        ar, ai, br, bi = x[j], x[WIDTH + j], x[2 * WIDTH + j], x[3 * WIDTH + j]
+        cr, ci, dr, di = x[4 * WIDTH + j], x[5 * WIDTH + j], x[6 * WIDTH + j], x[7 * WIDTH + j]
+        x[j] = w[0] * ar - w[1] * ai + w[2] * br - w[3] * bi + w[4] * cr - w[5] * ci + w[6] * dr - w[7] * di
+        x[WIDTH + j] = w[0] * ai + w[1] * ar + w[2] * bi + w[3] * br + w[4] * ci + w[5] * cr + w[6] * di + w[7] * dr
+        x[2 * WIDTH + j] = (
+            w[8] * ar - w[9] * ai + w[10] * br - w[11] * bi + w[12] * cr - w[13] * ci + w[14] * dr - w[15] * di
+        )
+        x[3 * WIDTH + j] = (
+            w[8] * ai + w[9] * ar + w[10] * bi + w[11] * br + w[12] * ci + w[13] * cr + w[14] * di + w[15] * dr
+        )
+        x[4 * WIDTH + j] = (
+            w[16] * ar - w[17] * ai + w[18] * br - w[19] * bi + w[20] * cr - w[21] * ci + w[22] * dr - w[23] * di
+        )
+        x[5 * WIDTH + j] = (
+            w[16] * ai + w[17] * ar + w[18] * bi + w[19] * br + w[20] * ci + w[21] * cr + w[22] * di + w[23] * dr
+        )
+        x[6 * WIDTH + j] = (
+            w[24] * ar - w[25] * ai + w[26] * br - w[27] * bi + w[28] * cr - w[29] * ci + w[30] * dr - w[31] * di
+        )
+        x[7 * WIDTH + j] = (
+            w[24] * ai + w[25] * ar + w[26] * bi + w[27] * br + w[28] * ci + w[29] * cr + w[30] * di + w[31] * dr
+        )
+
+
+@jit
+def _multiply(x, m, dim, y_r, y_i):
+    """Multiply a matrix into rows re0, im0, re1, … of x, shape (2 dim, columns); row by row into y, then back."""
+    for row in range(dim):
+        y_r[row] = 0
+        y_i[row] = 0
+        for column in range(dim):
+            k = 2 * (row * dim + column)
+            if m[k] != 0 or m[k + 1] != 0:
+                _multiply_add(y_r[row], y_i[row], m[k], m[k + 1], x[2 * column], x[2 * column + 1])
+    for row in range(dim):
+        x[2 * row] = y_r[row]
+        x[2 * row + 1] = y_i[row]
+
+
+@jit
 def _dense(f, positions, offsets, m, begin, end):
     """Multiply a matrix into the amplitudes at `offsets`: gather some groups as columns, multiply, scatter."""
     dim = offsets.size
     in_cells = _short_runs(positions)
     bases, size, above = _cell(positions, f.size >> 1)
-    columns = max(1 << (CELL_QUBITS - 1), GATHERED // dim)
-    x_r, x_i = np.empty((dim, columns), f.dtype), np.empty((dim, columns), f.dtype)
-    y_r, y_i = np.empty(columns, f.dtype), np.empty(columns, f.dtype)
+    columns = WIDTH if dim == 4 else max(1 << (CELL_QUBITS - 1), GATHERED // dim)
+    x = np.zeros((2 * dim, columns), f.dtype)
+    spare = 0 if dim == 4 else dim
+    y_r, y_i = np.empty((spare, columns), f.dtype), np.empty((spare, columns), f.dtype)
     firsts = np.empty(columns, np.int64)
     group = begin
     while group < end:
@@ -269,30 +317,28 @@ def _dense(f, positions, offsets, m, begin, end):
             for cell in range(cells):
                 firsts[cell] = _base((group // bases.size + cell) * size, above)
         else:
-            width = min(columns, _run_length(group, end, positions))
+            width, cells = min(columns, _run_length(group, end, positions)), 1
             firsts[0] = _base(group, positions)
         for row in range(dim):
             if in_cells:
-                _gather_cells(f, offsets[row], bases, firsts[:cells], x_r[row], x_i[row])
+                _gather_cells(f, offsets[row], bases, firsts[:cells], x[2 * row], x[2 * row + 1])
             else:
                 i = 2 * (firsts[0] + offsets[row])
-                _gather_run(f[i : i + 2 * width], x_r[row], x_i[row])
+                _gather_run(f[i : i + 2 * width], x[2 * row], x[2 * row + 1])
+        if dim == 4:
+            _multiply4(x.reshape(x.size), m)
+        else:
+            _multiply(x, m, dim, y_r, y_i)
         for row in range(dim):
-            y_r[:] = 0
-            y_i[:] = 0
-            for column in range(dim):
-                k = 2 * (row * dim + column)
-                if m[k] != 0 or m[k + 1] != 0:
-                    _multiply_add(y_r, y_i, m[k], m[k + 1], x_r[column], x_i[column])
             if in_cells:
-                _scatter_cells(f, offsets[row], bases, firsts[:cells], y_r, y_i)
+                _scatter_cells(f, offsets[row], bases, firsts[:cells], x[2 * row], x[2 * row + 1])
             else:
                 i = 2 * (firsts[0] + offsets[row])
-                _scatter_run(f[i : i + 2 * width], y_r, y_i)
+                _scatter_run(f[i : i + 2 * width], x[2 * row], x[2 * row + 1])
         group += width
 
 
-@_jit
+@jit
 def _permute(f, positions, offsets, images, begin, end):
     """Move the amplitude at offsets[i] to offsets[images[i]] in every group."""
     moved = np.empty(2 * offsets.size, f.dtype)
@@ -306,7 +352,7 @@ def _permute(f, positions, offsets, images, begin, end):
             f[k], f[k + 1] = moved[2 * i], moved[2 * i + 1]
 
 
-@_jit
+@jit
 def _table(f, positions, offset, targets, m, begin, end):
     """Multiply by m[bits of the index at `targets`] where the controls, the `positions`, hold."""
     for group in range(begin, end):
@@ -319,15 +365,15 @@ def _table(f, positions, offset, targets, m, begin, end):
         f[2 * i + 1] = re * xi + im * xr
 
 
-@_jit
+@jit
 def _odd(value):
-    """Parity of the set bits."""
+    """Parity of the set bits. (Not shared with the other file: numba's cache sees changes in one file only.)"""
     for shift in (32, 16, 8, 4, 2, 1):
         value ^= value >> shift
     return value & 1
 
 
-@_jit
+@jit
 def _rotate(f, positions, offset, x_mask, z_mask, m, begin, end):
     """cos - i sin P on pairs (i, i ^ x_mask), or on single amplitudes where x_mask is 0.
 
@@ -350,7 +396,7 @@ def _rotate(f, positions, offset, x_mask, z_mask, m, begin, end):
 # --- steps ----------------------------------------------------------------------------------------------------------
 
 
-@_jit
+@jit
 def _apply_step(f, kind, positions, offsets, integers, m, begin, end):
     if kind == SCALE:
         _scale(f, positions, offsets[0], m, begin, end)
@@ -368,12 +414,12 @@ def _apply_step(f, kind, positions, offsets, integers, m, begin, end):
         _rotate(f, positions, offsets[0], integers[0], integers[1], m, begin, end)
 
 
-@_jit
+@jit
 def _column(values, ends, step):
     return values[(ends[step - 1] if step else 0) : ends[step]]
 
 
-@_jit
+@jit
 def _share(groups, part, parts):
     """First group of a part; parts begin at whole cells."""
     if part == parts:
@@ -382,7 +428,7 @@ def _share(groups, part, parts):
     return groups * part // parts // cell * cell
 
 
-@_kernel
+@kernel
 def execute(f, kinds, position_end, positions, offset_end, offsets, integer_end, integers, number_end, numbers,
             first, last, part, parts):  # fmt: skip
     """Apply steps [first, last), this caller's share of the groups in each.
@@ -407,7 +453,7 @@ def execute(f, kinds, position_end, positions, offset_end, offsets, integer_end,
         )  # fmt: skip
 
 
-@_kernel
+@kernel
 def execute_tiles(f, kinds, position_end, positions, offset_end, offsets, integer_end, integers, number_end, numbers,
                   first, last, tile_qubits, part, parts):  # fmt: skip
     """Apply steps [first, last), all local to tiles of 2**tile_qubits amplitudes, tile by tile: a tile stays in cache.
@@ -435,132 +481,3 @@ def execute_tiles(f, kinds, position_end, positions, offset_end, offsets, intege
                     slab, kinds[step], all_positions[:low], step_offsets & (size - 1),
                     _column(integers, integer_end, step), _column(numbers, number_end, step), 0, size >> low,
                 )  # fmt: skip
-
-
-# --- reading a state --------------------------------------------------------------------------------------------------
-
-
-@_kernel
-def block_weights(f, out, begin, end):
-    """Write the sum of |amplitude|² of blocks [begin, end)."""
-    for block in range(begin, end):
-        total = 0.0
-        first = 2 * BLOCK * block
-        for i in range(first, min(first + 2 * BLOCK, f.size)):
-            total += np.float64(f[i]) * np.float64(f[i])
-        out[block] = total
-
-
-@_kernel
-def block_inner_products(a, b, out, begin, end):
-    """Write Σ conj(a) b of blocks [begin, end)."""
-    for block in range(begin, end):
-        re = im = 0.0
-        first = 2 * BLOCK * block
-        for i in range(first, min(first + 2 * BLOCK, a.size), 2):
-            ar, ai, br, bi = np.float64(a[i]), np.float64(a[i + 1]), np.float64(b[i]), np.float64(b[i + 1])
-            re += ar * br + ai * bi
-            im += ar * bi - ai * br
-        out[block] = complex(re, im)
-
-
-@_kernel
-def block_paulis(f, x_mask, z_masks, out, begin, end):
-    """Write Σ conj(ψ[j ^ x]) (-1)^parity(j & z) ψ[j] of blocks [begin, end), out of shape (blocks, len(z_masks))."""
-    size = f.size >> 1
-    for block in range(begin, end):
-        out[block] = 0
-        for j in range(BLOCK * block, min(BLOCK * (block + 1), size)):
-            k = j ^ x_mask
-            ar, ai = np.float64(f[2 * k]), np.float64(f[2 * k + 1])
-            br, bi = np.float64(f[2 * j]), np.float64(f[2 * j + 1])
-            product = complex(ar * br + ai * bi, ar * bi - ai * br)
-            for t in range(z_masks.size):
-                out[block, t] += -product if _odd(j & z_masks[t]) else product
-
-
-@_kernel
-def block_probabilities(f, qubits, out, begin, end):
-    """Write the distribution of `qubits` within blocks [begin, end), out of shape (blocks, 2**len(qubits))."""
-    size = f.size >> 1
-    per_block = size // out.shape[0]
-    for block in range(begin, end):
-        out[block] = 0
-        for j in range(per_block * block, per_block * (block + 1)):
-            row = 0
-            for k in range(qubits.size):
-                row |= (j >> qubits[k] & 1) << k
-            re, im = np.float64(f[2 * j]), np.float64(f[2 * j + 1])
-            out[block, row] += re * re + im * im
-
-
-@_kernel
-def find_in_blocks(f, order, block_begin, targets, before, out, begin, end):
-    """Invert the cumulative distribution inside blocks [begin, end).
-
-    Parameters
-    ----------
-    order : ndarray of int64
-        Shots, those of one block together; block b owns order[block_begin[b]:block_begin[b + 1]].
-    targets : ndarray of float64
-        Per shot: the cumulative weight to exceed.
-    before : ndarray of float64
-        Per block: the cumulative weight of all blocks before it.
-    """
-    size = f.size >> 1
-    cumulative = np.empty(BLOCK, np.float64)
-    for block in range(begin, end):
-        if block_begin[block] == block_begin[block + 1]:
-            continue
-        first = BLOCK * block
-        width = min(BLOCK, size - first)
-        total = before[block]
-        last = 0
-        for i in range(width):
-            re, im = np.float64(f[2 * (first + i)]), np.float64(f[2 * (first + i) + 1])
-            weight = re * re + im * im
-            total += weight
-            cumulative[i] = total
-            if weight > 0:
-                last = i
-        for position in range(block_begin[block], block_begin[block + 1]):
-            shot = order[position]
-            found = np.searchsorted(cumulative[:width], targets[shot], side="right")
-            out[shot] = first + min(found, last)  # rounding may put a target past the block's end
-
-
-@_kernel
-def group_by_block(blocks, block_begin, order):
-    """Order shots by block, stably; block_begin has one entry per block and one more."""
-    for shot in range(blocks.size):
-        block_begin[blocks[shot] + 1] += 1
-    for block in range(block_begin.size - 1):
-        block_begin[block + 1] += block_begin[block]
-    cursor = block_begin.copy()
-    for shot in range(blocks.size):
-        order[cursor[blocks[shot]]] = shot
-        cursor[blocks[shot]] += 1
-
-
-# --- randomness -------------------------------------------------------------------------------------------------------
-
-
-@_kernel
-def philox_uniforms(seed, first_shot, site, out, begin, end):
-    """Write the uniforms of shots first_shot + [begin, end); see `qfast.engines._philox`."""
-    mask, shift = uint64(0xFFFFFFFF), uint64(32)
-    for i in range(begin, end):
-        shot = uint64(first_shot + i)
-        c0, c1, c2, c3 = shot & mask, shot >> shift, uint64(site) & mask, uint64(site) >> shift
-        k0, k1 = uint64(seed) & mask, uint64(seed) >> shift
-        for _ in range(10):
-            p0, p1 = c0 * uint64(0xD2511F53), c2 * uint64(0xCD9E8D57)
-            c0, c1, c2, c3 = (p1 >> shift) ^ c1 ^ k0, p1 & mask, (p0 >> shift) ^ c3 ^ k1, p0 & mask
-            k0, k1 = (k0 + uint64(0x9E3779B9)) & mask, (k1 + uint64(0xBB67AE85)) & mask
-        mantissa = (c0 >> uint64(5)) * uint64(1 << 26) + (c1 >> uint64(6))
-        out[i] = np.float64(mantissa) * 2.0**-53
-
-
-def blocks_of(amplitudes: int) -> int:
-    """Number of blocks of a state."""
-    return math.ceil(amplitudes / BLOCK)

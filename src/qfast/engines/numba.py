@@ -22,6 +22,7 @@ import numpy as np
 
 from qfast._typing import AnyArray, ComplexArray, EngineName, FloatArray, IntArray, Isa, Precision, UIntArray
 from qfast.engines import _numba_kernels as kernels
+from qfast.engines import _numba_reading as reading
 from qfast.engines._base import CancelToken
 from qfast.engines._lower import LoweredCircuit, Op, pauli_masks
 from qfast.engines._sampler import MaskedObservable, Sampler
@@ -58,9 +59,9 @@ class NumbaEngine:
             weights += np.square(state.imag, dtype=np.float64)
             return weights
         # Partial distributions, a fixed number of them: at most 16 MiB in all, and none smaller than a block.
-        blocks = max(1, min(256, (1 << 21) // outcomes, state.size // kernels.BLOCK))
+        blocks = max(1, min(256, (1 << 21) // outcomes, state.size // reading.BLOCK))
         partial = np.empty((blocks, outcomes))
-        _share_out(kernels.block_probabilities, blocks, threads, _reals(state), listed, partial)
+        _share_out(reading.block_probabilities, blocks, threads, _reals(state), listed, partial)
         distribution: FloatArray = _tree_sum(partial)
         return distribution
 
@@ -70,9 +71,9 @@ class NumbaEngine:
 
     def inner_product(self, a: AnyArray, b: AnyArray, *, threads: int) -> complex:
         """See `Engine.inner_product`."""
-        blocks = kernels.blocks_of(a.size)
+        blocks = reading.blocks_of(a.size)
         partial = np.empty(blocks, dtype=np.complex128)
-        _share_out(kernels.block_inner_products, blocks, threads, _reals(a), _reals(b), partial)
+        _share_out(reading.block_inner_products, blocks, threads, _reals(a), _reals(b), partial)
         return complex(_tree_sum(partial))
 
     def expectation_pauli(
@@ -81,7 +82,7 @@ class NumbaEngine:
         """See `Engine.expectation_pauli`; one pass over the state for each distinct X mask."""
         powers = [word.bit_count() % 4 for word in (x_masks & z_masks).tolist()]  # a factor i for each Y
         weights = coefficients * np.array([1, 1j, -1, -1j])[powers]
-        blocks = kernels.blocks_of(state.size)
+        blocks = reading.blocks_of(state.size)
         total = 0j
         for x_mask in np.unique(x_masks):
             chosen = np.flatnonzero(x_masks == x_mask)
@@ -89,7 +90,7 @@ class NumbaEngine:
                 terms = chosen[begin : begin + 512]
                 partial = np.empty((blocks, terms.size), dtype=np.complex128)
                 masks = z_masks[terms].astype(np.int64)
-                _share_out(kernels.block_paulis, blocks, threads, _reals(state), np.int64(x_mask), masks, partial)
+                _share_out(reading.block_paulis, blocks, threads, _reals(state), np.int64(x_mask), masks, partial)
                 total += complex(_tree_sum(partial) @ weights[terms])
         return total
 
@@ -111,23 +112,23 @@ class NumbaEngine:
         blocks = np.minimum(np.searchsorted(cumulative, targets, side="right"), last)
         block_begin = np.zeros(cumulative.size + 1, dtype=np.int64)
         order = np.empty(blocks.size, dtype=np.int64)
-        _together(kernels.group_by_block, [(blocks, block_begin, order)])
+        _together(reading.group_by_block, [(blocks, block_begin, order)])
         before = np.concatenate([[0.0], cumulative[:-1]])
         out = np.empty(uniforms.size, dtype=np.int64)
         _share_out(
-            kernels.find_in_blocks, cumulative.size, threads, _reals(state), order, block_begin, targets, before, out
+            reading.find_in_blocks, cumulative.size, threads, _reals(state), order, block_begin, targets, before, out
         )
         return out
 
     def uniforms(self, seed: int, first_shot: int, count: int, site: int) -> FloatArray:
         """See `Engine.uniforms`."""
         out = np.empty(count)
-        _together(kernels.philox_uniforms, [(np.uint64(seed), first_shot, np.uint64(site), out, 0, count)])
+        _together(reading.philox_uniforms, [(np.uint64(seed), first_shot, np.uint64(site), out, 0, count)])
         return out
 
     def _block_weights(self, state: AnyArray, threads: int) -> FloatArray:
-        weights = np.empty(kernels.blocks_of(state.size))
-        _share_out(kernels.block_weights, weights.size, threads, _reals(state), weights)
+        weights = np.empty(reading.blocks_of(state.size))
+        _share_out(reading.block_weights, weights.size, threads, _reals(state), weights)
         return weights
 
 
