@@ -71,8 +71,8 @@ def _named_values(
             yield from _vector_values(key.name, len(key), value)
         elif not isinstance(key, str):
             raise ParameterError(f"a parameter is named by a string or a Parameter, not by {key!r}")
-        elif key not in known and any(parameter._key[0] == key for parameter in parameters):
-            length = 1 + max(parameter._key[1] for parameter in parameters if parameter._key[0] == key)
+        elif key not in known and any(parameter.sort_key[0] == key for parameter in parameters):
+            length = 1 + max(parameter.sort_key[1] for parameter in parameters if parameter.sort_key[0] == key)
             yield from _vector_values(key, length, value)
         else:
             yield key, value

@@ -373,6 +373,11 @@ class Parameter(ParameterExpression):
         return self._name
 
     @property
+    def sort_key(self) -> tuple[str, int]:
+        """Vector and index of a vector's element; else the name and -1."""
+        return self._key
+
+    @property
     def code(self) -> tuple[float | Parameter | ExprOp, ...]:
         """Postfix code: the parameter itself."""
         return (self,)

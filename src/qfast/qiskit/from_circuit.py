@@ -1,0 +1,256 @@
+"""From Qiskit's QuantumCircuit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from qiskit.circuit import CASE_DEFAULT as QISKIT_DEFAULT
+from qiskit.circuit import (
+    AnnotatedOperation,
+    BreakLoopOp,
+    ContinueLoopOp,
+    ControlFlowOp,
+    ControlledGate,
+    ControlModifier,
+    ForLoopOp,
+    Gate,
+    IfElseOp,
+    InverseModifier,
+    PowerModifier,
+    QuantumCircuit,
+    SwitchCaseOp,
+    WhileLoopOp,
+)
+from qiskit.circuit.library import DiagonalGate, UnitaryGate
+
+from qfast.circuit import DEFAULT, Circuit
+from qfast.circuit.classical import Variable
+from qfast.circuit.data_items import MAX_DATA_QUBITS
+from qfast.circuit.parameter import ParameterExpression
+from qfast.errors import CircuitError
+from qfast.qiskit.conditions import read_condition, read_expression, read_type
+from qfast.qiskit.gate_classes import ROWS
+from qfast.qiskit.parameters import ParameterReader
+
+__all__ = ["from_qiskit"]
+
+
+def from_qiskit(circuit: QuantumCircuit) -> Circuit:
+    """Convert a Qiskit circuit.
+
+    Parameters
+    ----------
+    circuit : qiskit.QuantumCircuit
+        Gates of Qiskit's library and any instruction with a definition or a matrix, controlled gates in any control
+        state, parameters, measurement, reset, barriers, control flow, classical expressions and variables.
+
+    Returns
+    -------
+    Circuit
+        With the same bits in the same order, the same register names and the same parameter names. A global phase
+        becomes a ``gphase`` at the start. Delays, which change no state, are left out; boxes are opened; what is not in
+        the gate table is replaced by its definition.
+
+    Raises
+    ------
+    CircuitError, ParameterError
+        Something has no counterpart (an input variable, a duration, ``sign`` in an angle); the message names it.
+
+    Notes
+    -----
+    Tested with Qiskit 2; a classical condition of Qiskit 1 (``c_if``) becomes an ``if``.
+    """
+    if not isinstance(circuit, QuantumCircuit):
+        raise CircuitError(f"from_qiskit takes a qiskit.QuantumCircuit, {type(circuit).__name__} given")
+    return _Reader(circuit).result
+
+
+class _Scope:
+    """Where the bits of a Qiskit circuit, or of a body inside it, stand in ours."""
+
+    def __init__(self, source: QuantumCircuit, qubits: Sequence[int], clbits: Sequence[int]) -> None:
+        self.qubits = dict(zip(source.qubits, qubits, strict=True))
+        self.clbits = dict(zip(source.clbits, clbits, strict=True))
+
+
+class _Reader:
+    def __init__(self, source: QuantumCircuit) -> None:
+        self.parameters = ParameterReader()
+        self.variables: dict[Any, Variable] = {}
+        self.result = Circuit()
+        for name, size in _runs(source.qubits, source, source.qregs, "q"):
+            self.result.add_qubit_register(name, size)
+        for name, size in _runs(source.clbits, source, source.cregs, "c"):
+            self.result.add_classical_register(name, size)
+        if any(True for _ in getattr(source, "iter_input_vars", tuple)()):
+            names = ", ".join(f"'{var.name}'" for var in source.iter_input_vars())
+            raise CircuitError(f"the Qiskit circuit has input variables ({names}), whose values only a caller can give")
+        self.read_block(source, self.result, _Scope(source, range(source.num_qubits), range(source.num_clbits)))
+
+    def read_block(self, source: QuantumCircuit, target: Circuit, scope: _Scope) -> None:
+        """Append a circuit or body to `target`, whose bits `scope` tells."""
+        for variable in getattr(source, "iter_declared_vars", tuple)():
+            kind, width = read_type(variable.type, f"variable '{variable.name}'")
+            self.variables[variable] = self.declare(variable.name, kind, width)
+            target.variables = dict(self.result.variables)
+        phase = self.parameters.read(source.global_phase, "the global phase")
+        if isinstance(phase, ParameterExpression) or phase:
+            target.gphase(phase)
+        for index, item in enumerate(source.data):
+            qubits = [scope.qubits[bit] for bit in item.qubits]
+            clbits = [scope.clbits[bit] for bit in item.clbits]
+            place = f"'{item.operation.name}' at Qiskit's instruction {index}"
+            condition = getattr(item.operation, "condition", None)
+            if condition is not None and not isinstance(item.operation, ControlFlowOp):
+                body = target.block()
+                self.append(item.operation, qubits, clbits, body, scope, place)
+                target.if_test(read_condition(condition, scope.clbits.__getitem__, self.variable, place), body)
+            else:
+                self.append(item.operation, qubits, clbits, target, scope, place)
+
+    def declare(self, name: str, kind: str, width: int | None) -> Variable:
+        """Declare a variable under a name that is still free; inner scopes may use a name again."""
+        taken = {register.name for register in (*self.result.qubit_registers, *self.result.classical_registers)}
+        taken |= set(self.result.variables)
+        free = next(free for k in range(len(taken) + 1) if (free := f"{name}_{k}" if k else name) not in taken)
+        return self.result.add_variable(free, kind, width)
+
+    def variable(self, var: Any) -> Variable:
+        return self.variables[var]
+
+    def append(
+        self, operation: Any, qubits: list[int], clbits: list[int], target: Circuit, scope: _Scope, place: str
+    ) -> None:
+        """Append one operation on the given bits of `target`."""
+        name = operation.name
+        if name == "measure":
+            target.measure(qubits[0], clbits[0])
+        elif name == "reset":
+            target.reset(qubits[0])
+        elif name == "barrier":
+            target.barrier(*qubits)
+        elif name == "delay":
+            return
+        elif isinstance(operation, BreakLoopOp):
+            target.break_loop()
+        elif isinstance(operation, ContinueLoopOp):
+            target.continue_loop()
+        elif name == "store":
+            self.append_store(operation, target, scope, place)
+        elif isinstance(operation, ControlFlowOp):
+            self.append_control_flow(operation, qubits, clbits, target, scope, place)
+        elif isinstance(operation, AnnotatedOperation):
+            self.append_annotated(operation, qubits, target, place)
+        else:
+            self.append_gate(operation, qubits, clbits, target, place)
+
+    def append_gate(self, operation: Any, qubits: list[int], clbits: list[int], target: Circuit, place: str) -> None:
+        row = ROWS.get(getattr(operation, "base_class", type(operation)))
+        open_controls = isinstance(operation, ControlledGate) and (
+            operation.ctrl_state != (1 << operation.num_ctrl_qubits) - 1
+        )
+        if row is not None and not open_controls:
+            params = [self.parameters.read(value, place) for value in operation.params]
+            target.append(row, qubits, params)
+        elif isinstance(operation, UnitaryGate) and len(qubits) <= MAX_DATA_QUBITS:
+            target.unitary(operation.to_matrix(), qubits)
+        elif isinstance(operation, DiagonalGate):
+            target.diagonal(operation.params, qubits)
+        elif isinstance(operation, ControlledGate) and _has_no_ancillas(operation):
+            count = operation.num_ctrl_qubits
+            inner = Circuit(len(qubits) - count)
+            base = operation.base_gate
+            self.append_gate(base, list(range(inner.num_qubits)), [], inner, place)
+            target.compose(inner.control(count, operation.ctrl_state), qubits)
+        else:
+            self.append_definition(operation, qubits, clbits, target, place)
+
+    def append_definition(
+        self, operation: Any, qubits: list[int], clbits: list[int], target: Circuit, place: str
+    ) -> None:
+        definition = operation.definition
+        if definition is not None:
+            self.read_block(definition, target, _Scope(definition, qubits, clbits))
+        elif isinstance(operation, Gate) and len(qubits) <= MAX_DATA_QUBITS and hasattr(operation, "__array__"):
+            target.unitary(operation.to_matrix(), qubits)
+        else:
+            raise CircuitError(f"{place} is opaque: it has neither a definition nor a matrix")
+
+    def append_annotated(self, operation: Any, qubits: list[int], target: Circuit, place: str) -> None:
+        """An operation with modifiers, each applied to what stands before it; controls come first."""
+        inner = Circuit(operation.base_op.num_qubits)
+        scope = _Scope(QuantumCircuit(), (), ())
+        self.append(operation.base_op, list(range(inner.num_qubits)), [], inner, scope, place)
+        for modifier in operation.modifiers:
+            if isinstance(modifier, InverseModifier):
+                inner = inner.inverse()
+            elif isinstance(modifier, ControlModifier):
+                inner = inner.control(modifier.num_ctrl_qubits, modifier.ctrl_state)
+            elif isinstance(modifier, PowerModifier):
+                inner = inner.power(modifier.power)
+            else:
+                raise CircuitError(f"{place}: the modifier {modifier} is unknown")
+        target.compose(inner, qubits)
+
+    # ---------------------------------------------------------------------------------------------------- control flow
+
+    def append_store(self, operation: Any, target: Circuit, scope: _Scope, place: str) -> None:
+        goal = read_expression(operation.lvalue, scope.clbits.__getitem__, self.variable, place)
+        value = read_expression(operation.rvalue, scope.clbits.__getitem__, self.variable, place)
+        target.assign(goal, value)  # type: ignore[arg-type]  # assign refuses what is no place
+
+    def append_control_flow(
+        self, operation: Any, qubits: list[int], clbits: list[int], target: Circuit, scope: _Scope, place: str
+    ) -> None:
+        def body(source: QuantumCircuit) -> Circuit:
+            block = target.block()
+            self.read_block(source, block, _Scope(source, qubits, clbits))
+            target.variables = dict(self.result.variables)
+            return block
+
+        def condition() -> Any:
+            return read_condition(operation.condition, scope.clbits.__getitem__, self.variable, place)
+
+        if isinstance(operation, IfElseOp):
+            blocks = [body(block) for block in operation.blocks]
+            target.if_test(condition(), *blocks)
+        elif isinstance(operation, WhileLoopOp):
+            target.while_loop(condition(), body(operation.blocks[0]))
+        elif isinstance(operation, ForLoopOp):
+            self.append_for(operation, target, body)
+        elif isinstance(operation, SwitchCaseOp):
+            tested = read_expression(operation.target, scope.clbits.__getitem__, self.variable, place)
+            cases = [
+                (DEFAULT if QISKIT_DEFAULT in labels else [int(label) for label in labels], body(block))
+                for labels, block in operation.cases_specifier()
+            ]
+            target.switch(tested, cases)
+        elif type(operation).__name__ == "BoxOp":
+            target.compose(body(operation.blocks[0]))
+        else:
+            raise CircuitError(f"{place}: this kind of control flow is unknown")
+
+    def append_for(self, operation: Any, target: Circuit, body: Any) -> None:
+        values, parameter, source = operation.params
+        variable = None
+        if parameter is not None:
+            # A name of its own, so that no free parameter of the same name is taken for it.
+            variable = self.declare(f"{parameter.name}_loop", "int", 64)
+            self.parameters.rename(parameter, variable.name)
+            target.variables = dict(self.result.variables)
+        target.for_loop(values if isinstance(values, range) else list(values), body(source), variable)
+
+
+def _has_no_ancillas(operation: Any) -> bool:
+    return bool(operation.num_qubits == operation.num_ctrl_qubits + operation.base_gate.num_qubits)
+
+
+def _runs(bits: Sequence[Any], source: QuantumCircuit, registers: Sequence[Any], default: str) -> list[tuple[str, int]]:
+    """The registers as runs that cover all bits in order; one run under one name where they do not."""
+    covered = [bit for register in registers for bit in register]
+    if covered == list(bits):
+        return [(register.name, len(register)) for register in registers if len(register)]
+    taken = {register.name for register in (*source.qregs, *source.cregs)}
+    name = next(name for k in range(len(taken) + 1) if (name := f"{default}{k or ''}") not in taken)
+    return [(name, len(bits))]
