@@ -32,7 +32,7 @@ from qfast.config.names import (
     normalize_backend_name,
 )
 from qfast.config.providers import Endpoint, Providers, split_device
-from qfast.config.registry import Conflict, Registry, Resolved, Snapshot, Source
+from qfast.config.registry import Conflict, Options, Registry, Resolved, Snapshot, Source
 from qfast.config.settings import SETTINGS, Setting
 from qfast.config.tokens import Token, TokenStore
 
@@ -45,6 +45,7 @@ __all__ = [
     "BackendName",
     "Conflict",
     "Endpoint",
+    "Options",
     "Resolved",
     "Setting",
     "Snapshot",
@@ -68,6 +69,7 @@ __all__ = [
     "memory_limit_bytes",
     "normalize_backend_name",
     "override",
+    "process_snapshot",
     "reload",
     "resolve",
     "set",
@@ -97,6 +99,7 @@ unset = _registry.unset
 override = _registry.override
 using = _registry.using
 snapshot = _registry.snapshot
+process_snapshot = _registry.process_snapshot
 check_options = _registry.check_options
 reload = _registry.reload
 file_path = _registry.file_path

@@ -8,7 +8,7 @@ from qfast.pools.fair_order import FairOrder
 from qfast.pools.lease import Lease
 from qfast.pools.lifecycle import TRANSITIONS, Lifecycle, check_transition
 from qfast.pools.pool import NullPool, Pool
-from qfast.pools.state_buffers import StateBuffer, StateBuffers
+from qfast.pools.state_buffers import StateBuffers
 from qfast.pools.statistics import PoolStatistics
 from qfast.pools.workers import Worker, make_worker_pool
 
@@ -24,7 +24,6 @@ __all__ = [
     "NullPool",
     "Pool",
     "PoolStatistics",
-    "StateBuffer",
     "StateBuffers",
     "SystemClock",
     "Worker",

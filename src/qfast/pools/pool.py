@@ -23,6 +23,7 @@ from qfast.errors import CancelledRunError, CapacityError, LeaseError, PoolClose
 from qfast.pools.cancellation import Cancellation
 from qfast.pools.clock import SYSTEM_CLOCK, Clock
 from qfast.pools.fair_order import FairOrder
+from qfast.pools.guard import Guard
 from qfast.pools.idle import Idle, IdleStore
 from qfast.pools.lease import Grant, Lease, Waiter
 from qfast.pools.lifecycle import Lifecycle, check_transition
@@ -36,25 +37,6 @@ T = TypeVar("T")
 CleanupFailure = Callable[[str, BaseException], None]
 
 _POOLS: weakref.WeakSet[Pool[Any]] = weakref.WeakSet()
-
-
-class _Guard:
-    """The pool's lock, which looks after every critical section whether a finalizer has returned something."""
-
-    __slots__ = ("_lock", "_returned_later", "_take_back")
-
-    def __init__(self, lock: threading.Lock, returned_later: deque[Any], take_back: Callable[[], None]) -> None:
-        self._lock = lock
-        self._returned_later = returned_later
-        self._take_back = take_back
-
-    def __enter__(self) -> None:
-        self._lock.acquire()
-
-    def __exit__(self, *_: object) -> None:
-        self._lock.release()
-        if self._returned_later:
-            self._take_back()
 
 
 class Pool(Generic[T]):
@@ -108,6 +90,7 @@ class Pool(Generic[T]):
         self.budget = budget
         self.max_per_tenant = max_per_tenant
         self.max_per_job = max_per_job
+        self._has_limits = max_per_tenant is not None or max_per_job is not None
         self._create = create
         self._check = check
         self._reset = reset
@@ -125,7 +108,7 @@ class Pool(Generic[T]):
     def _start_clean(self) -> None:
         self._lock = threading.Lock()
         self._returned_later: deque[tuple[Lease[T], bool]] = deque()
-        self._guard = _Guard(self._lock, self._returned_later, self._take_back_returned)
+        self._guard = Guard(self._lock, self._returned_later, self._take_back_returned)
         self._idle: IdleStore[T] = IdleStore()
         self._by_tenant: defaultdict[str, int] = defaultdict(int)
         self._by_job: defaultdict[str, int] = defaultdict(int)
@@ -292,14 +275,20 @@ class Pool(Generic[T]):
         self._returned_later.append((lease, True))
         self._take_back_returned()
 
-    def export(self, lease: Lease[T]) -> None:
-        """Note that a result holds the lease: it outlives its job, and waiting for it would be in vain."""
+    def export(self, lease: Lease[T]) -> bool:
+        """Note that a result holds the lease: it outlives its job, and waiting for it would be in vain.
+
+        Returns
+        -------
+        bool
+            False: the lease is back already, nothing was done.
+        """
         with self._guard:
-            if lease.returned or lease.exported:
-                raise LeaseError(f"{lease!r} cannot be exported; export a lease once, before its return")
+            if lease.returned or lease.generation != self._generation:
+                return False
+            if lease.exported:
+                raise LeaseError(f"{lease!r} was exported before; export a lease once")
             lease.exported = True
-            if lease.generation != self._generation:
-                return
             self._statistics.exported += lease.size
             self._exported_by_tenant[lease.tenant] += lease.size
             self._charge(self._by_job, lease.job, -lease.size)
@@ -309,28 +298,33 @@ class Pool(Generic[T]):
                 except CapacityError as error:
                     self._refuse(waiter, error)
             self._serve_waiters()
+            return True
 
     # --- decisions, inside the lock -----------------------------------------------------------------------------------
     def _check_can_ever_be(self, size: int, tenant: str, job: str) -> None:
         """Refuse what no other lease's return can make possible."""
+        if self._state is Lifecycle.OPEN and not self._has_limits and size <= self.budget - self._statistics.exported:
+            return
         if self._state is not Lifecycle.OPEN:
             raise PoolClosedError(
                 f"pool {self.name!r} is {self._state.value} and gives no leases; open it, or a new one"
             )
-        limits = [(self.budget, self._statistics.exported, f"the budget of pool {self.name!r}")]
+        self._check_limit(size, self.budget, self._statistics.exported, f"the budget of pool {self.name!r}")
         if self.max_per_tenant is not None:
             held = self._exported_by_tenant.get(tenant, 0)
-            limits.append((self.max_per_tenant, held, f"the limit of tenant {tenant!r}"))
+            self._check_limit(size, self.max_per_tenant, held, f"the limit of tenant {tenant!r}")
         if self.max_per_job is not None and job:
-            limits.append((self.max_per_job, self._by_job.get(job, 0), f"the limit of job {job!r}"))
-        for limit, held, whose in limits:
-            if size > limit - held:
-                self._statistics.refused += 1
-                holding = f", of which {held} are held by results and by the job itself" if held else ""
-                raise CapacityError(
-                    f"{size} {self.unit} were asked for, but {whose} is {limit}{holding}; the largest that fits is "
-                    f"{max(0, limit - held)}; ask for less, let go of results, or raise the limit"
-                )
+            self._check_limit(size, self.max_per_job, self._by_job.get(job, 0), f"the limit of job {job!r}")
+
+    def _check_limit(self, size: int, limit: int, held: int, whose: str) -> None:
+        if size <= limit - held:
+            return
+        self._statistics.refused += 1
+        holding = f", of which {held} are held by results and by the job itself" if held else ""
+        raise CapacityError(
+            f"{size} {self.unit} were asked for, but {whose} is {limit}{holding}; the largest that fits is "
+            f"{max(0, limit - held)}; ask for less, let go of results, or raise the limit"
+        )
 
     def _is_within_limit(self, tenant: str) -> bool:
         if self.max_per_tenant is None:
@@ -560,7 +554,7 @@ class Pool(Generic[T]):
         """Take back what finalizers have returned.
 
         A finalizer may run in the middle of anything, so it only appends to a deque and tries the lock. If that is
-        taken, its holder comes here after letting go of it, see `_Guard`.
+        taken, its holder comes here after letting go of it, see `Guard`.
         """
         while self._returned_later and self._lock.acquire(blocking=False):
             lost, thrown = [], []

@@ -2,45 +2,49 @@
 
 from __future__ import annotations
 
-import logging
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from qfast._typing import AnyArray, Precision
-from qfast.engines._memory import allocate_state, check_memory, state_bytes
+from qfast.engines._memory import allocate_new_state, check_memory, state_bytes
 from qfast.pools.cancellation import Cancellation
 from qfast.pools.lease import Lease
 from qfast.pools.pool import Pool
-from qfast.pools.statistics import PoolStatistics
 
-__all__ = ["StateBuffer", "StateBuffers", "size_class"]
+__all__ = ["Memory", "StateBuffers", "size_class"]
 
-_log = logging.getLogger("qfast.pools")
+# Buffers below a page share one class: the smallest states are not worth classes of their own.
+_SMALLEST_BYTES = 4096
+_AMPLITUDE_BYTES = 16
+_TYPES: dict[Precision, str] = {p: np.dtype(p).str for p in ("complex64", "complex128")}
 
-# Buffers below a page share one class: the smallest states are not worth pools of their own.
-_SMALLEST_QUBITS = 8
+
+@dataclass(slots=True)
+class Memory:
+    """The resource: an array of bytes that are charged, and where it lies."""
+
+    array: AnyArray
+    address: int
 
 
-class StateBuffers:
+class StateBuffers(Pool[Memory]):
     """A pool of state buffers.
 
     Parameters
     ----------
     budget_bytes : int
         The most that leased and idle buffers may hold together.
-    keep_idle : bool
-        False: every buffer is new.
     options
-        For `Pool`: ``max_per_tenant``, ``max_per_job``, ``max_waiters``, ``on_cleanup_failure``, ``clock``.
+        For `Pool`: ``keep_idle``, ``max_per_tenant``, ``max_per_job``, ``max_waiters``, ``on_cleanup_failure``,
+        ``clock``.
     """
 
-    def __init__(self, budget_bytes: int, *, keep_idle: bool = True, **options: Any) -> None:
-        self.pool: Pool[AnyArray] = Pool(
-            "state buffers", _create, budget=budget_bytes, unit="bytes", reset=_zero, keep_idle=keep_idle, **options
-        )
+    def __init__(self, budget_bytes: int, **options: Any) -> None:
+        super().__init__("state buffers", _create, budget=budget_bytes, unit="bytes", reset=_zero, **options)
 
-    def lease(
+    def allocate(
         self,
         num_qubits: int,
         precision: Precision,
@@ -50,15 +54,29 @@ class StateBuffers:
         overwrite: bool = False,
         timeout_s: float | None = None,
         cancellation: Cancellation | None = None,
-    ) -> StateBuffer:
-        """Lease memory for one state; see `Pool.acquire` for the arguments and the errors.
+    ) -> tuple[AnyArray, Lease[Memory]]:
+        """Lease memory for one state as an array that returns its lease when its last view dies.
+
+        Parameters
+        ----------
+        num_qubits : int
+        precision : {"complex64", "complex128"}
+        tenant, job, overwrite, timeout_s, cancellation
+            As for `Pool.acquire`, whose errors it has.
+
+        Returns
+        -------
+        array : ndarray, shape (2**num_qubits,)
+            64-byte aligned.
+        lease : Lease
+            To look at; the array returns it.
 
         Notes
         -----
         The content is unspecified, but never another tenant's: a buffer that changes hands is zeroed unless
-        ``overwrite`` promises that the engine writes all of it first.
+        ``overwrite`` promises that all of it is written before it shows.
         """
-        lease = self.pool.acquire(
+        lease = self.acquire(
             size_class(num_qubits, precision),
             tenant=tenant,
             job=job,
@@ -66,73 +84,37 @@ class StateBuffers:
             timeout_s=timeout_s,
             cancellation=cancellation,
         )
-        return StateBuffer(lease, num_qubits, precision)
-
-    def open(self) -> None:
-        """Begin to give leases."""
-        self.pool.open()
-
-    def close(self, timeout_s: float | None = 0.0) -> bool:
-        """See `Pool.close`."""
-        return self.pool.close(timeout_s)
-
-    def statistics(self) -> PoolStatistics:
-        """See `Pool.statistics`; amounts are bytes."""
-        return self.pool.statistics()
+        return np.asarray(_Owner(lease, num_qubits, precision)), lease
 
 
-class StateBuffer:
-    """A leased buffer.
-
-    Attributes
-    ----------
-    array : ndarray, shape (2**num_qubits,), complex64 or complex128
-        64-byte aligned. Not to be used after `release`.
-    lease : Lease
-    """
-
-    __slots__ = ("array", "lease")
-
-    def __init__(self, lease: Lease[AnyArray], num_qubits: int, precision: Precision) -> None:
-        self.lease = lease
-        self.array: AnyArray = lease.resource.view(precision)[: 1 << num_qubits]
-
-    def release(self) -> None:
-        """Return the memory; the array must not be used any more."""
-        self.array = self.array[:0]
-        self.lease.release()
-
-    def to_result(self) -> AnyArray:
-        """Return the array as one that owns the lease: the memory comes back when the last view of it dies."""
-        array = np.asarray(_Exported(self.lease, self.array))
-        self.array = self.array[:0]
-        return array
-
-
-class _Exported:
-    """The base of a result array. numpy keeps it alive as long as any view lives."""
+class _Owner:
+    """The base of a leased array. numpy keeps it alive as long as any view lives."""
 
     __slots__ = ("__array_interface__", "_lease")
 
-    def __init__(self, lease: Lease[AnyArray], array: AnyArray) -> None:
-        lease.pool.export(lease)
+    def __init__(self, lease: Lease[Memory], num_qubits: int, precision: Precision) -> None:
         self._lease = lease
-        self.__array_interface__ = array.__array_interface__
+        self.__array_interface__ = {
+            "version": 3,
+            "data": (lease.resource.address, False),
+            "shape": (1 << num_qubits,),
+            "typestr": _TYPES[precision],
+        }
 
     def __del__(self) -> None:
         self._lease.pool.release_soon(self._lease)
 
 
 def size_class(num_qubits: int, precision: Precision) -> int:
-    """Return the bytes that a lease of one state is charged."""
-    return max(state_bytes(num_qubits, precision), state_bytes(_SMALLEST_QUBITS, "complex128"))
+    """Return the bytes that the lease of one state is charged."""
+    return max(state_bytes(num_qubits, precision), _SMALLEST_BYTES)
 
 
-def _create(size_bytes: int) -> AnyArray:
-    num_qubits = size_bytes.bit_length() - 1 - 4  # 16 bytes an amplitude
-    check_memory(size_bytes, f"a state buffer of {size_bytes} bytes", amplitude_bytes=16)
-    return allocate_state(num_qubits, "complex128")
+def _create(size_bytes: int) -> Memory:
+    check_memory(size_bytes, f"a state buffer of {size_bytes} bytes", amplitude_bytes=_AMPLITUDE_BYTES)
+    array = allocate_new_state((size_bytes // _AMPLITUDE_BYTES).bit_length() - 1, "complex128")
+    return Memory(array, array.__array_interface__["data"][0])
 
 
-def _zero(buffer: AnyArray) -> None:
-    buffer.fill(0)
+def _zero(memory: Memory) -> None:
+    memory.array.fill(0)

@@ -1,0 +1,19 @@
+"""Devices: where work runs."""
+
+from __future__ import annotations
+
+from qfast.devices.device import Capacity, Device, DeviceLoad, DeviceProperties, DeviceStatus
+from qfast.devices.listing import add_device, get_device, list_devices, list_properties, remove_device
+
+__all__ = [
+    "Capacity",
+    "Device",
+    "DeviceLoad",
+    "DeviceProperties",
+    "DeviceStatus",
+    "add_device",
+    "get_device",
+    "list_devices",
+    "list_properties",
+    "remove_device",
+]

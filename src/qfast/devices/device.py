@@ -1,0 +1,209 @@
+"""A device: where work runs, what it can take, and whether it can take it now."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from enum import Enum
+from typing import Any
+
+from qfast import config
+from qfast._typing import EngineName
+from qfast.config import split_device
+from qfast.errors import ConfigError
+
+__all__ = ["Capacity", "Device", "DeviceLoad", "DeviceProperties", "DeviceStatus"]
+
+_log = logging.getLogger("qfast.devices")
+
+_machine_bytes = functools.cache(config.memory_limit_bytes)  # files are read for it, and it hardly ever changes
+
+
+class DeviceStatus(Enum):
+    """What a device says of itself."""
+
+    ONLINE = "online"
+    BUSY = "busy"  # every worker is occupied, or somebody has set it so
+    MAINTENANCE = "maintenance"  # what runs is finished, nothing starts
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """The most a device takes.
+
+    Attributes
+    ----------
+    bytes : int
+        Memory of the jobs that run at the same time.
+    workers : int
+        Jobs that run at the same time.
+    qubits : int
+        Qubits of one job, in complex64.
+    shots, queue : int or None
+        Shots of one job, and jobs that may wait; None: no limit.
+    """
+
+    bytes: int
+    workers: int
+    qubits: int
+    shots: int | None
+    queue: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceLoad:
+    """What a device is doing: jobs that run and wait, and the memory of those that run."""
+
+    running: int = 0
+    queued: int = 0
+    bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceProperties:
+    """A description of a device at one moment; ``noise`` is None for an exact one. `to_dict` gives plain data."""
+
+    device: str
+    description: str
+    status: str
+    reason: str
+    engine: str
+    capacity: Capacity
+    load: DeviceLoad
+    gates: tuple[str, ...]
+    noise: str | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return nested dictionaries, ready for JSON."""
+        return asdict(self)
+
+
+class Device:
+    """A device in this process.
+
+    Parameters
+    ----------
+    name : str
+        ``provider::name``.
+    engine : str, optional
+        The engine it always uses; None: the setting of the job.
+    description : str
+    gates : tuple of str, optional
+        The gates it takes; empty: all.
+
+    Notes
+    -----
+    Thread-safe. Its limits are settings (``workers``, ``max_total_bytes``, ``max_qubits``, ``max_shots``,
+    ``max_queued_jobs``), read in the device's own context.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        engine: EngineName | None = None,
+        description: str = "",
+        gates: tuple[str, ...] = (),
+    ) -> None:
+        self.provider, self.short_name = split_device(name, config.get_default_provider())
+        self.name = f"{self.provider}::{self.short_name}"
+        self.engine = engine
+        self.description = description
+        self.gates = gates
+        self._lock = threading.Lock()
+        self._status = DeviceStatus.ONLINE
+        self._reason = ""
+        self._load: Callable[[], DeviceLoad] = DeviceLoad
+        self._listeners: list[Callable[[], None]] = []
+
+    def __repr__(self) -> str:
+        return f"<Device {self.name} {self.status.value}>"
+
+    # --- state --------------------------------------------------------------------------------------------------------
+    @property
+    def status(self) -> DeviceStatus:
+        """What was set with `set_status`; while ONLINE, busy if every worker is occupied."""
+        if self._status is DeviceStatus.ONLINE and self._load().running >= self.workers():
+            return DeviceStatus.BUSY
+        return self._status
+
+    @property
+    def is_held(self) -> bool:
+        """Whether somebody has set the device busy or in maintenance, so that nothing may start."""
+        return self._status is not DeviceStatus.ONLINE
+
+    @property
+    def reason(self) -> str:
+        """Why it is busy or in maintenance, as given to `set_status`."""
+        return self._reason
+
+    def set_status(self, status: DeviceStatus | str, reason: str = "") -> None:
+        """Take the device out of service, or put it back; jobs that wait for it start then.
+
+        Parameters
+        ----------
+        status : {"online", "busy", "maintenance"}
+        reason : str
+            Shown to those who are refused.
+        """
+        try:
+            status = DeviceStatus(status)
+        except ValueError:
+            allowed = ", ".join(s.value for s in DeviceStatus)
+            raise ConfigError(f"device {self.name} cannot be {status!r}; allowed: {allowed}") from None
+        with self._lock:
+            self._status, self._reason = status, reason
+            listeners = list(self._listeners)
+        _log.info("device %s is %s%s", self.name, status.value, f": {reason}" if reason else "")
+        for listener in listeners:
+            listener()
+
+    def attach(self, load: Callable[[], DeviceLoad], on_change: Callable[[], None]) -> None:
+        """Connect the scheduler that serves this device: it tells the load, and is told of changes."""
+        with self._lock:
+            self._load = load
+            self._listeners.append(on_change)
+
+    # --- capacity -----------------------------------------------------------------------------------------------------
+    def settings(self) -> config.Snapshot:
+        """Return the settings of the device itself: those of the process, whatever overrides the caller is in."""
+        return config.process_snapshot(device=self.name)
+
+    def workers(self) -> int:
+        """Return how many jobs may run at the same time."""
+        workers: int = self.settings()["workers"]
+        return workers
+
+    def capacity_bytes(self) -> int:
+        """Return the memory that the jobs which run at the same time may use together."""
+        return self.settings()["max_total_bytes"] or _machine_bytes()
+
+    def capacity(self) -> Capacity:
+        """Return the most the device takes."""
+        settings = self.settings()
+        size_bytes = self.capacity_bytes()
+        qubits = (size_bytes // 8).bit_length() - 1
+        return Capacity(
+            bytes=size_bytes,
+            workers=settings["workers"],
+            qubits=min(qubits, settings["max_qubits"] or qubits),
+            shots=settings["max_shots"],
+            queue=settings["max_queued_jobs"],
+        )
+
+    def properties(self) -> DeviceProperties:
+        """Describe the device as it is now."""
+        return DeviceProperties(
+            device=self.name,
+            description=self.description,
+            status=self.status.value,
+            reason=self._reason,
+            engine=self.engine or self.settings()["engine"],
+            capacity=self.capacity(),
+            load=self._load(),
+            gates=self.gates,
+            noise=None,
+        )

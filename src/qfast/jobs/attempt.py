@@ -1,0 +1,134 @@
+"""One attempt of a job: LOAD → EXECUTE → UNLOAD, and what its end means."""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from qfast import config
+from qfast.engines._memory import state_allocator
+from qfast.errors import (
+    CancelledRunError,
+    CapacityError,
+    DeviceBusyError,
+    DeviceOfflineError,
+    InputError,
+    JobCancelledError,
+    JobFailedError,
+    JobTimeoutError,
+    PoolTimeoutError,
+    VerificationError,
+)
+from qfast.jobs.context import JobContext
+
+if TYPE_CHECKING:
+    from qfast.jobs.job import Job
+
+__all__ = ["Outcome", "error_code", "is_transient", "mark_error", "mark_result", "run_attempt"]
+
+# The first row that fits counts. Where the source system has a code, it is that one.
+_CODES: tuple[tuple[type[BaseException], int], ...] = (
+    (VerificationError, -32200),
+    (CapacityError, -32202),
+    (MemoryError, -32202),
+    (JobTimeoutError, -32302),
+    (JobCancelledError, -32304),
+    (InputError, -32602),
+)
+_OTHER_CODE = -32000
+
+_TRANSIENT = (DeviceBusyError, DeviceOfflineError, PoolTimeoutError, ConnectionError)
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How an attempt ended.
+
+    Attributes
+    ----------
+    value, error
+        The result, or what was raised.
+    has_stopped : bool
+        It obeyed a request to stop.
+    has_killed_worker : bool
+        It raised what ends a thread (``SystemExit``), so the thread is not to be used again.
+    """
+
+    value: Any = None
+    error: BaseException | None = None
+    has_stopped: bool = False
+    has_killed_worker: bool = False
+
+
+def error_code(error: BaseException) -> int:
+    """Return the code that clients see."""
+    return next((code for kind, code in _CODES if isinstance(error, kind)), _OTHER_CODE)
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether trying again may help: a busy or unreachable device, a dead worker, or an error that says so itself
+    with an attribute ``is_transient``."""
+    return bool(getattr(error, "is_transient", isinstance(error, _TRANSIENT)))
+
+
+def mark_result(value: Any, job: Job) -> None:
+    """Tell a result that takes metadata which job made it, and how that went."""
+    add_metadata = getattr(value, "add_metadata", None)
+    if add_metadata is not None:
+        add_metadata(
+            job_id=job.id,
+            session_id=job.session_id,
+            device=job.device,
+            tags=job.tags,
+            execution_log=job.execution_log,
+            telemetry=dict(job.telemetry),
+        )
+
+
+def mark_error(error: BaseException, job: Job) -> None:
+    """Give an error the job's log, telemetry and code."""
+    error.execution_log = job.execution_log  # type: ignore[attr-defined]
+    error.telemetry = dict(job.telemetry)  # type: ignore[attr-defined]
+    error.code = error_code(error)  # type: ignore[attr-defined]
+
+
+def _let_go_of_arrays(error: BaseException | None) -> None:
+    """Clear the frames of an error that will be kept: they hold the work's arrays. Files and lines stay."""
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
+
+
+def run_attempt(context: JobContext) -> Outcome:
+    """Run a job's work once; whatever happens, it is unloaded, and nothing is raised."""
+    job = context.job
+    outcome = Outcome()
+    has_begun = False
+    allocator = state_allocator.set(context.allocate_for_engine)
+    try:
+        with config.using(job.config):
+            context.check_cancelled()
+            has_begun = True
+            job.work.load(context)
+            context.note("LOAD", "work_loaded_and_verified")
+            context.check_cancelled()
+            outcome.value = job.work.execute(context)
+            context.note("EXECUTE", "completed")
+    except BaseException as error:
+        outcome.error = error
+        outcome.has_stopped = isinstance(error, CancelledRunError) and context.cancellation.cancelled
+        context.note("ERROR", f"{type(error).__name__}: {error}")
+        if not isinstance(error, Exception):
+            outcome.has_killed_worker = True
+            outcome.error = JobFailedError(f"the worker of job {job.id} died: {type(error).__name__}: {error}")
+            outcome.error.is_transient = True  # type: ignore[attr-defined]
+            outcome.error.__cause__ = error
+        _let_go_of_arrays(error)
+    finally:
+        state_allocator.reset(allocator)
+    context.unload(has_begun)
+    job.execution_log += context.lines()
+    job.telemetry = context.telemetry()
+    job.peak_bytes = max(job.peak_bytes, context.peak_bytes)
+    return outcome

@@ -1,0 +1,150 @@
+"""A circuit as work: its state, its shots, or expectation values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from qfast import simulation
+from qfast._typing import Precision
+from qfast.circuit import Circuit, PauliSum
+from qfast.engines._memory import check_qubits, state_bytes
+from qfast.errors import CircuitError, InputError
+from qfast.jobs.work import Requirements
+
+if TYPE_CHECKING:
+    from qfast.config import Snapshot
+    from qfast.jobs.context import JobContext
+
+__all__ = ["CircuitWork", "check_circuit", "circuit_cost", "copied_values", "engine_arguments", "make_circuit_work"]
+
+# Amplitude updates that count as one small job in the fair share: some 0.1 ms of an engine's time.
+_UPDATES_PER_COST = 1 << 18
+_SHORT_SHOTS = 1 << 16
+# Below this, engines use one thread anyway.
+_THREADED_QUBITS = 14
+
+
+class CircuitWork:
+    """One circuit, with one set of parameter values.
+
+    ``observables`` given: expectation values; ``shots`` given: samples; neither: the state.
+    """
+
+    def __init__(
+        self, circuit: Circuit, shots: int | None, parameters: Any, observables: PauliSum | Sequence[PauliSum] | None
+    ) -> None:
+        self.circuit = circuit
+        self.shots = shots
+        self.parameters = parameters
+        self.observables = observables
+        self._length = len(circuit)
+        self._cost = circuit_cost(circuit)
+        # A token would cost more than the run, which is over long before anybody could ask it to stop.
+        self._is_short = self._cost == 1.0 and (shots or 0) <= _SHORT_SHOTS and not circuit.data_items
+        self._program: simulation.Program | None = None
+        self.name = "expectation" if observables is not None else "state" if shots is None else "samples"
+
+    def requirements(self, settings: Snapshot) -> Requirements:
+        """See `Work`."""
+        precision: Precision = settings["precision"]
+        check_qubits(self.circuit.num_qubits, precision)
+        return Requirements(
+            num_qubits=self.circuit.num_qubits,
+            shots=self.shots or 0,
+            size_bytes=state_bytes(self.circuit.num_qubits, precision),
+            cost=self._cost,
+        )
+
+    def load(self, context: JobContext) -> None:
+        """Plan the circuit; a plan of the same circuit is found again."""
+        check_unchanged(self.circuit, self._length)
+        self._program = simulation.compile(self.circuit, **engine_arguments(context, self.circuit.num_qubits))
+
+    def execute(self, context: JobContext) -> Any:
+        """Run it on the device's engine."""
+        assert self._program is not None
+        cancel = None if self._is_short else context.cancel_token
+        if self.observables is not None:
+            return self._program.expectation(self.parameters, self.observables, cancel=cancel)
+        if self.shots is not None:
+            return self._program.sample(self.parameters, self.shots, context.seed, cancel=cancel)
+        return simulation.simulate(
+            self.circuit,
+            parameters=self.parameters,
+            seed=context.seed,
+            cancel=cancel,
+            **engine_arguments(context, self.circuit.num_qubits),
+        )
+
+    def unload(self, context: JobContext) -> None:
+        """Let go of the program; the engine keeps the plan for the next job of the same structure."""
+        self._program = None
+
+
+def make_circuit_work(
+    circuit: Circuit,
+    *,
+    shots: int | None = None,
+    parameters: Any = None,
+    observables: PauliSum | Sequence[PauliSum] | None = None,
+) -> CircuitWork:
+    """Check arguments and copy what the caller may change before the job runs.
+
+    Raises
+    ------
+    InputError
+        No circuit; shots that are not a positive number; shots and observables at once.
+    """
+    check_circuit(circuit)
+    if shots is not None:
+        if isinstance(shots, bool) or not hasattr(shots, "__index__") or shots.__index__() < 1:
+            raise InputError(f"shots {shots!r} is not valid; allowed: whole numbers from 1")
+        if observables is not None:
+            raise InputError(
+                "observables and shots were both given; leave shots out for exact expectation values, or use an "
+                "Estimator with a precision, or a ShotPlan, for sampled ones"
+            )
+        shots = shots.__index__()
+    if observables is not None and not isinstance(observables, PauliSum):
+        observables = list(observables)
+    return CircuitWork(circuit, shots, copied_values(parameters), observables)
+
+
+def check_circuit(circuit: Any) -> None:
+    """Raise ``InputError`` for anything but a circuit."""
+    if not isinstance(circuit, Circuit):
+        raise InputError(f"{type(circuit).__name__} is not a circuit; pass a qfast.Circuit")
+
+
+def check_unchanged(circuit: Circuit, length: int) -> None:
+    """Raise ``CircuitError`` when instructions were added to a circuit after its job was submitted."""
+    if len(circuit) != length:
+        raise CircuitError(
+            f"the circuit had {length} instructions when its job was submitted and has {len(circuit)} now; "
+            "submit a copy (circuit.copy()) if you go on building it"
+        )
+
+
+def copied_values(parameters: Any) -> Any:
+    """Copy parameter values: an optimiser may write the next ones into the same array before the job runs."""
+    if parameters is None:
+        return None
+    return dict(parameters) if isinstance(parameters, Mapping) else np.array(parameters)
+
+
+def circuit_cost(circuit: Circuit) -> float:
+    """Return what one run of a circuit costs in the fair share: instructions times amplitudes, at least 1."""
+    return max(1.0, len(circuit) * 2.0**circuit.num_qubits / _UPDATES_PER_COST)
+
+
+def engine_arguments(context: JobContext, num_qubits: int) -> dict[str, Any]:
+    """Return the arguments by which an entry point runs as this job's device and share of threads have it."""
+    arguments: dict[str, Any] = {}
+    if context.device.engine is not None:
+        arguments["engine"] = context.device.engine
+    if num_qubits >= _THREADED_QUBITS and context.threads != context.config["threads"]:
+        arguments["threads"] = context.threads
+    return arguments

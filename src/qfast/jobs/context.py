@@ -1,0 +1,216 @@
+"""What a job's work sees: its settings, its buffers, its cancel token, its log."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from qfast._typing import AnyArray, Precision
+from qfast.engines import CancelToken
+from qfast.errors import CancelledRunError
+from qfast.pools import Cancellation, Lease, StateBuffers
+from qfast.pools.state_buffers import Memory
+
+if TYPE_CHECKING:
+    from qfast.config import Snapshot
+    from qfast.devices import Device
+    from qfast.jobs.job import Job
+
+__all__ = ["JobContext"]
+
+_log = logging.getLogger("qfast.jobs")
+
+CleanupFailure = Callable[[str, BaseException], None]
+
+
+class JobContext:
+    """One attempt of one job, from LOAD to UNLOAD.
+
+    Attributes
+    ----------
+    job : Job
+    device : Device
+    config : Snapshot
+        The settings that the job was submitted with.
+    seed : int or None
+    threads : int
+        Threads this attempt may use: the setting, shared with the jobs that run beside it.
+    cancellation : Cancellation
+    """
+
+    __slots__ = (
+        "_at_unload",
+        "_is_unloaded",
+        "_leases",
+        "_lines",
+        "_num_leases",
+        "_on_cleanup_failure",
+        "_peak_leases",
+        "_pool",
+        "_token",
+        "cancellation",
+        "cleanup_failures",
+        "cleanup_s",
+        "config",
+        "device",
+        "job",
+        "peak_bytes",
+        "seed",
+        "threads",
+    )
+
+    def __init__(
+        self,
+        job: Job,
+        device: Device,
+        pool: StateBuffers,
+        cancellation: Cancellation,
+        threads: int,
+        on_cleanup_failure: CleanupFailure | None,
+    ) -> None:
+        self.job = job
+        self.device = device
+        self.config: Snapshot = job.config
+        self.seed = job.seed
+        self.threads = threads
+        self.cancellation = cancellation
+        self.peak_bytes = 0
+        self.cleanup_failures = 0
+        self.cleanup_s = 0.0
+        self._pool = pool
+        self._on_cleanup_failure = on_cleanup_failure
+        self._token: CancelToken | None = None
+        self._leases: list[Lease[Memory]] = []
+        self._num_leases = 0
+        self._peak_leases = 0
+        self._at_unload: list[Callable[[], None]] = []
+        self._lines: list[tuple[str, ...]] = []
+        self._is_unloaded = False
+
+    # --- for the work -------------------------------------------------------------------------------------------------
+    @property
+    def cancel_token(self) -> CancelToken:
+        """The engine's token of this attempt, to be handed to ``simulate(…, cancel=…)``; it tells the progress, too."""
+        if self._token is None:
+            self._token = CancelToken()
+            self.cancellation.subscribe(self._token.cancel)
+            self.job.follow_progress(self._token.progress)
+        return self._token
+
+    def check_cancelled(self) -> None:
+        """Raise ``CancelledRunError`` if the job was told to stop."""
+        if self.cancellation.reason is not None:
+            raise CancelledRunError(f"job {self.job.id} was told to stop: {self.cancellation.reason}")
+
+    def allocate(self, num_qubits: int, precision: Precision, *, overwrite: bool = False) -> AnyArray:
+        """Return memory for a state, leased by the job; ``qfast.simulate`` and its like take theirs here by themselves.
+
+        Parameters
+        ----------
+        num_qubits : int
+        precision : {"complex64", "complex128"}
+        overwrite : bool
+            True promises to write all of it before it shows to anybody.
+
+        Returns
+        -------
+        ndarray, shape (2**num_qubits,)
+            The memory comes back when its last view dies. An array that is still alive after UNLOAD is taken for
+            (part of) the result, and charged to the tenant as such.
+
+        Raises
+        ------
+        CapacityError
+            The job's limit, the tenant's or the budget forbids it.
+        CancelledRunError
+            The job was told to stop while it waited for the memory.
+        """
+        array, lease = self._pool.allocate(
+            num_qubits,
+            precision,
+            tenant=self.job.tenant,
+            job=self.job.id,
+            overwrite=overwrite,
+            cancellation=self.cancellation,
+        )
+        self._leases.append(lease)
+        self._num_leases += 1
+        out = [lease.size for lease in self._leases if not lease.returned]
+        if len(out) > self._peak_leases:
+            self._peak_leases = len(out)
+        size = sum(out)
+        if size > self.peak_bytes:
+            self.peak_bytes = size
+        return array
+
+    def allocate_for_engine(self, num_qubits: int, precision: Precision) -> AnyArray:
+        """Serve ``engines.allocate_state``: the engines write a state before they show it."""
+        return self.allocate(num_qubits, precision, overwrite=True)
+
+    def at_unload(self, action: Callable[[], None]) -> None:
+        """Run ``action`` in UNLOAD, last in first out, whatever happens before."""
+        self._at_unload.append(action)
+
+    def log(self, text: str) -> None:
+        """Add a line to the execution log."""
+        self._lines.append(("EXECUTE", text))
+
+    def progress(self, done: int, total: int) -> None:
+        """Say how far the work is."""
+        self.job.report_progress(done, total)
+
+    # --- for the job layer --------------------------------------------------------------------------------------------
+    def note(self, phase: str, *texts: str) -> None:
+        """Add a line of another phase to the execution log."""
+        self._lines.append((phase, *texts))
+
+    def lines(self) -> tuple[tuple[str, ...], ...]:
+        """Return the execution log so far."""
+        return tuple(self._lines)
+
+    def unload(self, is_loaded: bool) -> None:
+        """Give everything back; runs always, never raises, and does nothing the second time."""
+        if self._is_unloaded:
+            return
+        self._is_unloaded = True
+        started = time.perf_counter()
+        if is_loaded:
+            self._try(lambda: self.job.work.unload(self), "unload")
+        while self._at_unload:
+            self._try(self._at_unload.pop(), "an action at unload")
+        # What is alive now, the work has put into its result or keeps for itself: it is not the job's any more.
+        kept = sum(not lease.returned and self._pool.export(lease) for lease in self._leases)
+        if self._token is not None:
+            self.cancellation.unsubscribe(self._token.cancel)
+            self.job.follow_progress(None)
+        if self._num_leases > kept:
+            self._lines.append(("UNLOAD", f"freed_{self._num_leases - kept}_buffers"))
+        self._lines.append(("UNLOAD", "resources_released"))
+        self.cleanup_s = time.perf_counter() - started
+
+    def telemetry(self) -> dict[str, Any]:
+        """Return a detached copy of what is in use and what was at the peak."""
+        in_use = [lease.size for lease in self._leases if not (lease.returned or lease.exported)]
+        return {
+            "leases": len(in_use),
+            "bytes": sum(in_use),
+            "peak_leases": self._peak_leases,
+            "peak_bytes": self.peak_bytes,
+            "cleanup_s": self.cleanup_s,
+            "cleanup_failures": self.cleanup_failures,
+        }
+
+    def _try(self, action: Callable[[], None], what: str) -> None:
+        try:
+            action()
+        except Exception as error:
+            self.cleanup_failures += 1
+            self._lines.append(("ERROR", f"{what} failed: {error}"))
+            _log.error("job %s: %s failed: %s", self.job.id, what, error)
+            if self._on_cleanup_failure is not None:
+                try:
+                    self._on_cleanup_failure(f"job {self.job.id}: {what} failed", error)
+                except Exception:
+                    _log.exception("job %s: on_cleanup_failure failed", self.job.id)

@@ -1,0 +1,490 @@
+"""What sessions and batches have in common: jobs that belong together, from opening to closing."""
+
+from __future__ import annotations
+
+import datetime
+import math
+import os
+import threading
+import weakref
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import count
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from qfast import config
+from qfast.circuit import Circuit, PauliSum
+from qfast.devices import Device, get_device
+from qfast.errors import (
+    DeviceMismatchError,
+    InputError,
+    SessionClosedError,
+    SessionExpiredError,
+    SessionNotFoundError,
+)
+from qfast.jobs.circuit_work import make_circuit_work
+from qfast.jobs.flow import Flow, check_priority
+from qfast.jobs.job import Job, JobStatus
+from qfast.jobs.runtime import LOCAL_TENANT, Runtime, check_tags, default_runtime
+from qfast.jobs.seeds import job_seed
+from qfast.jobs.work import Work
+from qfast.pools import Clock, Lifecycle, check_transition
+from qfast.pools.clock import Alarm
+
+__all__ = ["CloseReason", "GroupMetrics", "JobGroup", "get_session"]
+
+_live: weakref.WeakValueDictionary[str, JobGroup] = weakref.WeakValueDictionary()
+_numbers = count(1)
+
+CloseReason = Literal["closed", "expired", "cancelled"]
+
+
+@dataclass(slots=True)
+class GroupMetrics:
+    """Figures of a session or batch so far.
+
+    Attributes
+    ----------
+    submitted, queued, running, completed, failed, cancelled : int
+        Jobs by status; ``submitted`` counts all.
+    shots : int
+        Of the completed jobs.
+    queue_s, run_s : float
+        Sums over the finished jobs.
+    peak_bytes : int
+        The most that one job had leased.
+    retries : int
+        Attempts beyond the first.
+    """
+
+    submitted: int = 0
+    queued: int = 0
+    running: int = 0
+    completed: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    shots: int = 0
+    queue_s: float = 0.0
+    run_s: float = 0.0
+    peak_bytes: int = 0
+    retries: int = 0
+
+    @property
+    def success_rate(self) -> float | None:
+        """Completed jobs among the finished ones; None before the first has finished."""
+        finished = self.completed + self.failed + self.cancelled
+        return self.completed / finished if finished else None
+
+    def add(self, job: Job) -> None:
+        """Count a finished job."""
+        status = job.status()
+        if status is JobStatus.COMPLETED:
+            self.completed += 1
+            self.shots += job.requirements.shots
+        elif status is JobStatus.CANCELLED:
+            self.cancelled += 1
+        else:
+            self.failed += 1
+        queue_s, run_s = job.durations()
+        self.queue_s += queue_s
+        self.run_s += run_s
+        self.peak_bytes = max(self.peak_bytes, job.peak_bytes)
+        self.retries += max(0, job.attempts - 1)
+
+
+class JobGroup:
+    """What `Session` and `Batch` have in common; not to be used by itself.
+
+    NEW → OPEN → DRAINING → CLOSED with a reason (closed | expired | cancelled). Thread-safe.
+    """
+
+    mode = ""
+    _is_dedicated = False
+
+    def __init__(
+        self,
+        device: str | Device | Sequence[str | Device] | None = None,
+        *,
+        max_ttl: float | None = None,
+        tenant: str = LOCAL_TENANT,
+        priority: int = 0,
+        seed: int | None = None,
+        tags: Iterable[str] = (),
+        options: Mapping[str, Any] | None = None,
+        runtime: Runtime | None = None,
+    ) -> None:
+        named = [device] if device is None or isinstance(device, (str, Device)) else list(device)
+        self.devices: tuple[Device, ...] = tuple(dict.fromkeys(get_device(d) for d in named))
+        if not self.devices:
+            raise InputError("a session needs a device; pass one, or None for the default device")
+        self.max_ttl = _check_ttl(max_ttl)
+        self.tenant = tenant
+        self.priority = check_priority(priority)
+        self.seed = None if seed is None else config.resolve("seed", seed)
+        self.tags = check_tags(tags)
+        self._options = config.check_options(options or {}, f"options of the {type(self).__name__}")
+        self._runtime = runtime or default_runtime()
+        self._clock: Clock = self._runtime.clock
+        self._process = os.getpid()
+        self.id = f"{type(self).__name__.lower()}-{os.urandom(6).hex()}-{next(_numbers)}"
+        self._flow = Flow(tenant, self.id, priority, is_dedicated=self._is_dedicated)
+        # Weak: jobs hold the flow, and must not keep a session alive that its owner has dropped.
+        self._flow.on_finished = weakref.WeakMethod(self._job_finished)
+        self._lock = threading.Lock()
+        self._closed = threading.Condition(self._lock)
+        self._jobs: dict[str, Job] = {}
+        self._num_submitted = 0
+        self._num_pending = 0
+        self._metrics = GroupMetrics()
+        self._state = Lifecycle.NEW
+        self._reason: CloseReason | None = None
+        self._open()
+
+    # --- state --------------------------------------------------------------------------------------------------------
+    @property
+    def device(self) -> str:
+        """The first of its devices."""
+        return self.devices[0].name
+
+    @property
+    def state(self) -> Lifecycle:
+        """Where it is in its life."""
+        self._check_expiry()
+        return self._state
+
+    @property
+    def reason(self) -> CloseReason | None:
+        """Why it takes no more jobs: closed, expired or cancelled; None while it does."""
+        return self._reason
+
+    @property
+    def accepting_jobs(self) -> bool:
+        """Whether `run` takes jobs."""
+        return self.state is Lifecycle.OPEN
+
+    @property
+    def active(self) -> bool:
+        """Whether it takes jobs or still has some to finish."""
+        return self.state in (Lifecycle.OPEN, Lifecycle.DRAINING)
+
+    @property
+    def created_at(self) -> datetime.datetime:
+        """When it was made, in UTC."""
+        return datetime.datetime.fromtimestamp(self._created_wall, datetime.UTC)
+
+    @property
+    def elapsed_time(self) -> float:
+        """Seconds since it was made, up to its end."""
+        end = self._ended_at if self._ended_at is not None else self._clock.monotonic()
+        return end - self._created_at
+
+    @property
+    def remaining_time(self) -> float | None:
+        """Seconds until it expires, 0 when it takes no more jobs; None without a ``max_ttl``."""
+        if self.max_ttl is None:
+            return None
+        return max(0.0, self.max_ttl - self.elapsed_time) if self.accepting_jobs else 0.0
+
+    @property
+    def jobs(self) -> list[Job]:
+        """Its jobs, in order of submission; it holds them, so that results stay readable."""
+        with self._lock:
+            return list(self._jobs.values())
+
+    def _open(self) -> None:
+        self._created_at = self._clock.monotonic()
+        self._created_wall = self._clock.wall()
+        self._ended_at: float | None = None
+        self._state = check_transition(self._who(), self._state, Lifecycle.OPEN)
+        _live[self.id] = self
+        if self._is_dedicated:
+            for device in self.devices:
+                self._runtime.scheduler(device).reserve(self)
+        self._alarm: Alarm | None = None
+        if self.max_ttl is not None:
+            # A weak reference: the alarm must not keep a forgotten session alive.
+            reference = weakref.ref(self)
+            self._alarm = self._clock.call_at(self._created_at + self.max_ttl, lambda: _expire(reference))
+
+    def _who(self) -> str:
+        return f"{type(self).__name__} {self.id}"
+
+    def _check_expiry(self) -> None:
+        """Expire when it is time, even if the clock's thread is late."""
+        if self.max_ttl is not None and self._state is Lifecycle.OPEN and self.elapsed_time >= self.max_ttl:
+            self._drain("expired")
+
+    def _drain(self, reason: CloseReason) -> None:
+        """Take no more jobs."""
+        with self._lock:
+            if self._state is Lifecycle.OPEN:
+                self._state = check_transition(self._who(), self._state, Lifecycle.DRAINING)
+                self._reason = reason
+                if self._alarm is not None:
+                    self._alarm.cancel()
+            elif self._state is Lifecycle.DRAINING and reason == "cancelled":
+                self._reason = reason
+            is_closed = self._close_if_drained()
+        if is_closed:
+            self._return_resources()
+
+    def _close_if_drained(self) -> bool:
+        if self._state is not Lifecycle.DRAINING or self._num_pending:
+            return False
+        self._state = check_transition(self._who(), self._state, Lifecycle.CLOSED)
+        self._ended_at = self._clock.monotonic()
+        self._closed.notify_all()
+        return True
+
+    def _return_resources(self) -> None:
+        if self._is_dedicated:
+            for device in self.devices:
+                self._runtime.scheduler(device).unreserve(self)
+
+    def _job_finished(self, job: Job) -> None:
+        """Count a job that is done; called before those who wait for it are woken."""
+        with self._lock:
+            self._num_pending -= 1
+            self._metrics.add(job)
+            is_closed = self._close_if_drained()
+        if is_closed:
+            self._return_resources()
+        elif self._is_dedicated and len(self.devices) > 1:
+            for device in self.devices:  # the next one in the order may wait on another device
+                self._runtime.scheduler(device).wake()
+
+    # --- running ------------------------------------------------------------------------------------------------------
+    def run(
+        self,
+        circuit: Circuit,
+        *,
+        shots: int | None = None,
+        parameters: Any = None,
+        observables: PauliSum | Sequence[PauliSum] | None = None,
+        seed: int | None = None,
+        device: str | Device | None = None,
+        tags: Iterable[str] = (),
+        options: Mapping[str, Any] | None = None,
+    ) -> Job:
+        """Submit a circuit.
+
+        Parameters
+        ----------
+        circuit : Circuit
+        shots : int, optional
+            Given: the result is `Samples`. Neither shots nor observables: a `Statevector`.
+        parameters : mapping or array, optional
+            As for `qfast.simulate`.
+        observables : PauliSum or sequence of PauliSum, optional
+            The result is the expectation value, or an array of them.
+        seed : int, optional
+            Default: that of the session and the job's number, else the setting, else fresh entropy.
+        device : str or Device, optional
+            One of the session's; default: the one with the least to do.
+        tags : iterable of str
+            Added to the session's.
+        options : dict, optional
+            Settings of this job, over those of the session.
+
+        Returns
+        -------
+        Job
+
+        Raises
+        ------
+        SessionClosedError, SessionExpiredError
+            It takes no more jobs.
+        DeviceMismatchError
+            The device is none of the session's.
+        CapacityError, DeviceBusyError, DeviceOfflineError
+            The device cannot take it.
+        """
+        work = make_circuit_work(circuit, shots=shots, parameters=parameters, observables=observables)
+        return self.submit(work, seed=seed, device=device, tags=tags, options=options)
+
+    def submit(
+        self,
+        work: Work,
+        *,
+        seed: int | None = None,
+        device: str | Device | None = None,
+        tags: Iterable[str] = (),
+        options: Mapping[str, Any] | None = None,
+    ) -> Job:
+        """Submit any work; see `run`."""
+        chosen = self._choose_device(device)
+        layers = self._options
+        if options:
+            layers = config.Options({**layers, **config.check_options(options, "options of the job")})
+        settings = config.snapshot(layers, device=chosen.name)
+        index = self._begin_submission()
+        job = None
+        try:
+            target, requirements = self._runtime.admit(work, chosen, settings)
+            if seed is None and self.seed is not None:
+                seed = job_seed(self.seed, index)
+            job = Job(
+                work,
+                requirements,
+                settings,
+                self._flow,
+                seed=settings["seed"] if seed is None else seed,
+                tags=self.tags + check_tags(tags) if tags else self.tags,
+            )
+            self._jobs[job.id] = job
+            self._runtime.enqueue(job, chosen, target)
+        except BaseException:
+            if job is None or job.scheduler is None:  # an inline job that was accepted counts itself
+                self._undo_submission(job)
+            raise
+        return job
+
+    def _begin_submission(self) -> int:
+        """Take the next number, if jobs are taken at all."""
+        self._check_expiry()
+        with self._lock:
+            if self._state is not Lifecycle.OPEN or os.getpid() != self._process:
+                raise self._refusal()
+            index = self._num_submitted
+            self._num_submitted += 1
+            self._num_pending += 1
+            return index
+
+    def _undo_submission(self, job: Job | None) -> None:
+        """Forget a job that was not accepted; its number stays used."""
+        with self._lock:
+            if job is not None:
+                self._jobs.pop(job.id, None)
+            self._num_pending -= 1
+            is_closed = self._close_if_drained()
+        if is_closed:
+            self._return_resources()
+
+    def _refusal(self) -> SessionClosedError | SessionExpiredError:
+        if os.getpid() != self._process:
+            return SessionClosedError(f"{self._who()} belongs to the parent process; open a new one in this one")
+        if self._reason == "expired":
+            return SessionExpiredError(
+                f"{self._who()} has expired: its max_ttl of {self.max_ttl:g} s has passed; open a new one"
+            )
+        return SessionClosedError(f"{self._who()} was {self._reason} and takes no more jobs; open a new one")
+
+    def _choose_device(self, device: str | Device | None) -> Device:
+        if device is None:
+            if len(self.devices) == 1:
+                return self.devices[0]
+            return min(self.devices, key=self._occupation)
+        chosen = get_device(device)
+        if chosen not in self.devices:
+            own = ", ".join(d.name for d in self.devices)
+            raise DeviceMismatchError(
+                f"the job names device {chosen.name}, but {self._who()} is on {own}; pass one of its"
+            )
+        return chosen
+
+    def _occupation(self, device: Device) -> tuple[bool, float]:
+        load = self._runtime.scheduler(device).load()
+        return device.is_held, (load.running + load.queued) / device.workers()
+
+    # --- closing ------------------------------------------------------------------------------------------------------
+    def close(self, wait: bool = False, timeout_s: float | None = None) -> bool:
+        """Take no more jobs; those that were accepted finish. Again is harmless.
+
+        Parameters
+        ----------
+        wait : bool
+            Whether to wait for them.
+        timeout_s : float, optional
+            The longest wait.
+
+        Returns
+        -------
+        bool
+            Whether all jobs are done.
+        """
+        self._drain("closed")
+        with self._closed:
+            if wait:
+                self._closed.wait_for(lambda: self._state is Lifecycle.CLOSED, timeout_s)
+            return self._state is Lifecycle.CLOSED
+
+    def cancel(self, interrupt: bool = False) -> None:
+        """Take no more jobs and cancel those that wait; running ones finish, or with ``interrupt`` are stopped, too."""
+        self._drain("cancelled")
+        for job in list(self._flow.unfinished.values()):
+            job.cancel(interrupt=interrupt)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # --- figures ------------------------------------------------------------------------------------------------------
+    def metrics(self) -> GroupMetrics:
+        """Return a copy of the figures so far."""
+        with self._lock:
+            unfinished = [job.status() for job in list(self._flow.unfinished.values())]
+            return replace(
+                self._metrics,
+                submitted=len(self._jobs),
+                queued=unfinished.count(JobStatus.QUEUED),
+                running=unfinished.count(JobStatus.RUNNING),
+            )
+
+    def details(self) -> dict[str, Any]:
+        """Return what there is to know, as plain data; times in seconds, ``created_at`` in ISO 8601, UTC."""
+        return {
+            "id": self.id,
+            "mode": self.mode,
+            "device": self.device,
+            "devices": [device.name for device in self.devices],
+            "max_ttl": self.max_ttl,
+            "created_at": self.created_at.isoformat().replace("+00:00", "Z"),
+            "state": self.state.value,
+            "reason": self.reason,
+            "accepting_jobs": self.accepting_jobs,
+            "active": self.active,
+            "elapsed_time": self.elapsed_time,
+            "remaining_time": self.remaining_time,
+            "jobs": list(self._jobs),
+            "tenant": self.tenant,
+            "priority": self.priority,
+            "seed": self.seed,
+            "tags": list(self.tags),
+        }
+
+    def __repr__(self) -> str:
+        reason = f" ({self._reason})" if self._reason else ""
+        return f"<{self._who()} on {self.device}, {self._state.value}{reason}, {len(self._jobs)} jobs>"
+
+
+def _expire(reference: weakref.ref[JobGroup]) -> None:
+    group = reference()
+    if group is not None:
+        group._drain("expired")
+
+
+def _check_ttl(max_ttl: Any) -> float | None:
+    if max_ttl is None:
+        return None
+    if isinstance(max_ttl, bool) or not isinstance(max_ttl, (int, float)) or not 0 < max_ttl < math.inf:
+        raise InputError(f"max_ttl {max_ttl!r} is not valid; allowed: seconds above 0, or None for no limit")
+    return float(max_ttl)
+
+
+def get_session(session_id: str) -> JobGroup:
+    """Return a session or batch of this process by its id.
+
+    Raises
+    ------
+    SessionNotFoundError
+        There is none, or nobody holds it any more.
+    """
+    group = _live.get(session_id)
+    if group is None:
+        raise SessionNotFoundError(f"session {session_id!r} does not exist in this process; it may have been dropped")
+    return group

@@ -1,0 +1,326 @@
+"""A job: a future with a status, a log, metrics and progress."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import os
+import secrets
+import threading
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from qfast.errors import JobCancelledError, JobFailedError, LifecycleError
+
+if TYPE_CHECKING:
+    from qfast.config import Snapshot
+    from qfast.jobs.flow import Flow
+    from qfast.jobs.scheduler import Scheduler
+    from qfast.jobs.work import Requirements, Work
+    from qfast.pools import Cancellation
+    from qfast.pools.clock import Alarm
+
+__all__ = ["JOB_TRANSITIONS", "CancelledJobError", "Job", "JobMetrics", "JobStatus"]
+
+
+class JobStatus(Enum):
+    """Where a job is in its life."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing follows."""
+        return not JOB_TRANSITIONS[self]
+
+
+JOB_TRANSITIONS: Mapping[JobStatus, frozenset[JobStatus]] = {
+    JobStatus.QUEUED: frozenset({JobStatus.RUNNING, JobStatus.FAILED, JobStatus.CANCELLED}),
+    JobStatus.RUNNING: frozenset({JobStatus.QUEUED, JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED}),
+    JobStatus.COMPLETED: frozenset(),
+    JobStatus.FAILED: frozenset(),
+    JobStatus.CANCELLED: frozenset(),
+}
+
+
+class CancelledJobError(JobCancelledError, concurrent.futures.CancelledError):
+    """What ``result()`` of a cancelled job raises, so that either family catches it."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobMetrics:
+    """Figures of one job; times are seconds since the epoch, None while they lie ahead.
+
+    Attributes
+    ----------
+    queued, started, finished : float or None
+        ``started`` is that of the last attempt.
+    queue_s, run_s : float
+        Seconds from submission to the last start, and from there to the end.
+    attempts : int
+        How often it was started.
+    shots, num_qubits : int
+    peak_bytes : int
+        The most memory it had leased, or what its simulation says it used, if that is more.
+    """
+
+    queued: float
+    started: float | None
+    finished: float | None
+    queue_s: float
+    run_s: float
+    attempts: int
+    shots: int
+    num_qubits: int
+    peak_bytes: int
+
+
+_numbers = count(1)
+_prefix = secrets.token_hex(4)
+
+
+def _new_prefix() -> None:
+    global _prefix
+    _prefix = secrets.token_hex(4)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_new_prefix)
+
+
+class Job(concurrent.futures.Future[Any]):
+    """The future of one piece of work; jobs are made by ``session.run``, `qfast.run` and their like.
+
+    Besides what a ``concurrent.futures.Future`` has: `status`, `metrics`, `progress`, `execution_log`, `telemetry`,
+    ``await job``, and ``cancel(interrupt=True)``.
+
+    Attributes
+    ----------
+    id, name : str
+    session_id : str or None
+    tenant : str
+    tags : tuple of str
+    seed : int or None
+        None: the work draws its own.
+    device : str
+        Where it runs; another than asked for if it was redirected.
+    config : Snapshot
+        The settings it runs on.
+    execution_log : tuple of tuples of str
+        What happened, phase by phase: ``("LOAD", …)``, ``("EXECUTE", …)``, ``("UNLOAD", …)``.
+    telemetry : dict
+        Leases and bytes after unloading (zero) and at their peak; empty until the job is done.
+
+    Notes
+    -----
+    Thread-safe. ``timeout`` of `result` and `exception` limits the waiting, not the job.
+    """
+
+    def __init__(
+        self,
+        work: Work,
+        requirements: Requirements,
+        settings: Snapshot,
+        flow: Flow,
+        *,
+        seed: int | None,
+        tags: tuple[str, ...],
+    ) -> None:
+        super().__init__()
+        self.id = f"job-{_prefix}-{next(_numbers)}"
+        self.name = work.name
+        self.work = work
+        self.requirements = requirements
+        self.config = settings
+        self.flow = flow
+        self.session_id = flow.session_id
+        self.tenant = flow.tenant
+        self.tags = tags
+        self.seed = seed
+        self.device = ""
+        self.execution_log: tuple[tuple[str, ...], ...] = ()
+        self.telemetry: dict[str, Any] = {}
+        # Below: the scheduler's, changed under its lock.
+        self.scheduler: Scheduler | None = None
+        self.cancellation: Cancellation | None = None
+        self.alarms: list[Alarm] = []
+        self.timed_out: str | None = None
+        self.attempts = 0
+        self.peak_bytes = 0
+        self.queued_at = 0.0
+        self.queued_wall = 0.0
+        self.started_at: float | None = None
+        self.finished_at: float | None = None
+        self._status = JobStatus.QUEUED
+        self._publishing = threading.Lock()
+        self._has_callbacks = False
+        self._progress: tuple[int, int] = (0, 0)
+        self._progress_source: Callable[[], tuple[int, int]] | None = None
+        self._process = os.getpid()
+
+    # --- state --------------------------------------------------------------------------------------------------------
+    def status(self) -> JobStatus:
+        """Return where the job is in its life."""
+        return self._status
+
+    def enter(self, status: JobStatus) -> None:
+        """Take a step of the table; called by the scheduler inside its lock."""
+        if status not in JOB_TRANSITIONS[self._status]:
+            raise LifecycleError(f"job {self.id} is {self._status.value} and cannot become {status.value}")
+        self._status = status
+
+    def running(self) -> bool:
+        """Return whether it is being executed now."""
+        return self._status is JobStatus.RUNNING
+
+    def cancelled(self) -> bool:
+        """Return whether it was cancelled."""
+        return self._status is JobStatus.CANCELLED and self.done()
+
+    def cancel(self, interrupt: bool = False) -> bool:
+        """Cancel the job.
+
+        Parameters
+        ----------
+        interrupt : bool
+            False: only a job that has not begun is cancelled. True: a running one is told to stop, too; it is
+            CANCELLED as soon as it obeys (an engine within 50 ms), unless it is done before.
+
+        Returns
+        -------
+        bool
+            Whether the job is, or was told to be, cancelled; False for one that is done or, without ``interrupt``,
+            running.
+        """
+        assert self.scheduler is not None
+        return self.scheduler.cancel(self, interrupt=interrupt)
+
+    # --- result -------------------------------------------------------------------------------------------------------
+    def result(self, timeout: float | None = None) -> Any:
+        """Return the result, waiting for it; raise the job's error if it has one.
+
+        Raises
+        ------
+        TimeoutError
+            It is not done within ``timeout`` seconds; the job goes on.
+        JobCancelledError, JobTimeoutError
+            The job was cancelled or ran out of its time.
+        Exception
+            Whatever the work raised, with ``execution_log``, ``telemetry`` and ``code``.
+        """
+        self._check_process()
+        return super().result(timeout)
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """Return the job's error, or None, waiting for its end; for a cancelled job, raise."""
+        self._check_process()
+        error = super().exception(timeout)
+        if isinstance(error, CancelledJobError):
+            raise error
+        return error
+
+    def _check_process(self) -> None:
+        if not self.done() and os.getpid() != self._process:
+            raise JobFailedError(f"job {self.id} runs in the parent process; wait for it there, or submit it here")
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        """Wait without blocking the event loop; cancelling the task that waits does not cancel the job."""
+        if not self.done():
+            self._check_process()
+            loop = asyncio.get_running_loop()
+            done = loop.create_future()
+
+            def wake() -> None:
+                if not done.done():
+                    done.set_result(None)
+
+            def tell(_: object) -> None:
+                if not loop.is_closed():
+                    loop.call_soon_threadsafe(wake)
+
+            self.add_done_callback(tell)
+            yield from done
+        return self.result()
+
+    def add_done_callback(self, fn: Callable[[concurrent.futures.Future[Any]], object]) -> None:
+        """Call ``fn(job)`` when the job is done, at once if it is; it runs in the worker's thread."""
+        with self._publishing:
+            self._has_callbacks = True
+        super().add_done_callback(fn)
+
+    def publish(self, value: Any, error: BaseException | None, release: Callable[[], None] | None) -> None:
+        """Make the outcome visible; called once, by the scheduler.
+
+        ``release`` gives the worker back. It is called before those who wait are woken, so that their next job finds
+        the worker free and warm; but after the callbacks, because a callback may wait for a job that this very worker
+        would have to run.
+        """
+        with self._publishing:
+            is_released = not self._has_callbacks
+            if is_released:
+                if release is not None:
+                    release()
+                self._settle(value, error)
+        if not is_released:
+            self._settle(value, error)
+            if release is not None:
+                release()
+
+    def _settle(self, value: Any, error: BaseException | None) -> None:
+        if error is None:
+            self.set_result(value)
+        else:
+            self.set_exception(error)
+
+    # --- figures ------------------------------------------------------------------------------------------------------
+    def metrics(self) -> JobMetrics:
+        """Return times, attempts, shots and peak memory."""
+        started, finished = self.started_at, self.finished_at
+        wall = self.queued_wall - self.queued_at
+        queue_s, run_s = self.durations()
+        return JobMetrics(
+            queued=self.queued_wall,
+            started=None if started is None else started + wall,
+            finished=None if finished is None else finished + wall,
+            queue_s=queue_s,
+            run_s=run_s,
+            attempts=self.attempts,
+            shots=self.requirements.shots,
+            num_qubits=self.requirements.num_qubits,
+            peak_bytes=self.peak_bytes,
+        )
+
+    def durations(self) -> tuple[float, float]:
+        """Return the seconds in the queue, up to the last start, and of the last attempt; 0 while they lie ahead."""
+        started, finished = self.started_at, self.finished_at
+        waited_until = finished if started is None else started
+        return (
+            0.0 if waited_until is None else waited_until - self.queued_at,
+            0.0 if started is None or finished is None else finished - started,
+        )
+
+    def progress(self) -> tuple[int, int]:
+        """Return ``(done, total)`` in units of the work; ``(0, 0)`` before it says anything."""
+        source = self._progress_source
+        return self._progress if source is None else source()
+
+    def report_progress(self, done: int, total: int) -> None:
+        """Note how far the work is; called by its context."""
+        self._progress = (done, total)
+
+    def follow_progress(self, source: Callable[[], tuple[int, int]] | None) -> None:
+        """Take the progress from an engine's token; None: keep the last value."""
+        if source is None and self._progress_source is not None:
+            self._progress = self._progress_source()
+        self._progress_source = source
+
+    def __repr__(self) -> str:
+        session = f" of {self.session_id}" if self.session_id else ""
+        return f"<Job {self.id} {self.name!r} {self._status.value} on {self.device}{session}>"

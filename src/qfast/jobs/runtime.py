@@ -1,0 +1,268 @@
+"""The job layer of this process: one scheduler a device, the shared memory, the checks at the door."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import threading
+import weakref
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from qfast import config
+from qfast.circuit import Circuit, PauliSum
+from qfast.config import Snapshot
+from qfast.devices import Device, DeviceStatus, get_device
+from qfast.errors import CapacityError, ConfigError, DeviceBusyError, DeviceOfflineError, InputError
+from qfast.jobs.circuit_work import make_circuit_work
+from qfast.jobs.context import CleanupFailure
+from qfast.jobs.flow import Flow, check_priority
+from qfast.jobs.job import Job
+from qfast.jobs.scheduler import Scheduler
+from qfast.jobs.work import Requirements, Work
+from qfast.pools import SYSTEM_CLOCK, Clock, StateBuffers
+
+__all__ = ["LOCAL_TENANT", "Runtime", "check_tags", "default_runtime", "run", "submit"]
+
+_log = logging.getLogger("qfast.jobs")
+
+LOCAL_TENANT = "local"
+
+# How long the interpreter's exit waits for running jobs to stop; engines obey within 50 ms.
+_EXIT_TIMEOUT_S = 5.0
+
+_ADVICE = ", and busy_policy is 'fail'; try later, or set busy_policy to 'wait' or 'redirect'"
+
+
+class Runtime:
+    """Schedulers and memory that belong together.
+
+    A process has one, see `default_runtime`; tests make their own, with a clock that they move.
+
+    Parameters
+    ----------
+    clock : Clock
+    budget_bytes : int, optional
+        Memory of all jobs and results; None: the setting ``max_total_bytes``, or what the machine allows.
+    on_cleanup_failure : callable, optional
+        ``on_cleanup_failure(message, error)``: called when something could not be unloaded or cleaned.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Clock = SYSTEM_CLOCK,
+        budget_bytes: int | None = None,
+        on_cleanup_failure: CleanupFailure | None = None,
+    ) -> None:
+        self.clock = clock
+        self._on_cleanup_failure = on_cleanup_failure
+        self._lock = threading.Lock()
+        self._schedulers: weakref.WeakKeyDictionary[Device, Scheduler] = weakref.WeakKeyDictionary()
+        self._flows: dict[tuple[str, int], Flow] = {}
+        settings = config.process_snapshot()
+        self.buffers = StateBuffers(
+            budget_bytes or settings["max_total_bytes"] or config.memory_limit_bytes(),
+            keep_idle=settings["recycle_buffers"],
+            max_per_tenant=settings["max_tenant_bytes"],
+            max_per_job=settings["max_job_bytes"],
+            on_cleanup_failure=on_cleanup_failure,
+            clock=clock,
+        )
+        self.buffers.open()
+
+    def scheduler(self, device: Device) -> Scheduler:
+        """Return the scheduler of a device, made when it is first asked for."""
+        scheduler = self._schedulers.get(device)
+        if scheduler is None:
+            with self._lock:
+                scheduler = self._schedulers.get(device)
+                if scheduler is None:
+                    scheduler = Scheduler(
+                        device, self.buffers, clock=self.clock, on_cleanup_failure=self._on_cleanup_failure
+                    )
+                    self._schedulers[device] = scheduler
+        return scheduler
+
+    def sessionless_flow(self, tenant: str, priority: int) -> Flow:
+        """Return the flow of a tenant's jobs of one priority that belong to no session."""
+        flow = self._flows.get((tenant, priority))
+        if flow is None:
+            flow = self._flows[tenant, priority] = Flow(tenant, None, check_priority(priority), is_dedicated=False)
+        return flow
+
+    def admit(self, work: Work, device: Device, settings: Snapshot) -> tuple[Device, Requirements]:
+        """Check work against every limit; return the device that takes it, after redirection, and its requirements.
+
+        Raises
+        ------
+        CapacityError
+            It asks for more than the device or the limits allow.
+        DeviceBusyError, DeviceOfflineError
+            The device cannot take it now and the policy is to fail.
+        """
+        target = device if settings["busy_policy"] == "wait" else _route(device, settings)
+        requirements = work.requirements(settings)
+        check_limits(requirements, settings, target)
+        return target, requirements
+
+    def enqueue(self, job: Job, asked: Device, target: Device) -> None:
+        """Hand an admitted job to its device's scheduler; in execution mode sync, return when it is done."""
+        if target is not asked:
+            job.execution_log += (("REDIRECT", asked.name, target.name),)
+        self.scheduler(target).submit(job, inline=job.config["execution_mode"] == "sync")
+
+    def close(self, timeout_s: float | None = _EXIT_TIMEOUT_S) -> bool:
+        """Cancel and stop every job, unload, and end the workers; return whether all has ended in time."""
+        schedulers = list(self._schedulers.values())
+        ended = [scheduler.close(timeout_s) for scheduler in schedulers]  # all of them, also after one that is late
+        self.buffers.close()
+        if not all(ended):
+            _log.error("jobs were still running %s s after they were told to stop", timeout_s)
+        return all(ended)
+
+    def after_fork(self) -> None:
+        """Begin anew in a forked child."""
+        self._lock = threading.Lock()
+        self._flows = {}
+        for scheduler in list(self._schedulers.values()):
+            scheduler.after_fork()
+
+
+def _route(device: Device, settings: Snapshot) -> Device:
+    """Return the device that takes a job when the policy is not to wait for a busy one."""
+    status = device.status
+    if status is DeviceStatus.ONLINE:
+        return device
+    if settings["busy_policy"] == "redirect":
+        if settings["busy_redirect"] is None:
+            raise ConfigError("busy_policy is 'redirect', but busy_redirect names no device; set it to provider::name")
+        return get_device(settings["busy_redirect"])
+    because = f" ({device.reason})" if device.reason else ""
+    if status is DeviceStatus.MAINTENANCE:
+        raise DeviceOfflineError(f"device {device.name} is in maintenance{because}{_ADVICE}")
+    raise DeviceBusyError(f"device {device.name} is busy{because}{_ADVICE}")
+
+
+def check_limits(needed: Requirements, settings: Snapshot, device: Device) -> None:
+    """Refuse a job that is larger than a limit or than the device, before anything is taken."""
+    _check(needed.num_qubits, settings["max_qubits"], "qubits", "max_qubits")
+    _check(needed.shots, settings["max_shots"], "shots", "max_shots")
+    _check(needed.size_bytes, settings["max_job_bytes"], "bytes", "max_job_bytes", qubits=needed.num_qubits)
+    capacity = device.capacity_bytes()
+    _check(needed.size_bytes, capacity, "bytes", f"the memory of {device.name}", qubits=needed.num_qubits)
+
+
+def _check(needed: int, limit: int | None, unit: str, whose: str, *, qubits: int = 0) -> None:
+    if limit is None or needed <= limit:
+        return
+    # A state doubles with every qubit.
+    fits = f"; the largest state of this kind that fits has {qubits - (-(-needed // limit) - 1).bit_length()} qubits"
+    raise CapacityError(
+        f"the job needs {needed} {unit}, but {whose} is {limit}{fits if unit == 'bytes' and qubits else ''}; "
+        "make the job smaller, or raise the limit"
+    )
+
+
+def check_tags(tags: Iterable[str]) -> tuple[str, ...]:
+    """Return tags as a tuple, or raise ``InputError``."""
+    if isinstance(tags, str) or not all(str(tag) == tag and tag for tag in tags):
+        raise InputError(f"tags {tags!r} are not valid; pass a list of texts that are not empty")
+    return tuple(tags)
+
+
+_default: Runtime | None = None
+_default_lock = threading.Lock()
+
+
+def default_runtime() -> Runtime:
+    """Return this process's runtime, made when it is first asked for, and closed when the interpreter exits."""
+    global _default
+    if _default is None:
+        with _default_lock:
+            if _default is None:
+                _default = Runtime()
+                atexit.register(_default.close)
+    return _default
+
+
+def _after_fork() -> None:
+    global _default_lock
+    _default_lock = threading.Lock()
+    if _default is not None:
+        _default.after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def submit(
+    work: Work,
+    *,
+    device: str | Device | None = None,
+    tenant: str = LOCAL_TENANT,
+    priority: int = 0,
+    seed: int | None = None,
+    tags: Iterable[str] = (),
+    options: Mapping[str, Any] | None = None,
+    runtime: Runtime | None = None,
+) -> Job:
+    """Submit work that belongs to no session.
+
+    Parameters
+    ----------
+    work : Work
+    device : str or Device, optional
+        Default: the default device.
+    tenant : str
+        Whose share of the device's turns and limits it uses.
+    priority : int
+        -8 … 8; each step doubles the share among the tenant's own jobs.
+    seed : int, optional
+    tags : iterable of str
+    options : dict, optional
+        Settings of this job, by name.
+    runtime : Runtime, optional
+
+    Returns
+    -------
+    Job
+    """
+    runtime = runtime or default_runtime()
+    asked = get_device(device)
+    checked = config.check_options(options, "options of the job") if options else None
+    settings = config.snapshot(checked, device=asked.name)
+    target, requirements = runtime.admit(work, asked, settings)
+    flow = runtime.sessionless_flow(tenant, priority)
+    job = Job(
+        work, requirements, settings, flow, seed=settings["seed"] if seed is None else seed, tags=check_tags(tags)
+    )
+    runtime.enqueue(job, asked, target)
+    return job
+
+
+def run(
+    circuit: Circuit,
+    *,
+    shots: int | None = None,
+    parameters: Any = None,
+    observables: PauliSum | Sequence[PauliSum] | None = None,
+    **submission: Any,
+) -> Job:
+    """Submit a circuit that belongs to no session.
+
+    Parameters
+    ----------
+    circuit, shots, parameters, observables
+        As for ``Session.run``.
+    submission
+        As for `submit`: ``device``, ``tenant``, ``priority``, ``seed``, ``tags``, ``options``, ``runtime``.
+
+    Returns
+    -------
+    Job
+    """
+    work = make_circuit_work(circuit, shots=shots, parameters=parameters, observables=observables)
+    return submit(work, **submission)
