@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Self, overload
 
 from numpy.typing import ArrayLike
 
 from qfast._typing import ComplexArray
-from qfast.circuit import analysis, control_flow, data_items, drawing, transforms
+from qfast.circuit import analysis, control_flow, data_items, drawing, qasm, transforms
 from qfast.circuit.builder import GateMethods
 from qfast.circuit.checks import as_index, as_tuple
 from qfast.circuit.classical import Bit, Bits, ClassicalLike, ConditionLike, Index, Variable, as_classical, as_condition
@@ -329,6 +330,29 @@ class Circuit(GateMethods):
         checked = control_flow.checked_block(self, name, block, self._place(opcode))
         operands = control_flow.touched_qubits(control_flow.bodies_of(checked))
         return self._append_checked(opcode, operands, item=checked)
+
+    # -------------------------------------------------------------------------------------------------------- OpenQASM
+
+    @classmethod
+    def from_qasm(cls, text: str) -> Circuit:
+        """Read OpenQASM 2 or 3; see :func:`qfast.circuit.qasm.from_qasm`.
+
+        Examples
+        --------
+        >>> text = 'OPENQASM 3.0; include "stdgates.inc"; qubit[2] q; h q[0]; cx q[0], q[1];'
+        >>> Circuit.from_qasm(text).count_ops()
+        {'h': 1, 'cx': 1}
+        """
+        return qasm.from_qasm(text, cls)
+
+    @classmethod
+    def from_qasm_file(cls, path: str | os.PathLike[str]) -> Circuit:
+        """Read a file of OpenQASM 2 or 3; see :func:`qfast.circuit.qasm.from_qasm_file`."""
+        return qasm.from_qasm_file(path, cls)
+
+    def to_qasm(self, version: int = 3) -> str:
+        """Write the circuit as OpenQASM 3 or 2; see :func:`qfast.circuit.qasm.to_qasm`."""
+        return qasm.to_qasm(self, version)
 
     # ------------------------------------------------------------------------------------------------------ parameters
 

@@ -1,0 +1,112 @@
+// The OpenQASM reader: its columns as numpy arrays, the rest as small tuples.
+#include <pybind11/numpy.h>
+#include <pybind11/stl.h>
+
+#include <utility>
+
+#include "bindings/register.h"
+#include "circuit/qasm_circuit.h"
+
+namespace py = pybind11;
+
+namespace qfast {
+namespace {
+
+// A numpy array that owns the vector's memory: nothing is copied.
+template <class T>
+py::array_t<T> to_array(std::vector<T>&& values) {
+  auto* const owned = new std::vector<T>(std::move(values));
+  const py::capsule owner(owned, [](void* p) { delete static_cast<std::vector<T>*>(p); });
+  return py::array_t<T>(static_cast<py::ssize_t>(owned->size()), owned->data(), owner);
+}
+
+py::tuple node_tuple(const ClassicalNode& n) {
+  using Kind = ClassicalNode::Kind;
+  const py::str op(n.op.data(), n.op.size());
+  switch (n.kind) {
+    case Kind::kBit: return py::make_tuple("bit", n.left);
+    case Kind::kBits: return py::make_tuple("bits", n.left, n.right);
+    case Kind::kVariable: return py::make_tuple("variable", n.left);
+    case Kind::kInt:
+      if (n.is_unsigned) return py::make_tuple("literal", static_cast<std::uint64_t>(n.integer));
+      return py::make_tuple("literal", n.integer);
+    case Kind::kReal: return py::make_tuple("literal", n.real);
+    case Kind::kBool: return py::make_tuple("literal", n.integer != 0);
+    case Kind::kUnary: return py::make_tuple("unary", op, n.left);
+    case Kind::kBinary: return py::make_tuple("binary", op, n.left, n.right);
+    case Kind::kIndex: return py::make_tuple("index", n.left, n.right);
+    case Kind::kCast: {
+      const py::object width = n.right > 0 ? py::object(py::int_(n.right)) : py::object(py::none());
+      return py::make_tuple("cast", op, width, n.left);
+    }
+    case Kind::kCall: break;
+  }
+  if (n.right < 0) return py::make_tuple("call", op, n.left);
+  return py::make_tuple("call", op, n.left, n.right);
+}
+
+py::dict block_dict(QasmBlock&& block) {
+  FlatCircuit& rows = block.rows;
+  py::list matrices;
+  for (std::vector<Complex>& matrix : rows.complex_data) matrices.append(to_array(std::move(matrix)));
+  py::list flows;
+  for (const QasmFlow& flow : block.flows) {
+    flows.append(py::make_tuple(flow.opcode, flow.expression, flow.target, flow.blocks, flow.values, flow.is_range));
+  }
+  py::dict d;
+  d["opcodes"] = to_array(std::move(rows.opcodes));
+  d["num_controls"] = to_array(std::move(rows.num_controls));
+  d["ctrl_states"] = to_array(std::move(rows.ctrl_states));
+  d["data"] = to_array(std::move(rows.data));
+  d["qubit_end"] = to_array(std::move(rows.qubit_end));
+  d["qubits"] = to_array(std::move(rows.qubits));
+  d["param_end"] = to_array(std::move(rows.param_end));
+  d["params"] = to_array(std::move(rows.params));
+  d["slots"] = std::move(rows.expressions.slots);
+  d["code_end"] = std::move(rows.expressions.code_end);
+  d["code"] = std::move(rows.expressions.code);
+  d["constants"] = std::move(rows.expressions.constants);
+  d["matrices"] = std::move(matrices);
+  d["flows"] = std::move(flows);
+  return d;
+}
+
+py::dict read(const std::string_view text, const std::string& filename, const std::string& folder) {
+  QasmCircuit circuit = [&] {
+    const py::gil_scoped_release unlocked;  // the caller holds the string
+    return read_qasm(text, filename, folder);
+  }();
+  const auto registers = [](const std::vector<QasmRegister>& list) {
+    py::list result;
+    for (const QasmRegister& reg : list) result.append(py::make_tuple(reg.name, reg.size));
+    return result;
+  };
+  static constexpr const char* kKinds[] = {"int", "uint", "bool", "float"};
+  py::list variables, nodes, blocks;
+  for (const QasmVariable& v : circuit.variables) {
+    const py::object width = v.width > 0 ? py::object(py::int_(v.width)) : py::object(py::none());
+    variables.append(py::make_tuple(v.name, kKinds[static_cast<std::size_t>(v.kind)], width));
+  }
+  for (const ClassicalNode& node : circuit.nodes) nodes.append(node_tuple(node));
+  for (QasmBlock& block : circuit.blocks) blocks.append(block_dict(std::move(block)));
+  py::dict d;
+  d["num_qubits"] = circuit.num_qubits;
+  d["num_clbits"] = circuit.num_clbits;
+  d["qubit_registers"] = registers(circuit.qubit_registers);
+  d["classical_registers"] = registers(circuit.classical_registers);
+  d["parameters"] = circuit.parameters;
+  d["variables"] = std::move(variables);
+  d["nodes"] = std::move(nodes);
+  d["blocks"] = std::move(blocks);
+  return d;
+}
+
+}  // namespace
+
+void register_qasm(py::module_& m) {
+  m.def("read_qasm", &read, py::arg("text"), py::arg("filename") = "", py::arg("folder") = "",
+        "Read OpenQASM 2 or 3 into columns and tuples, which qfast.circuit.qasm turns into a circuit.\n\n"
+        "`filename` is named in errors; includes are looked up in `folder` (none without one).");
+}
+
+}  // namespace qfast
