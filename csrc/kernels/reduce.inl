@@ -9,16 +9,22 @@
 namespace qfast::QFAST_SIMD_NS {
 
 using D = V<double>;
-static constexpr int kPairs = kLanes<double> / 2;      // complex numbers in a D
+static constexpr int kPairs = kLanes<double> / 2;  // complex numbers in a D
 static constexpr int kPairBits = log2_of(kPairs);
-static constexpr std::size_t kUnroll = 4;              // independent accumulators: latency of an addition
+static constexpr std::size_t kUnroll = 4;               // independent accumulators: latency of an addition
 static constexpr std::size_t kStep = kUnroll * kPairs;  // amplitudes of one turn of the main loops
 
 QFAST_INLINE D load_double(const double* p) { return load<double>(p); }
-QFAST_INLINE D load_double(const float* p) {
-  typedef float Half __attribute__((vector_size(QFAST_SIMD_BYTES / 2)));
-  typedef float Unaligned __attribute__((vector_size(QFAST_SIMD_BYTES / 2), aligned(4), may_alias));
-  return __builtin_convertvector(static_cast<Half>(*reinterpret_cast<const Unaligned*>(p)), D);
+QFAST_INLINE D load_double(const float* p) {  // GCC 12 makes five instructions of __builtin_convertvector
+#if QFAST_SIMD_BYTES == 64
+  return (D)_mm512_maskz_cvtps_pd(0xFF, _mm256_loadu_ps(p));
+#elif QFAST_SIMD_BYTES == 32
+  return (D)_mm256_cvtps_pd(_mm_loadu_ps(p));
+#elif defined(__aarch64__)
+  return (D)vcvt_f64_f32(vld1_f32(p));
+#else
+  return D{static_cast<double>(p[0]), static_cast<double>(p[1])};
+#endif
 }
 
 // Lane i of the result is lane i ^ kXor of x.
@@ -44,10 +50,10 @@ QFAST_INLINE double sum_lanes(D x) {
 QFAST_INLINE int odd_parity(std::uint64_t bits) { return __builtin_popcountll(bits) & 1; }
 
 // Row m: by lane, +1 or -1, -1 where lane & m has an odd number of bits.
-static constexpr double kLaneSigns[8][8] = {
-    {+1, +1, +1, +1, +1, +1, +1, +1}, {+1, -1, +1, -1, +1, -1, +1, -1}, {+1, +1, -1, -1, +1, +1, -1, -1},
-    {+1, -1, -1, +1, +1, -1, -1, +1}, {+1, +1, +1, +1, -1, -1, -1, -1}, {+1, -1, +1, -1, -1, +1, -1, +1},
-    {+1, +1, -1, -1, -1, -1, +1, +1}, {+1, -1, -1, +1, -1, +1, +1, -1}};
+static constexpr double kLaneSigns[8][8] = {{+1, +1, +1, +1, +1, +1, +1, +1}, {+1, -1, +1, -1, +1, -1, +1, -1},
+                                            {+1, +1, -1, -1, +1, +1, -1, -1}, {+1, -1, -1, +1, +1, -1, -1, +1},
+                                            {+1, +1, +1, +1, -1, -1, -1, -1}, {+1, -1, +1, -1, -1, +1, -1, +1},
+                                            {+1, +1, -1, -1, -1, -1, +1, +1}, {+1, -1, -1, +1, -1, +1, +1, -1}};
 QFAST_INLINE D lane_signs(unsigned mask) { return load(kLaneSigns[mask]); }
 
 QFAST_INLINE D flip_sign(D x, std::uint64_t sign_bit) {  // sign_bit: 0 or 2^63
@@ -125,8 +131,8 @@ static void add_squares(const T* a, std::size_t length, double* sums) {
 }
 
 // A chain of additions runs at the latency of one addition: the run is cut into kChains parts that are summed side by
-// side, then each part is raised by the end of the one before. Both steps keep equal sums equal, so an amplitude of zero
-// never owns an interval of the distribution.
+// side, then each part is raised by the end of the one before. Both steps keep equal sums equal, so an amplitude of
+// zero never owns an interval of the distribution.
 template <class T>
 static void cumulative(const T* a, std::size_t length, double* out) {
   constexpr std::size_t kChains = 8;
@@ -161,8 +167,8 @@ static double signed_overlap_scalar(const T* a, const T* b, std::size_t length, 
   return sum;
 }
 
-// kXor: lane bit 0 exchanges re and im (the imaginary part is asked for), the others are the lowest bits of x. The signs
-// of z inside a vector and inside a turn of the loop are the same in every turn: they wait until the end.
+// kXor: lane bit 0 exchanges re and im (the imaginary part is asked for), the others are the lowest bits of x. The
+// signs of z inside a vector and inside a turn of the loop are the same in every turn: they wait until the end.
 template <class T, int kXor>
 static double signed_overlap_lanes(const T* a, const T* b, std::size_t length, std::uint64_t x, std::uint64_t z) {
   constexpr bool kImaginary = kXor & 1;
@@ -194,17 +200,25 @@ static double signed_overlap(const T* a, const T* b, std::size_t length, std::ui
                              bool imaginary) {
   if (length < kStep) return signed_overlap_scalar(a, b, length, x, z, imaginary);
   switch (2 * (x % kPairs) + (imaginary ? 1 : 0)) {
-    case 0: return signed_overlap_lanes<T, 0>(a, b, length, x, z);
-    case 1: return signed_overlap_lanes<T, 1>(a, b, length, x, z);
+    case 0:
+      return signed_overlap_lanes<T, 0>(a, b, length, x, z);
+    case 1:
+      return signed_overlap_lanes<T, 1>(a, b, length, x, z);
 #if QFAST_SIMD_BYTES >= 32
-    case 2: return signed_overlap_lanes<T, 2>(a, b, length, x, z);
-    case 3: return signed_overlap_lanes<T, 3>(a, b, length, x, z);
+    case 2:
+      return signed_overlap_lanes<T, 2>(a, b, length, x, z);
+    case 3:
+      return signed_overlap_lanes<T, 3>(a, b, length, x, z);
 #endif
 #if QFAST_SIMD_BYTES >= 64
-    case 4: return signed_overlap_lanes<T, 4>(a, b, length, x, z);
-    case 5: return signed_overlap_lanes<T, 5>(a, b, length, x, z);
-    case 6: return signed_overlap_lanes<T, 6>(a, b, length, x, z);
-    case 7: return signed_overlap_lanes<T, 7>(a, b, length, x, z);
+    case 4:
+      return signed_overlap_lanes<T, 4>(a, b, length, x, z);
+    case 5:
+      return signed_overlap_lanes<T, 5>(a, b, length, x, z);
+    case 6:
+      return signed_overlap_lanes<T, 6>(a, b, length, x, z);
+    case 7:
+      return signed_overlap_lanes<T, 7>(a, b, length, x, z);
 #endif
   }
   __builtin_unreachable();
@@ -242,17 +256,25 @@ template <class T>
 static void overlaps(const T* a, const T* b, std::size_t length, std::uint64_t x, double* re, double* im) {
   if (length < kLanes<double>) return overlaps_scalar(a, b, length, x, re, im);
   switch (x % kLanes<double>) {
-    case 0: return overlaps_lanes<T, 0>(a, b, length, x, re, im);
-    case 1: return overlaps_lanes<T, 1>(a, b, length, x, re, im);
+    case 0:
+      return overlaps_lanes<T, 0>(a, b, length, x, re, im);
+    case 1:
+      return overlaps_lanes<T, 1>(a, b, length, x, re, im);
 #if QFAST_SIMD_BYTES >= 32
-    case 2: return overlaps_lanes<T, 2>(a, b, length, x, re, im);
-    case 3: return overlaps_lanes<T, 3>(a, b, length, x, re, im);
+    case 2:
+      return overlaps_lanes<T, 2>(a, b, length, x, re, im);
+    case 3:
+      return overlaps_lanes<T, 3>(a, b, length, x, re, im);
 #endif
 #if QFAST_SIMD_BYTES >= 64
-    case 4: return overlaps_lanes<T, 4>(a, b, length, x, re, im);
-    case 5: return overlaps_lanes<T, 5>(a, b, length, x, re, im);
-    case 6: return overlaps_lanes<T, 6>(a, b, length, x, re, im);
-    case 7: return overlaps_lanes<T, 7>(a, b, length, x, re, im);
+    case 4:
+      return overlaps_lanes<T, 4>(a, b, length, x, re, im);
+    case 5:
+      return overlaps_lanes<T, 5>(a, b, length, x, re, im);
+    case 6:
+      return overlaps_lanes<T, 6>(a, b, length, x, re, im);
+    case 7:
+      return overlaps_lanes<T, 7>(a, b, length, x, re, im);
 #endif
   }
   __builtin_unreachable();
@@ -340,34 +362,46 @@ QFAST_INLINE Words multiply_low_halves(Words a, Words b) {
 // An integer below 2^52 as a double: it becomes the fraction of a number in [2^52, 2^53).
 QFAST_INLINE D exact_double(Words x) { return (D)(x | 0x4330000000000000ull) - set1(0x1p52); }
 
-// Philox4x32-10 with one shot to a lane (see base/philox.h). The upper half of a lane is never looked at, so it may hold
-// anything until the end.
+// Philox4x32-10 with one shot to a lane (see base/philox.h), kStreams vectors at a time to hide the latency of the
+// multiplications. The upper half of a lane is never looked at, so it may hold anything until the end.
 static void philox_uniforms(std::uint64_t seed, std::uint64_t first_shot, std::uint64_t site, std::size_t count,
                             double* out) {
+  constexpr int kStreams = QFAST_SIMD_BYTES == 64 ? 4 : 2;  // as many as fit in 32 or 16 registers
+  constexpr std::size_t kShots = kStreams * kLanes<double>;
   const Words zero{};
   const Words multiplier0 = zero + 0xD2511F53ull, multiplier1 = zero + 0xCD9E8D57ull;
   Words lane;
   for (int i = 0; i < kLanes<double>; ++i) lane[i] = static_cast<unsigned long long>(i);
-  for (std::size_t first = 0; first < count; first += kLanes<double>) {
-    const Words shot = lane + (first_shot + first);
-    Words c0 = shot, c1 = shot >> 32, c2 = zero + site, c3 = zero + (site >> 32);
-    std::uint64_t key0 = seed, key1 = seed >> 32;
+  for (std::size_t first = 0; first < count; first += kShots) {
+    Words c0[kStreams], c1[kStreams], c2[kStreams], c3[kStreams];
+    for (std::size_t s = 0; s < kStreams; ++s) {
+      c0[s] = lane + (first_shot + first + s * kLanes<double>);
+      c1[s] = c0[s] >> 32;
+      c2[s] = zero + site;
+      c3[s] = zero + (site >> 32);
+    }
+    Words key0 = zero + seed, key1 = zero + (seed >> 32);
     for (int round = 0; round < 10; ++round) {
-      const Words product0 = multiply_low_halves(multiplier0, c0), product1 = multiply_low_halves(multiplier1, c2);
-      c0 = (product1 >> 32) ^ c1 ^ (zero + key0);
-      c2 = (product0 >> 32) ^ c3 ^ (zero + key1);
-      c1 = product1;
-      c3 = product0;
+#pragma GCC unroll 4
+      for (int s = 0; s < kStreams; ++s) {
+        const Words product0 = multiply_low_halves(multiplier0, c0[s]);
+        const Words product1 = multiply_low_halves(multiplier1, c2[s]);
+        c0[s] = (product1 >> 32) ^ c1[s] ^ key0;
+        c2[s] = (product0 >> 32) ^ c3[s] ^ key1;
+        c1[s] = product1;
+        c3[s] = product0;
+      }
       key0 += 0x9E3779B9u;
       key1 += 0xBB67AE85u;
     }
-    const Words high = (c0 & 0xFFFFFFFFull) >> 5, low = (c1 & 0xFFFFFFFFull) >> 6;
-    const D uniforms = exact_double(high) * set1(0x1p-27) + exact_double(low) * set1(0x1p-53);  // exact: 27 + 26 bits
-    if (first + kLanes<double> <= count) {
-      store(out + first, uniforms);
-    } else {
-      for (std::size_t i = first; i < count; ++i) out[i] = uniforms[static_cast<int>(i - first)];
+    double uniforms[kShots];
+    double* const to = first + kShots <= count ? out + first : uniforms;
+    for (int s = 0; s < kStreams; ++s) {
+      const Words high = (c0[s] & 0xFFFFFFFFull) >> 5, low = (c1[s] & 0xFFFFFFFFull) >> 6;
+      // Exact: 27 + 26 bits.
+      store(to + s * kLanes<double>, exact_double(high) * set1(0x1p-27) + exact_double(low) * set1(0x1p-53));
     }
+    for (std::size_t i = first; to == uniforms && i < count; ++i) out[i] = uniforms[i - first];
   }
 }
 

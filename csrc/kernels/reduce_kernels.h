@@ -1,6 +1,6 @@
 // What the workloads know of the reduction kernels: sums over a run of amplitudes. Amplitudes are interleaved (re, im)
-// as in the caller's memory, of any alignment. Everything is accumulated in double, whatever the precision of the state,
-// in an order that depends on the length alone.
+// as in the caller's memory, of any alignment. Everything is accumulated in double, whatever the precision of the
+// state, in an order that depends on the length alone.
 #pragma once
 
 #include <cstddef>
@@ -20,7 +20,8 @@ struct ReduceKernels {
   void (*cumulative)(const T* a, std::size_t length, double* out);
   // With q_i = conj(b_(i ^ x)) a_i: the sum over i of (-1)^(bits in i & z) times Re q_i or Im q_i. length is a power of
   // two and x, z < length.
-  double (*signed_overlap)(const T* a, const T* b, std::size_t length, std::uint64_t x, std::uint64_t z, bool imaginary);
+  double (*signed_overlap)(const T* a, const T* b, std::size_t length, std::uint64_t x, std::uint64_t z,
+                           bool imaginary);
   // The q_i themselves; re or im may be null.
   void (*overlaps)(const T* a, const T* b, std::size_t length, std::uint64_t x, double* re, double* im);
 };

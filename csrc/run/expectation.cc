@@ -24,12 +24,15 @@ namespace {
 
 constexpr int kBlockBits = 10;
 constexpr std::size_t kBlock = std::size_t{1} << kBlockBits;
-constexpr int kTileBits = 14;  // two tiles of complex128 are half of a 1 MiB second-level cache
+constexpr std::size_t kMaxRank = 4;  // 2^4 blocks of complex128: 256 KiB
 // X masks inside a block pair up inside it; runs shorter than this are not worth a call, so both partners are summed.
 constexpr int kShortestRunBits = 7;
 // A transform costs about as much as this many sums string by string (Zen 5, AVX-512, 2^20 amplitudes, benchmarks/).
 constexpr std::uint32_t kTransformTerms = 5;
-constexpr std::uint32_t kBatchTerms = 64;
+// A batch is one pass over the state; of a small state, which is in the cache anyway, more batches are more tasks.
+constexpr std::uint32_t kBatchTerms = 256;
+constexpr std::uint32_t kSmallStateBatchTerms = 32;
+constexpr int kSmallStateQubits = 17;
 constexpr std::size_t kMaxStrands = 64;
 
 int highest_bit(std::uint64_t x) { return 63 - std::countl_zero(x); }
@@ -43,7 +46,7 @@ double with_sign(double value, std::uint64_t mask) { return parity(mask) ? -valu
 PauliSum::PauliSum(int num_qubits, std::span<const std::uint64_t> x_masks, std::span<const std::uint64_t> z_masks,
                    std::span<const Complex> coefficients)
     : num_qubits_(num_qubits),
-      tile_bits_(std::min(num_qubits, kTileBits)),
+      block_bits_(std::min(num_qubits, kBlockBits)),
       coefficients_(coefficients.begin(), coefficients.end()) {
   if (x_masks.size() != z_masks.size() || x_masks.size() != coefficients.size()) {
     throw Error(ErrorKind::kObservable, "a Pauli sum has " + std::to_string(x_masks.size()) + " X masks, " +
@@ -74,27 +77,57 @@ PauliSum::PauliSum(int num_qubits, std::span<const std::uint64_t> x_masks, std::
     terms_.push_back({z, j, sign, (num_y & 1) != 0});
     groups_.back().last = static_cast<std::uint32_t>(terms_.size());
   }
+  const std::uint32_t batch_terms = num_qubits <= kSmallStateQubits ? kSmallStateBatchTerms : kBatchTerms;
   for (std::uint32_t g = 0; g < groups_.size(); ++g) {
-    const std::uint64_t x_high = groups_[g].x >> tile_bits_;
-    const bool fits = !batches_.empty() && batches_.back().x_high == x_high &&
-                      groups_[g].last - groups_[batches_.back().first].first <= kBatchTerms;
-    if (!fits) batches_.push_back({x_high, g, g});
+    const std::uint64_t x_high = groups_[g].x >> block_bits_;
+    const bool fits = !batches_.empty() && groups_[g].last - groups_[batches_.back().first].first <= batch_terms &&
+                      (batches_.back().contains(x_high) || batches_.back().basis.size() < kMaxRank);
+    if (!fits) batches_.push_back({g, g, {}, {}, {}});
+    if (!batches_.back().contains(x_high)) batches_.back().extend(x_high);
     batches_.back().last = g + 1;
   }
+  for (Batch& batch : batches_) batch.list_space();
+}
+
+bool PauliSum::Batch::contains(std::uint64_t x_high) const {
+  for (std::uint64_t vector : basis) {
+    if ((x_high >> highest_bit(vector)) & 1) x_high ^= vector;
+  }
+  return x_high == 0;
+}
+
+// Gauss-Jordan elimination, one vector at a time; x_high is not in the space yet.
+void PauliSum::Batch::extend(std::uint64_t x_high) {
+  for (std::uint64_t vector : basis) {
+    if ((x_high >> highest_bit(vector)) & 1) x_high ^= vector;
+  }
+  for (std::uint64_t& vector : basis) {
+    if ((vector >> highest_bit(x_high)) & 1) vector ^= x_high;
+  }
+  basis.push_back(x_high);
+}
+
+void PauliSum::Batch::list_space() {
+  space.assign(1, 0);
+  for (std::uint64_t vector : basis) {
+    pivots.push_back(highest_bit(vector));
+    for (std::size_t i = 0, size = space.size(); i < size; ++i) space.push_back(space[i] ^ vector);
+  }
+  std::sort(space.begin(), space.end());
+  std::sort(pivots.begin(), pivots.end());
 }
 
 // True where add_block visits one of i and i ^ x only.
 bool PauliSum::sums_half(const Group& group) const {
   if (group.x == 0) return false;
   const int top = highest_bit(group.x);
-  return top >= std::min(num_qubits_, kBlockBits) ||
-         (top >= kShortestRunBits && !is_transformed(group.last - group.first));
+  return top >= block_bits_ || (top >= kShortestRunBits && !is_transformed(group.last - group.first));
 }
 
 template <class T>
 void PauliSum::add_block(const T* amplitudes, const ReduceKernels<T>& kernels, const RealKernels& real,
                          const Group& group, std::uint64_t base, double* sums) const {
-  std::size_t length = std::min(kBlock, std::size_t{1} << num_qubits_);
+  std::size_t length = std::size_t{1} << block_bits_;
   std::uint64_t end = base + length;
   std::uint64_t step = length;
   if (sums_half(group)) {
@@ -133,23 +166,23 @@ void PauliSum::add_block(const T* amplitudes, const ReduceKernels<T>& kernels, c
   }
 }
 
-std::size_t PauliSum::num_tiles(const Batch& batch) const {
-  return std::size_t{1} << (num_qubits_ - tile_bits_ - (batch.x_high != 0 ? 1 : 0));
+std::size_t PauliSum::num_cosets(const Batch& batch) const {
+  return std::size_t{1} << (num_qubits_ - block_bits_ - static_cast<int>(batch.basis.size()));
 }
 
-// Adds the batch's sums over the strand's tiles to sums[0 …), one per term of the batch.
+// Adds the batch's sums over the strand's cosets to sums[0 …), one per term of the batch.
 template <class T>
 void PauliSum::sum_batch(const T* amplitudes, const ReduceKernels<T>& kernels, const RealKernels& real,
                          const Batch& batch, std::size_t strand, std::size_t num_strands, double* sums,
                          const CancelToken* cancel) const {
-  const std::size_t tiles_per_strand = num_tiles(batch) / num_strands, tile_size = std::size_t{1} << tile_bits_;
+  const std::size_t cosets_per_strand = num_cosets(batch) / num_strands;
   const std::uint32_t first_term = groups_[batch.first].first;
-  for (std::size_t i = 0; i < tiles_per_strand; ++i) {
+  for (std::size_t i = 0; i < cosets_per_strand; ++i) {
     if (cancel != nullptr && cancel->cancelled.load(std::memory_order_relaxed)) return;
-    std::uint64_t tile = strand * tiles_per_strand + i;
-    if (batch.x_high != 0) tile = insert_zero_bit(tile, highest_bit(batch.x_high));
-    const std::uint64_t first = tile << tile_bits_;
-    for (std::uint64_t base = first; base < first + tile_size; base += kBlock) {
+    // A coset has one member whose pivot bits are all 0.
+    const std::uint64_t member = insert_zero_bits(strand * cosets_per_strand + i, batch.pivots);
+    for (std::uint64_t element : batch.space) {
+      const std::uint64_t base = (member ^ element) << block_bits_;
       for (std::uint32_t g = batch.first; g < batch.last; ++g) {
         add_block(amplitudes, kernels, real, groups_[g], base, sums + (groups_[g].first - first_term));
       }
@@ -158,11 +191,11 @@ void PauliSum::sum_batch(const T* amplitudes, const ReduceKernels<T>& kernels, c
 }
 
 void PauliSum::term_values(const StateView& state, Isa isa, int threads, double* values, CancelToken* cancel) const {
-  // Strands, and with them the order of the sums, depend on the number of tiles alone.
+  // Strands, and with them the order of the sums, depend on the strings and the number of qubits alone.
   std::vector<std::size_t> first_task(batches_.size() + 1, 0);
-  const auto strands_of = [&](std::size_t b) { return std::min(kMaxStrands, num_tiles(batches_[b])); };
+  const auto strands_of = [&](std::size_t b) { return std::min(kMaxStrands, num_cosets(batches_[b])); };
   for (std::size_t b = 0; b < batches_.size(); ++b) first_task[b + 1] = first_task[b] + strands_of(b);
-  const std::size_t num_strands = std::min(kMaxStrands, std::size_t{1} << (num_qubits_ - tile_bits_));
+  const std::size_t num_strands = std::min(kMaxStrands, std::size_t{1} << (num_qubits_ - block_bits_));
   std::vector<double> sums(num_strands * terms_.size(), 0.0);  // [strand][term]
 
   const RealKernels& real = kernels_for(isa).real;

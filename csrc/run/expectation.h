@@ -42,11 +42,17 @@ class QFAST_API PauliSum {
     std::uint64_t x;
     std::uint32_t first, last;  // into terms_
   };
-  // A piece of work on one part of the state: consecutive groups whose X masks agree above the tile, so that they
-  // combine the same two tiles.
+  // Groups that are summed in one pass over the state. Their X masks above a block span a space over GF(2) that is
+  // small enough for all blocks that they combine, a coset of it, to stay in the cache.
   struct Batch {
-    std::uint64_t x_high;
-    std::uint32_t first, last;  // into groups_
+    std::uint32_t first, last;         // into groups_
+    std::vector<std::uint64_t> basis;  // of the space, reduced: the highest bit of each vector is in no other
+    std::vector<std::uint64_t> space;  // all sums of basis vectors
+    std::vector<int> pivots;           // those highest bits, ascending
+
+    bool contains(std::uint64_t x_high) const;
+    void extend(std::uint64_t x_high);
+    void list_space();
   };
   template <class T>
   void sum_batch(const T* amplitudes, const ReduceKernels<T>& kernels, const RealKernels& real, const Batch& batch,
@@ -55,10 +61,10 @@ class QFAST_API PauliSum {
   void add_block(const T* amplitudes, const ReduceKernels<T>& kernels, const RealKernels& real, const Group& group,
                  std::uint64_t base, double* sums) const;
   bool sums_half(const Group& group) const;
-  std::size_t num_tiles(const Batch& batch) const;
+  std::size_t num_cosets(const Batch& batch) const;
 
   int num_qubits_;
-  int tile_bits_;
+  int block_bits_;
   std::vector<Complex> coefficients_;
   std::vector<Term> terms_;    // sorted by X mask, then Z mask
   std::vector<Group> groups_;  // sorted by X mask
