@@ -73,27 +73,33 @@ QFAST_INLINE void step_givens(Block<T>& x, const T* c) {
   });
 }
 
+// x_p' = x_p + a x_q, x_q' = b x_p + d x_q.
+template <class T>
+QFAST_INLINE void scale_pair(Block<T>& x, int p, int q, const T* c) {
+  const V<T> re = x.re[p], im = x.im[p], qre = x.re[q], qim = x.im[q];
+  x.re[p] = fnma(set1(c[1]), qim, fma(set1(c[0]), qre, re));
+  x.im[p] = fma(set1(c[1]), qre, fma(set1(c[0]), qim, im));
+  x.re[q] = fnma(set1(c[3]), im, fma(set1(c[2]), re, fnma(set1(c[5]), qim, set1(c[4]) * qre)));
+  x.im[q] = fma(set1(c[3]), re, fma(set1(c[2]), im, fma(set1(c[5]), qre, set1(c[4]) * qim)));
+}
+
 template <class T, int J>
 QFAST_INLINE void step_scaled(Block<T>& x, const T* c) {
-  const V<T> ar = set1(c[0]), ai = set1(c[1]), br = set1(c[2]), bi = set1(c[3]), dr = set1(c[4]), di = set1(c[5]);
-  for_pairs<J, 0>([&](int p, int q) QFAST_LAMBDA {
-    const V<T> re = x.re[p], im = x.im[p], qre = x.re[q], qim = x.im[q];
-    x.re[p] = fnma(ai, qim, fma(ar, qre, re));
-    x.im[p] = fma(ai, qre, fma(ar, qim, im));
-    x.re[q] = fnma(bi, im, fma(br, re, fnma(di, qim, dr * qre)));
-    x.im[q] = fma(bi, re, fma(br, im, fma(di, qre, dr * qim)));
-  });
+  for_pairs<J, 0>([&](int p, int q) QFAST_LAMBDA { scale_pair<T>(x, p, q, c); });
+}
+
+template <class T>
+QFAST_INLINE void multiply2(Block<T>& x, int p, int q, const T* c) {
+  const V<T> re = x.re[p], im = x.im[p], qre = x.re[q], qim = x.im[q];
+  x.re[p] = fnma(set1(c[3]), qim, fma(set1(c[2]), qre, fnma(set1(c[1]), im, set1(c[0]) * re)));
+  x.im[p] = fma(set1(c[3]), qre, fma(set1(c[2]), qim, fma(set1(c[1]), re, set1(c[0]) * im)));
+  x.re[q] = fnma(set1(c[7]), qim, fma(set1(c[6]), qre, fnma(set1(c[5]), im, set1(c[4]) * re)));
+  x.im[q] = fma(set1(c[7]), qre, fma(set1(c[6]), qim, fma(set1(c[5]), re, set1(c[4]) * im)));
 }
 
 template <class T, int J, int C>
 QFAST_INLINE void step_general(Block<T>& x, const T* c) {
-  for_pairs<J, C>([&](int p, int q) QFAST_LAMBDA {
-    const V<T> re = x.re[p], im = x.im[p], qre = x.re[q], qim = x.im[q];
-    x.re[p] = fnma(set1(c[3]), qim, fma(set1(c[2]), qre, fnma(set1(c[1]), im, set1(c[0]) * re)));
-    x.im[p] = fma(set1(c[3]), qre, fma(set1(c[2]), qim, fma(set1(c[1]), re, set1(c[0]) * im)));
-    x.re[q] = fnma(set1(c[7]), qim, fma(set1(c[6]), qre, fnma(set1(c[5]), im, set1(c[4]) * re)));
-    x.im[q] = fma(set1(c[7]), qre, fma(set1(c[6]), qim, fma(set1(c[5]), re, set1(c[4]) * im)));
-  });
+  for_pairs<J, C>([&](int p, int q) QFAST_LAMBDA { multiply2<T>(x, p, q, c); });
 }
 
 template <class T, int J, int C>
@@ -180,20 +186,19 @@ QFAST_INLINE void step_dense2_real(Block<T>& x, const T* m) {
   });
 }
 
-template <class T>
-QFAST_INLINE void multiply2(Block<T>& x, int p, int q, const T* c) {
-  const V<T> re = x.re[p], im = x.im[p], qre = x.re[q], qim = x.im[q];
-  x.re[p] = fnma(set1(c[3]), qim, fma(set1(c[2]), qre, fnma(set1(c[1]), im, set1(c[0]) * re)));
-  x.im[p] = fma(set1(c[3]), qre, fma(set1(c[2]), qim, fma(set1(c[1]), re, set1(c[0]) * im)));
-  x.re[q] = fnma(set1(c[7]), qim, fma(set1(c[6]), qre, fnma(set1(c[5]), im, set1(c[4]) * re)));
-  x.im[q] = fma(set1(c[7]), qre, fma(set1(c[6]), qim, fma(set1(c[5]), re, set1(c[4]) * im)));
-}
-
 template <class T, int J, int K>
 QFAST_INLINE void step_pairs2(Block<T>& x, const T* m) {
   for_quads<J, K>([&](int i0, int i1, int i2, int i3) QFAST_LAMBDA {
     multiply2<T>(x, i0, i3, m);
     multiply2<T>(x, i1, i2, m + 8);
+  });
+}
+
+template <class T, int J, int K>
+QFAST_INLINE void step_pairs2_scaled(Block<T>& x, const T* m) {
+  for_quads<J, K>([&](int i0, int i1, int i2, int i3) QFAST_LAMBDA {
+    scale_pair<T>(x, i0, i3, m);
+    multiply2<T>(x, i1, i2, m + 6);
   });
 }
 
@@ -319,6 +324,7 @@ QFAST_INLINE void apply_step(Block<T>& x, const LiveStep<T>& step, std::uint32_t
 #define QFAST_CALL_DENSE2(j, k) step_dense2<T, j, k>(x, c)
 #define QFAST_CALL_DENSE2_REAL(j, k) step_dense2_real<T, j, k>(x, c)
 #define QFAST_CALL_PAIRS2(j, k) step_pairs2<T, j, k>(x, c)
+#define QFAST_CALL_PAIRS2_SCALED(j, k) step_pairs2_scaled<T, j, k>(x, c)
   switch (step.code) {
     QFAST_TARGETS(kReal, QFAST_CALL_REAL)
     QFAST_TARGETS(kRealNeg, QFAST_CALL_REAL_NEG)
@@ -331,6 +337,7 @@ QFAST_INLINE void apply_step(Block<T>& x, const LiveStep<T>& step, std::uint32_t
     QFAST_PAIRS(kDense2, QFAST_CALL_DENSE2)
     QFAST_PAIRS(kDense2Real, QFAST_CALL_DENSE2_REAL)
     QFAST_PAIRS(kPairs2, QFAST_CALL_PAIRS2)
+    QFAST_PAIRS(kPairs2Scaled, QFAST_CALL_PAIRS2_SCALED)
     QFAST_CASE(kDiagonal, 0) : step_diagonal<T>(x, c + step.block_offset[block]);
     break;
     QFAST_CASE(kDiagonalScalar, 0) : step_diagonal_scalar<T>(x, c + step.block_offset[block]);

@@ -29,6 +29,7 @@ enum class StepKind : std::uint8_t {
   kDense2,    // 4 x 4 complex on block bits (j, k), row-major, j least significant
   kDense2Real,
   kPairs2,    // 2 x 2 complex on (|00>, |11>), then 2 x 2 complex on (|01>, |10>)
+  kPairs2Scaled,  // the same with 1 at |00>: a, b, d of kScaled, then 2 x 2
   kDiagonal,  // one complex vector per block vector: re lanes, im lanes
   kDiagonalScalar,  // one complex number per block vector
   kSwapLane,  // exchange lane bit k with block bit j

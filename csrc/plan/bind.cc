@@ -4,6 +4,8 @@
 #include <bit>
 #include <cmath>
 
+#include "plan/chain.h"
+#include "plan/gauge.h"
 #include "plan/matrices.h"
 
 namespace qfast {
@@ -11,48 +13,8 @@ namespace {
 
 constexpr double kZero = 1e-15;  // relative to a unitary's unit rows
 
-using Matrix2 = std::array<Complex, 4>;
-using Matrix4 = std::array<Complex, 16>;
-
 std::size_t to_size(std::int64_t i) { return static_cast<std::size_t>(i); }
 bool is_near(Complex a, Complex b) { return std::abs(a - b) <= kZero; }
-
-Matrix2 multiply(const Matrix2& a, const Matrix2& b) {
-  return {a[0] * b[0] + a[1] * b[2], a[0] * b[1] + a[1] * b[3], a[2] * b[0] + a[3] * b[2], a[2] * b[1] + a[3] * b[3]};
-}
-
-Matrix4 multiply(const Matrix4& a, const Matrix4& b) {
-  Matrix4 out{};
-  for (std::size_t r = 0; r < 4; ++r) {
-    for (std::size_t k = 0; k < 4; ++k) {
-      for (std::size_t c = 0; c < 4; ++c) out[4 * r + c] += a[4 * r + k] * b[4 * k + c];
-    }
-  }
-  return out;
-}
-
-Matrix4 widen(const Matrix2& m, bool is_high) {
-  Matrix4 out{};
-  for (std::size_t r = 0; r < 2; ++r) {
-    for (std::size_t c = 0; c < 2; ++c) {
-      for (std::size_t other = 0; other < 2; ++other) {
-        const std::size_t row = is_high ? 2 * r + other : r + 2 * other;
-        const std::size_t col = is_high ? 2 * c + other : c + 2 * other;
-        out[4 * row + col] = m[2 * r + c];
-      }
-    }
-  }
-  return out;
-}
-
-Matrix4 exchange_qubits(const Matrix4& m) {
-  static constexpr std::size_t kSwapped[4] = {0, 2, 1, 3};
-  Matrix4 out;
-  for (std::size_t r = 0; r < 4; ++r) {
-    for (std::size_t c = 0; c < 4; ++c) out[4 * r + c] = m[4 * kSwapped[r] + kSwapped[c]];
-  }
-  return out;
-}
 
 template <class T>
 class Binder {
@@ -62,6 +24,8 @@ class Binder {
 
   void run(const double* values) {
     evaluate_parameters(circuit_, values, params_);
+    Chain chain(circuit_, plan_.lowered, params_);
+    compute_numbers(plan_.lowered, chain, numbers_);
     out_.arena.clear();
     out_.steps.clear();
     out_.sweeps.resize(plan_.sweeps.size());
@@ -121,47 +85,8 @@ class Binder {
     }
   }
 
-  Matrix2 source_matrix1(const Source& s) {
-    static const double h = std::sqrt(0.5);
-    switch (s.operation) {
-      case kSourceHadamard: return {h, h, h, -h};
-      // B with B Y B† = Z: rows are the eigenvectors of Y, conjugated.
-      case kSourceYBasis: return {h, Complex{0, -h}, h, Complex{0, h}};
-      case kSourceYBasisInverse: return {h, h, Complex{0, h}, Complex{0, -h}};
-      default: break;
-    }
-    target_matrix(circuit_, operation_at(circuit_, s.operation), params_.data(), scratch_);
-    return {scratch_[0], scratch_[1], scratch_[2], scratch_[3]};
-  }
-
-  Matrix4 source_matrix2(const Source& s) {
-    if (s.placement == Placement::kLow || s.placement == Placement::kHigh) {
-      return widen(source_matrix1(s), s.placement == Placement::kHigh);
-    }
-    full_matrix(circuit_, operation_at(circuit_, s.operation), params_.data(), scratch_);
-    Matrix4 m;
-    std::copy(scratch_.begin(), scratch_.begin() + 16, m.begin());
-    return s.placement == Placement::kReverse ? exchange_qubits(m) : m;
-  }
-
-  Matrix2 matrix1(const Node& n) {
-    Matrix2 m = source_matrix1(source(n.first_source));
-    for (std::int32_t s = source(n.first_source).next; s >= 0; s = source(s).next) {
-      m = multiply(source_matrix1(source(s)), m);
-    }
-    return m;
-  }
-
-  Matrix4 matrix2(const Node& n) {
-    Matrix4 m = source_matrix2(source(n.first_source));
-    for (std::int32_t s = source(n.first_source).next; s >= 0; s = source(s).next) {
-      m = multiply(source_matrix2(source(s)), m);
-    }
-    return m;
-  }
-
   void bind_one(const PlanStep& step) {
-    const Matrix2 m = matrix1(node(step.index));
+    const Matrix2& m = numbers_.one[to_size(step.index)];
     if (step.control_mask != 0 || step.condition.mask != 0) return bind_controlled(step, m);
     bind_normalised(step, m);
   }
@@ -219,20 +144,30 @@ class Binder {
   static int pair_variant(int j, int k) { return j == 0 ? k - 1 : 2; }
 
   void bind_two(const PlanStep& step) {
-    Matrix4 m = matrix2(node(step.index));
+    Matrix4 m = numbers_.two[to_size(step.index)];
     if (step.is_reversed) m = exchange_qubits(m);
     std::uint16_t pattern = 0;
     for (std::size_t i = 0; i < 16; ++i) {
       if (std::abs(m[i]) > kZero) pattern = static_cast<std::uint16_t>(pattern | (1u << i));
     }
     const int variant = pair_variant(step.target, step.second);
-    if ((pattern & ~kPatternPairs2) == 0) {
-      return add_step(StepKind::kPairs2, variant, {m[0], m[3], m[12], m[15], m[5], m[6], m[9], m[10]}, {});
-    }
+    if ((pattern & ~kPatternPairs2) == 0) return bind_pairs(variant, m);
     const bool real = is_real(m);
     add_step(real ? StepKind::kDense2Real : StepKind::kDense2, variant,
              {m[0], m[1], m[2], m[3], m[4], m[5], m[6], m[7], m[8], m[9], m[10], m[11], m[12], m[13], m[14], m[15]},
              {}, real);
+  }
+
+  // Two 2 x 2 blocks, with the number at |00> or |11> left out as a factor of the whole, whichever is larger.
+  void bind_pairs(int variant, const Matrix4& m) {
+    if (std::abs(m[0]) < std::abs(m[3])) {
+      return add_step(StepKind::kPairs2, variant, {m[0], m[3], m[12], m[15], m[5], m[6], m[9], m[10]}, {});
+    }
+    const Complex f = m[0];
+    scale_ *= f;
+    add_step(StepKind::kPairs2Scaled, variant, {m[3] / f, m[12] / f, m[15] / f, m[5] / f, m[6] / f, m[9] / f, m[10] / f},
+             {});
+    renormalise();
   }
 
   // The diagonal of a node over its qubits, first qubit least significant.
@@ -247,14 +182,30 @@ class Binder {
       out = {scratch_[0], scratch_[1 * 4 + 2], scratch_[2 * 4 + 1], scratch_[15]};
       return;
     }
+    Chain chain(circuit_, plan_.lowered, params_);
     if (n.num_diagonal == 1) {
-      const Matrix2 m = matrix1(n);
+      const Matrix2 m = chain.matrix1(n.first_source);
       out = {m[0], m[3]};
     } else {
-      const Matrix4 m = matrix2(n);
+      const Matrix4 m = chain.matrix2(n.first_source);
       out = {m[0], m[5], m[10], m[15]};
     }
   }
+
+  // The same with the phases that neighbours have given to it.
+  void whole_diagonal(const Node& n, std::vector<Complex>& out) {
+    node_diagonal(n, out);
+    const std::int32_t* q = plan_.lowered.qubits_of(n);
+    for (std::int32_t p = numbers_.first_phase[index_of(n)]; p >= 0; p = numbers_.phases[to_size(p)].next) {
+      const AbsorbedPhase& phase = numbers_.phases[to_size(p)];
+      const auto k = std::find(q, q + n.num_diagonal, phase.label) - q;
+      for (std::size_t i = 0; i < out.size(); ++i) {
+        if ((i >> k) & 1) out[i] *= phase.value;
+      }
+    }
+  }
+
+  std::size_t index_of(const Node& n) const { return to_size(&n - plan_.lowered.nodes.data()); }
 
   void operation_diagonal(std::int64_t index, std::vector<Complex>& out) {
     const Operation op = operation_at(circuit_, index);
@@ -334,10 +285,10 @@ class Binder {
 
   void gather_factors(const DiagonalGroup& group, const Node& n) {
     if (n.num_diagonal > 2) {
-      wide_.push_back(static_cast<std::int32_t>(&n - plan_.lowered.nodes.data()));
+      wide_.push_back(static_cast<std::int32_t>(index_of(n)));
       return;
     }
-    node_diagonal(n, diagonal_);
+    whole_diagonal(n, diagonal_);
     const std::int32_t* q = plan_.lowered.qubits_of(n);
     std::size_t high = table_bit(group, q[0]), low = high;
     if (n.num_diagonal == 2) {
@@ -385,7 +336,7 @@ class Binder {
   }
 
   void multiply_wide(const DiagonalGroup& group, const Node& n) {
-    node_diagonal(n, diagonal_);
+    whole_diagonal(n, diagonal_);
     const std::int32_t* q = plan_.lowered.qubits_of(n);
     std::array<std::size_t, 16> shift{};
     for (int k = 0; k < n.num_diagonal; ++k) shift[to_size(k)] = table_bit(group, q[k]);
@@ -415,7 +366,7 @@ class Binder {
     const Node& n = node(op.node);
     const Operation operation = operation_at(circuit_, source(n.first_source).operation);
     if (n.kind == NodeKind::kOne) {
-      const Matrix2 m = matrix1(n);
+      const Matrix2& m = numbers_.one[to_size(op.node)];
       scratch_.assign(m.begin(), m.end());
     } else {
       target_matrix(circuit_, operation, params_.data(), scratch_);
@@ -437,6 +388,7 @@ class Binder {
   const FlatCircuit& circuit_;
   BoundPlan<T>& out_;
   std::vector<double> params_;
+  NodeNumbers numbers_;
   std::vector<Complex> scratch_, table_, diagonal_, product_;
   std::vector<Factors> factors_;    // by table bit
   std::vector<std::int32_t> wide_;  // nodes on more than two qubits

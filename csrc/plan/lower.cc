@@ -1,9 +1,11 @@
 // Gates to nodes: swaps become relabellings, chains of one-qubit gates one matrix, runs of gates on a pair one matrix
 // where its pattern of zeros makes that no dearer than the parts (cx rz cx is a diagonal, rxx ryy rzz two 2 x 2 blocks).
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <numeric>
 
+#include "plan/chain.h"
 #include "plan/matrices.h"
 #include "plan/node.h"
 
@@ -83,7 +85,10 @@ class Lowering {
     out_.nodes.reserve(to_size(circuit_.size()));
     out_.sources.reserve(to_size(circuit_.size()));
     for (std::int64_t i = 0; i < circuit_.size(); ++i) add(i);
-    finish();
+    drop_merged();
+    split_dense_pairs();
+    find_diagonals();
+    find_absorbers();
     return std::move(out_);
   }
 
@@ -358,12 +363,97 @@ class Lowering {
     }
   }
 
+  void drop_merged() {
+    std::erase_if(out_.nodes, [](const Node& n) { return !n.is_alive; });
+  }
+
+  // For each node the neighbours on its first two qubits, before (0, 1) and after (2, 3).
+  std::vector<std::array<std::int32_t, 4>> find_neighbours() const {
+    std::vector<std::array<std::int32_t, 4>> neighbours(out_.nodes.size(), {-1, -1, -1, -1});
+    std::vector<std::pair<std::int32_t, std::size_t>> last(last_.size(), {-1, 0});  // node, its slot for this qubit
+    for (std::size_t i = 0; i < out_.nodes.size(); ++i) {
+      const std::int32_t* q = out_.qubits_of(out_.nodes[i]);
+      const int count = out_.num_qubits_of(out_.nodes[i]);
+      for (int k = 0; k < count; ++k) {
+        auto& [before, slot] = last[to_size(q[k])];
+        if (k < 2) neighbours[i][to_size(k)] = before;
+        if (before >= 0 && slot < 2) neighbours[to_size(before)][2 + slot] = static_cast<std::int32_t>(i);
+        before = static_cast<std::int32_t>(i);
+        slot = to_size(k);
+      }
+    }
+    return neighbours;
+  }
+
+  bool is_dense_pair(std::int32_t i) const {
+    return i >= 0 && out_.nodes[to_size(i)].kind == NodeKind::kTwo &&
+           two_qubit_cost(out_.nodes[to_size(i)].pattern) == kCostDense2;
+  }
+
+  bool is_real_pair(const Node& n, Chain& chain) const {
+    for (const Complex z : chain.matrix2(n.first_source)) {
+      if (std::abs(z.imag()) > kZero) return false;
+    }
+    return true;
+  }
+
+  // Dense pairs with dense pairs before and after them on both qubits are split (kak.h): their one-qubit parts meet, or
+  // vanish in a neighbour that stays dense. Elsewhere the parts would cost more than they save.
+  void split_dense_pairs() {
+    const auto neighbours = find_neighbours();
+    std::vector<Node> old = std::move(out_.nodes);
+    out_.nodes = old;  // is_dense_pair looks at the nodes as they were
+    std::vector<bool> is_split(old.size(), false);
+    Chain chain(circuit_, out_, params_);
+    bool any = false;
+    for (std::size_t i = 0; i < old.size(); ++i) {
+      is_split[i] = is_dense_pair(static_cast<std::int32_t>(i)) &&
+                    std::ranges::all_of(neighbours[i], [&](std::int32_t k) { return is_dense_pair(k); }) &&
+                    !is_real_pair(old[i], chain);
+      any = any || is_split[i];
+    }
+    if (!any) return;
+    out_.nodes.clear();
+    previous_.clear();
+    std::ranges::fill(last_, -1);
+    for (std::size_t i = 0; i < old.size(); ++i) is_split[i] ? add_split(old[i]) : add_again(old[i]);
+    drop_merged();
+  }
+
+  void add_split(const Node& n) {
+    const auto pair = static_cast<std::int64_t>(out_.pairs.size());
+    const std::int32_t targets[2] = {out_.qubits_of(n)[0], out_.qubits_of(n)[1]};
+    out_.pairs.push_back(n.first_source);
+    append_one(targets[0], 0b1111, pair_code(pair, PairPart::kPre0));
+    append_one(targets[1], 0b1111, pair_code(pair, PairPart::kPre1));
+    const std::int32_t core = new_node(NodeKind::kTwo, targets, 2, nullptr, 0);
+    node(core).pattern = kPatternPairs2;
+    append_source(node(core), pair_code(pair, PairPart::kCore), Placement::kForward);
+    set_last(core);
+    append_one(targets[0], 0b1111, pair_code(pair, PairPart::kPost0));
+    append_one(targets[1], 0b1111, pair_code(pair, PairPart::kPost1));
+  }
+
+  void add_again(const Node& n) {
+    out_.nodes.push_back(n);
+    previous_.push_back({-1, -1});
+    const auto i = static_cast<std::int32_t>(out_.nodes.size() - 1);
+    if (n.kind == NodeKind::kTwo) {
+      node(i).first_source = node(i).last_source = -1;
+      absorb_before(i, out_.qubits_of(n)[0], out_.qubits_of(n)[1]);
+      if (node(i).last_source < 0) {
+        node(i).first_source = n.first_source;
+      } else {
+        out_.sources[to_size(node(i).last_source)].next = n.first_source;
+      }
+      node(i).last_source = n.last_source;
+    }
+    set_last(i);
+  }
+
   // Nodes whose pattern turned out diagonal mix nothing.
-  void finish() {
-    std::vector<Node> alive;
-    alive.reserve(out_.nodes.size());
+  void find_diagonals() {
     for (Node& n : out_.nodes) {
-      if (!n.is_alive) continue;
       const bool is_diagonal_one =
           n.kind == NodeKind::kOne && n.num_diagonal == 0 && is_within(n.pattern, kPatternDiagonal1);
       const bool is_diagonal_two = n.kind == NodeKind::kTwo && is_within(n.pattern, kPatternDiagonal2);
@@ -372,9 +462,31 @@ class Lowering {
         n.num_targets = 0;
         n.kind = NodeKind::kDiagonal;
       }
-      alive.push_back(n);
     }
-    out_.nodes = std::move(alive);
+  }
+
+  // Walks every qubit's nodes: a diagonal passes controls and ends in a pair or a table.
+  void find_absorbers() {
+    out_.absorbers.assign(out_.nodes.size(), {-1, -1});
+    const auto walk = [&](std::int32_t i, std::vector<std::int32_t>& absorber, std::size_t side) {
+      const Node& n = out_.nodes[to_size(i)];
+      const std::int32_t* q = out_.qubits_of(n);
+      const int count = out_.num_qubits_of(n);
+      for (int k = 0; k < count; ++k) {
+        std::int32_t& at = absorber[to_size(q[k])];
+        if (n.kind == NodeKind::kOne && n.num_diagonal == 0) out_.absorbers[to_size(i)][side] = at;
+        if (n.kind == NodeKind::kTwo || n.kind == NodeKind::kDiagonal) {
+          at = i;
+        } else if (k < n.num_targets) {
+          at = -1;
+        }
+      }
+    };
+    std::vector<std::int32_t> absorber(last_.size(), -1);
+    const auto count = static_cast<std::int32_t>(out_.nodes.size());
+    for (std::int32_t i = 0; i < count; ++i) walk(i, absorber, 0);
+    std::ranges::fill(absorber, -1);
+    for (std::int32_t i = count - 1; i >= 0; --i) walk(i, absorber, 1);
   }
 
   const FlatCircuit& circuit_;

@@ -3,6 +3,7 @@
 // the list of operations (sources) that it replaces; its pattern of zeros is known when the plan is made.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <vector>
 
@@ -30,6 +31,13 @@ enum class Placement : std::uint8_t {
 
 // Operations that no gate of the circuit stands for: basis changes of Pauli rotations.
 enum : std::int64_t { kSourceHadamard = -1, kSourceYBasis = -2, kSourceYBasisInverse = -3 };
+
+// Parts of a dense pair that was split by its Cartan decomposition (kak.h).
+enum class PairPart : std::int64_t { kCore = 0, kPre0, kPre1, kPost0, kPost1 };
+constexpr std::int64_t kFirstPairCode = -16;
+constexpr std::int64_t pair_code(std::int64_t pair, PairPart part) {
+  return kFirstPairCode - (5 * pair + static_cast<std::int64_t>(part));
+}
 
 struct Source {
   std::int64_t operation;  // row of the flat circuit, or one of the negative codes above
@@ -59,6 +67,10 @@ struct Lowered {
   std::vector<Source> sources;
   std::vector<std::int64_t> phases;   // operations that are a global phase
   std::vector<std::int32_t> label_of; // label_of[q]: the label that holds qubit q at the end
+  std::vector<std::int32_t> pairs;    // first source of every dense pair that was split
+  // Per node, for a kOne without controls: the nodes before and after it on its qubit that can take a diagonal from it
+  // at no cost (pairs, tables), or -1.
+  std::vector<std::array<std::int32_t, 2>> absorbers;
 
   const std::int32_t* qubits_of(const Node& n) const { return qubits.data() + n.qubits_begin; }
   int num_qubits_of(const Node& n) const { return n.num_targets + n.num_diagonal; }

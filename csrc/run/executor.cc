@@ -1,6 +1,7 @@
 #include "run/executor.h"
 
 #include <algorithm>
+#include <atomic>
 #include <bit>
 #include <memory>
 #include <new>
@@ -10,6 +11,8 @@
 
 namespace qfast {
 namespace {
+
+constexpr std::uint64_t kPieces = 16;  // of each worker's share of a sweep
 
 std::size_t to_size(std::int64_t i) { return static_cast<std::size_t>(i); }
 
@@ -75,9 +78,10 @@ template <class T>
 class Run {
  public:
   Run(const Plan& plan, const std::vector<SweepLayout>& layouts, const BoundPlan<T>& bound,
-      const TileKernels<T>& kernels, T* amplitudes, Start start, CancelToken* cancel)
+      const TileKernels<T>& kernels, T* amplitudes, Start start, CancelToken* cancel,
+      std::atomic<std::uint64_t>* next_tile)
       : plan_(plan), layouts_(layouts), bound_(bound), kernels_(kernels), amplitudes_(amplitudes), start_(start),
-        cancel_(cancel) {}
+        cancel_(cancel), next_tile_(next_tile) {}
 
   std::uint64_t num_tiles(std::size_t s) const { return std::uint64_t{1} << std::popcount(active_outer(s)); }
 
@@ -86,7 +90,7 @@ class Run {
     space.prepare(std::size_t{2} << plan_.tile_bits, scratch_numbers());
     for (std::size_t s = 0; s < plan_.sweeps.size(); ++s) {
       if (s > 0) barrier.arrive_and_wait();
-      sweep(s, worker, num_workers, space);
+      sweep(s, num_workers, space);
     }
     if (start_ == Start::kZero) {
       barrier.arrive_and_wait();
@@ -112,19 +116,24 @@ class Run {
 
   bool is_cancelled() const { return cancel_ && cancel_->cancelled.load(std::memory_order_relaxed); }
 
-  void sweep(std::size_t s, int worker, int num_workers, Workspace<T>& space) {
+  void sweep(std::size_t s, int num_workers, Workspace<T>& space) {
     const SweepLayout& layout = layouts_[s];
     const std::uint64_t outer = active_outer(s), count = num_tiles(s);
-    const std::uint64_t first = count * static_cast<std::uint64_t>(worker) / static_cast<std::uint64_t>(num_workers);
-    const std::uint64_t last =
-        count * (static_cast<std::uint64_t>(worker) + 1) / static_cast<std::uint64_t>(num_workers);
     const TileMap load_map{layout.load_high.data(), layout.load_low.data(), num_vectors()};
     const TileMap store_map{layout.store_high.data(), layout.store_low.data(), num_vectors()};
     const std::uint32_t zero_mask = layout.padding | unwritten_vectors(s);
     const bool is_first = start_ == Start::kZero && layout.covered == 0;
     const BoundSweep& bound = bound_.sweeps[s];
     const bool is_identity_without_steps = !layout.moves && bound.scale == Complex{1.0, 0.0} && zero_mask == 0;
-    for (std::uint64_t t = first; t < last; ++t) {
+    // Neighbouring tiles in pieces, taken by whoever is free: a worker whose processor is shared does less.
+    const std::uint64_t piece = std::max<std::uint64_t>(1, count / (static_cast<std::uint64_t>(num_workers) * kPieces));
+    std::uint64_t t = 0, last = 0;
+    for (;; ++t) {
+      if (t == last) {
+        t = next_tile_[s].fetch_add(piece, std::memory_order_relaxed);
+        last = std::min(t + piece, count);
+        if (t >= count) return;
+      }
       if (is_cancelled()) return;
       const std::uint64_t base = deposit_bits(t, outer);
       collect_live_steps(bound, base, space);
@@ -261,6 +270,7 @@ class Run {
   T* amplitudes_;
   Start start_;
   CancelToken* cancel_;
+  std::atomic<std::uint64_t>* next_tile_;  // by sweep: the first tile that nobody has taken
 };
 
 }  // namespace
@@ -285,7 +295,8 @@ std::vector<SweepLayout> lay_out(const Plan& plan) {
 template <class T>
 bool execute(const Plan& plan, const std::vector<SweepLayout>& layouts, const BoundPlan<T>& bound,
              const TileKernels<T>& kernels, T* amplitudes, Start start, const RunOptions& options) {
-  Run<T> shape(plan, layouts, bound, kernels, amplitudes, start, options.cancel);
+  std::vector<std::atomic<std::uint64_t>> next_tile(layouts.size());
+  Run<T> shape(plan, layouts, bound, kernels, amplitudes, start, options.cancel, next_tile.data());
   std::uint64_t total = 0, most = 1;
   for (std::size_t s = 0; s < layouts.size(); ++s) {
     total += shape.num_tiles(s);
