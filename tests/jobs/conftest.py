@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Iterator
 from itertools import count
 
@@ -36,7 +35,6 @@ def runtime(clock: ManualClock, alerts: list[str]) -> Iterator[Runtime]:
     )
     yield runtime
     assert runtime.close(20)
-    gc.collect()
     buffers = runtime.buffers.statistics()
     assert (buffers.leases - (buffers.exported > 0), buffers.waiters, buffers.leaked) == (0, 0, 0)
 
