@@ -56,12 +56,14 @@ def test_each_gate_of_the_table_is_qiskits_gate(name: str) -> None:
 
 OTHER_GATES: list[Gate] = [
     lib.CXGate(ctrl_state=0), lib.CCXGate(ctrl_state=1), lib.C3XGate(ctrl_state=5), lib.MCXGate(4), lib.MCXGate(3),
-    lib.MCXGate(2, ctrl_state=1), lib.MCPhaseGate(0.4, 3), lib.XGate().control(4, ctrl_state=9), lib.RZGate(0.2).control(2, annotated=False),
-    lib.UGate(0.1, 0.2, 0.3).control(2, ctrl_state=2, annotated=False), lib.HGate().control(3, annotated=True), lib.SwapGate().control(2, annotated=False),
-    lib.PermutationGate([2, 0, 1]), lib.DiagonalGate([1, -1, 1j, -1j]), lib.UnitaryGate(random_unitary(8, seed=1)),
-    lib.UnitaryGate(random_unitary(4, seed=2)).control(1, annotated=False), lib.PauliGate("XYZ"), lib.RZXGate(0.3).inverse(),
-    lib.QFTGate(3), lib.MSGate(3, 0.2), lib.iSwapGate().inverse(), lib.DCXGate().inverse(), lib.RC3XGate().inverse(),
-    lib.RYGate(0.4).power(0.5), lib.StatePreparation([0.6, 0, 0, 0.8]), lib.UCRZGate([0.1, 0.2]), lib.RVGate(0.1, 0.2, 0.3),
+    lib.MCXGate(2, ctrl_state=1), lib.MCPhaseGate(0.4, 3), lib.XGate().control(4, ctrl_state=9),
+    lib.RZGate(0.2).control(2, annotated=False), lib.UGate(0.1, 0.2, 0.3).control(2, ctrl_state=2, annotated=False),
+    lib.HGate().control(3, annotated=True), lib.SwapGate().control(2, annotated=False),
+    lib.UnitaryGate(random_unitary(8, seed=1)), lib.UnitaryGate(random_unitary(4, seed=2)).control(1, annotated=False),
+    lib.PermutationGate([2, 0, 1]), lib.DiagonalGate([1, -1, 1j, -1j]), lib.PauliGate("XYZ"), lib.QFTGate(3),
+    lib.RZXGate(0.3).inverse(), lib.iSwapGate().inverse(), lib.DCXGate().inverse(), lib.RC3XGate().inverse(),
+    lib.RYGate(0.4).power(0.5), lib.StatePreparation([0.6, 0, 0, 0.8]), lib.UCRZGate([0.1, 0.2]), lib.MSGate(3, 0.2),
+    lib.RVGate(0.1, 0.2, 0.3),
     AnnotatedOperation(lib.SGate(), [InverseModifier(), ControlModifier(2, 1), PowerModifier(3)]),
     AnnotatedOperation(lib.XGate(), [PowerModifier(0.5), ControlModifier(1)]),
     AnnotatedOperation(lib.CXGate(ctrl_state=0), [ControlModifier(1, 0)]),
@@ -183,7 +185,8 @@ A, B = Parameter("a b"), Parameter("b[x]")
 @pytest.mark.parametrize(
     "expression",
     [
-        A + B, A - B, A * B, A / B, A**B, -A, 1 - A, 2 / A, 2**A, A**2, A / 3, A * 1e-20 + B, (A + B) * (A - B) / (1 + A),
+        A + B, A - B, A * B, A / B, A**B, -A, 1 - A, 2 / A, 2**A, A**2, A / 3, A * 1e-20 + B, (A + B) * (A - B),
+        A - A + 1,
         A.sin() + A.cos() * A.tan(), (A / 4).arcsin() + (A / 4).arccos() - A.arctan(), A.exp() - B.log(), abs(A - B),
         A**0.5, A.conjugate(), A - (B - (A - 1)), -(A**2), (-A) ** 2, A / (B / A), 0.1 + 0.2 * A,
     ],
@@ -200,7 +203,7 @@ def test_expressions_keep_their_value(expression: Any) -> None:
 def test_a_function_that_angles_do_not_have_is_refused() -> None:
     qc = QuantumCircuit(1)
     qc.rx(A.sign(), 0)
-    with pytest.raises(ParameterError, match=r"'rx' at Qiskit's instruction 0: the Qiskit expression sign\(a b\) cannot"):
+    with pytest.raises(ParameterError, match=r"'rx' at .* 0: the Qiskit expression sign\(a b\) cannot be"):
         from_qiskit(qc)
 
 
@@ -333,5 +336,5 @@ def test_an_input_variable_is_refused_by_name() -> None:
 
 
 def test_what_is_no_circuit_is_refused() -> None:
-    with pytest.raises(CircuitError, match="takes a qiskit.QuantumCircuit, str given"):
+    with pytest.raises(CircuitError, match=r"takes a qiskit\.QuantumCircuit, str given"):
         from_qiskit("circuit")  # type: ignore[arg-type]

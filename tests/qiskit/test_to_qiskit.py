@@ -116,7 +116,7 @@ REFUSED: list[tuple[Callable[[Circuit], Any], str]] = [
     (lambda c: c.if_test(Unary("-", Bits(0, 2)), c.block()), "have no '-'"),
     (lambda c: c.if_test(Binary("&", Bit(0), Literal(2)), c.block()), "does not take these operands of '&'"),
     (lambda c: (c.add_variable("k"), c.for_loop([0.5], c.block(), "k")), "Qiskit's for loop takes integers only"),
-    (lambda c: (c.add_variable("u", "uint"), c.rx(Parameter("u"), 0)), "is the classical variable 'u', which Qiskit cannot"),
+    (lambda c: (c.add_variable("u", "uint"), c.rx(Parameter("u"), 0)), "is the classical variable 'u'"),
     (
         lambda c: (
             c.add_variable("u", "uint"),

@@ -27,6 +27,7 @@ from qiskit.circuit.library import DiagonalGate, UnitaryGate
 from qfast.circuit import DEFAULT, Circuit
 from qfast.circuit.classical import Variable
 from qfast.circuit.data_items import MAX_DATA_QUBITS
+from qfast.circuit.gates import OPCODES
 from qfast.circuit.parameter import ParameterExpression
 from qfast.errors import CircuitError
 from qfast.qiskit.conditions import read_condition, read_expression, read_type
@@ -152,7 +153,7 @@ class _Reader:
         )
         if row is not None and not open_controls:
             params = [self.parameters.read(value, place) for value in operation.params]
-            target.append(row, qubits, params)
+            target._append_checked(OPCODES[row], qubits, params)
         elif isinstance(operation, UnitaryGate) and len(qubits) <= MAX_DATA_QUBITS:
             target.unitary(operation.to_matrix(), qubits)
         elif isinstance(operation, DiagonalGate):
