@@ -55,7 +55,7 @@ def test_the_ci_script_runs_the_test_line_of_the_readme() -> None:
 
 
 def test_files_named_in_the_readme_exist() -> None:
-    named = set(re.findall(r"\]\(([^)#:]+)\)", README)) | set(re.findall(r"\bexamples/\S+?\.\w+", README))
+    named = set(re.findall(r"\]\(([^)#:]+)\)", README)) | set(re.findall(r"\bexamples/\w+\.\w+", README))
     assert named
     assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
 

@@ -75,9 +75,7 @@ class Report:
         hidden = self.num_outcomes - len(self.outcomes)
         if hidden > 0:
             rest = 1 - sum(outcome.ratio for outcome in self.outcomes)
-            lines.append(
-                f"  and {hidden} more, together {100 * max(rest, 0):.1f} % (--top {self.num_outcomes} shows all)"
-            )
+            lines.append(f"  and {hidden} more, together {100 * max(rest, 0):.1f} % (all: --top {self.num_outcomes})")
         return [*lines, "", *self._footer()]
 
     def _value_cells(self, value: complex) -> tuple[str, ...]:
