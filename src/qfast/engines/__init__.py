@@ -28,7 +28,7 @@ AUTO_ORDER: tuple[EngineName, ...] = ("native", "numba", "reference")
 """What ``engine="auto"`` tries, in order."""
 
 _lock = threading.Lock()
-_loaded: dict[tuple[str, str | None], Engine] = {}
+_loaded: dict[tuple[str, str | None, str], Engine] = {}
 
 
 def select(name: str = "auto", isa: str | None = None, array_backend: str = "numpy") -> Engine:
@@ -59,7 +59,7 @@ def select(name: str = "auto", isa: str | None = None, array_backend: str = "num
     >>> select("reference").name
     'reference'
     """
-    key = (name, isa if name != "reference" else array_backend)
+    key = (name, isa, array_backend)
     engine = _loaded.get(key)
     if engine is None:
         with _lock:

@@ -1,0 +1,52 @@
+"""Fixtures for all tests: every engine that can run here, on every instruction set it can be forced to."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import settings
+
+from qfast import engines
+from qfast._typing import Precision
+from qfast.engines import Engine
+
+# What a complex amplitude may be off by after some dozen gates.
+TOLERANCE = {"complex64": 2e-6, "complex128": 1e-13}
+
+ENGINES: list[tuple[str, str | None]] = [
+    (name, isa) for name, isas in engines.available().items() for isa in (isas or [None])
+]
+
+# The first example of a kernel is the one that compiles it.
+settings.register_profile("qfast", deadline=None)
+settings.load_profile("qfast")
+
+
+def engine_id(choice: tuple[str, str | None]) -> str:
+    """Name an engine and its ISA."""
+    return "-".join(filter(None, choice))
+
+
+@pytest.fixture(params=ENGINES, ids=engine_id)
+def engine(request: pytest.FixtureRequest) -> Engine:
+    """Every engine, and the native one on every ISA."""
+    return engines.select(*request.param)
+
+
+@pytest.fixture(params=ENGINES, ids=engine_id)
+def where(request: pytest.FixtureRequest) -> dict[str, str]:
+    """Every engine and ISA, as keyword arguments of `simulate` and `sample`."""
+    name, isa = request.param
+    return {"engine": name} if isa is None else {"engine": name, "isa": isa}
+
+
+@pytest.fixture(params=["complex64", "complex128"])
+def precision(request: pytest.FixtureRequest) -> Precision:
+    """Both precisions."""
+    return request.param  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """Random numbers with a fixed seed."""
+    return np.random.default_rng(20250101)
