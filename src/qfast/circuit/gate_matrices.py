@@ -156,7 +156,7 @@ def _dcx(params: Sequence[float]) -> ComplexArray:
 
 
 def _ecr(params: Sequence[float]) -> ComplexArray:
-    """(X on the first qubit, then identity minus i Z X ...) / sqrt 2, as Qiskit's ECRGate."""
+    """(X on the first qubit, minus Y on the first times X on the second) / sqrt 2, as Qiskit's ECRGate."""
     return _SQRT_HALF * _array([[0, 1, 0, 1j], [1, 0, -1j, 0], [0, 1j, 0, 1], [-1j, 0, 1, 0]])
 
 
