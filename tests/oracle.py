@@ -188,9 +188,7 @@ def apply_matrix(
 
 def instruction_matrix(instruction: Instruction, values: Mapping[str, float] | None = None) -> Array:
     """Textbook matrix of a gate over its own qubits, extra controls left out."""
-    params = [
-        value if isinstance(value, float) else value.evaluate(dict(values or {})) for value in instruction.params
-    ]
+    params = [value if isinstance(value, float) else value.evaluate(dict(values or {})) for value in instruction.params]
     name, data = instruction.name, instruction.data
     if name == "unitary":
         return np.array(data)

@@ -280,4 +280,3 @@ class GateMethods(CircuitColumns):
     def rcccx(self, control_1: int, control_2: int, control_3: int, target: int) -> Self:
         """Alias of :meth:`rc3x`."""
         return self._append_checked(_OP["rc3x"], (control_1, control_2, control_3, target), ())
-

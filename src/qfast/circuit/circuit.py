@@ -64,7 +64,6 @@ class Circuit(GateMethods):
     __slots__ = ()
     __hash__ = None  # type: ignore[assignment]  # a circuit can change
 
-
     def unitary(
         self,
         matrix: ArrayLike,
@@ -421,9 +420,7 @@ class Circuit(GateMethods):
         """
         return transforms.control(self, num_controls, ctrl_state)
 
-    def compose(
-        self, other: Circuit, qubits: Iterable[int] | None = None, clbits: Iterable[int] | None = None
-    ) -> Self:
+    def compose(self, other: Circuit, qubits: Iterable[int] | None = None, clbits: Iterable[int] | None = None) -> Self:
         """Append another circuit's instructions to this one.
 
         Parameters

@@ -120,8 +120,7 @@ def _cells(
 def _gate_cells(instruction: Instruction, num_qubits: int) -> dict[int, str]:
     own_controls = instruction.row.own_controls
     cells = {
-        qubit: "●" if instruction.ctrl_state >> place & 1 else "○"
-        for place, qubit in enumerate(instruction.controls)
+        qubit: "●" if instruction.ctrl_state >> place & 1 else "○" for place, qubit in enumerate(instruction.controls)
     }
     cells.update(dict.fromkeys(instruction.qubits[:own_controls], "●"))
     targets = instruction.qubits[own_controls:]

@@ -182,9 +182,7 @@ def _free_name(circuit: Circuit, wanted: str) -> str:
     return next(name for k in range(len(taken) + 1) if (name := f"{wanted}{k or ''}") not in taken)
 
 
-def compose(
-    circuit: Circuit, other: Circuit, qubits: Iterable[int] | None, clbits: Iterable[int] | None
-) -> None:
+def compose(circuit: Circuit, other: Circuit, qubits: Iterable[int] | None, clbits: Iterable[int] | None) -> None:
     """Append another circuit's instructions, its qubits and classical bits sent to the given ones."""
     qubit_map = _bit_map(qubits, other.num_qubits, circuit.num_qubits, "qubit")
     clbit_map = _bit_map(clbits, other.num_clbits, circuit.num_clbits, "classical bit")
