@@ -49,9 +49,17 @@ __all__ = [
 
 # What stands above layer 4: a name, and the module that has it; None: the name is a module of qfast itself.
 _LAZY: dict[str, str | None] = {
+    "Batch": "qfast.jobs",
+    "Job": "qfast.jobs",
+    "Session": "qfast.jobs",
+    "capi": None,
     "devices": None,
+    "get_include": "qfast.capi",
+    "get_library": "qfast.capi",
+    "jobs": None,
     "plotting": None,
     "pools": None,
+    "qiskit": None,  # an extra: it raises ImportError with the remedy where Qiskit is not installed
 }
 
 
