@@ -86,8 +86,8 @@ class Snapshot(Mapping[str, Any]):
 
     def lookup(self, name: str) -> Resolved:
         """Return the value of a setting with its source."""
-        find_setting(name)
-        return self._rows[name]
+        row = self._rows.get(name)
+        return self._rows[find_setting(name).name] if row is None else row
 
     def overlaid(self, *layers: Mapping[str, Resolved]) -> Snapshot:
         """Return a snapshot on top of which ``layers`` lie, the last one uppermost."""

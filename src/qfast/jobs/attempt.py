@@ -82,14 +82,14 @@ def mark_result(value: Any, job: Job) -> None:
             device=job.device,
             tags=job.tags,
             execution_log=job.execution_log,
-            telemetry=dict(job.telemetry),
+            telemetry=job.telemetry,
         )
 
 
 def mark_error(error: BaseException, job: Job) -> None:
     """Give an error the job's log, telemetry and code."""
     error.execution_log = job.execution_log  # type: ignore[attr-defined]
-    error.telemetry = dict(job.telemetry)  # type: ignore[attr-defined]
+    error.telemetry = job.telemetry  # type: ignore[attr-defined]
     error.code = error_code(error)  # type: ignore[attr-defined]
 
 
@@ -128,7 +128,5 @@ def run_attempt(context: JobContext) -> Outcome:
     finally:
         state_allocator.reset(allocator)
     context.unload(has_begun)
-    job.execution_log += context.lines()
-    job.telemetry = context.telemetry()
-    job.peak_bytes = max(job.peak_bytes, context.peak_bytes)
+    job.note_attempt(context.lines(), context.telemetry())
     return outcome

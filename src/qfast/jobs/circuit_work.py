@@ -22,7 +22,9 @@ __all__ = ["CircuitWork", "check_circuit", "circuit_cost", "copied_values", "eng
 
 # Amplitude updates that count as one small job in the fair share: some 0.1 ms of an engine's time.
 _UPDATES_PER_COST = 1 << 18
-_SHORT_SHOTS = 1 << 16
+# Up to these, a run takes some 0.1 ms, even on the slowest engine not much more.
+_SHORT_UPDATES = 1 << 12
+_SHORT_SHOTS = 1 << 13
 # Below this, engines use one thread anyway.
 _THREADED_QUBITS = 14
 
@@ -41,31 +43,29 @@ class CircuitWork:
         self.parameters = parameters
         self.observables = observables
         self._length = len(circuit)
-        self._cost = circuit_cost(circuit)
-        # A token would cost more than the run, which is over long before anybody could ask it to stop.
-        self._is_short = self._cost == 1.0 and (shots or 0) <= _SHORT_SHOTS and not circuit.data_items
+        self._num_qubits = circuit.num_qubits
+        self._cost = circuit_cost(self._length, self._num_qubits)
+        updates = self._length << self._num_qubits
+        self._is_short = updates <= _SHORT_UPDATES and (shots or 0) <= _SHORT_SHOTS and not circuit.data_items
         self._program: simulation.Program | None = None
         self.name = "expectation" if observables is not None else "state" if shots is None else "samples"
 
     def requirements(self, settings: Snapshot) -> Requirements:
         """See `Work`."""
         precision: Precision = settings["precision"]
-        check_qubits(self.circuit.num_qubits, precision)
-        return Requirements(
-            num_qubits=self.circuit.num_qubits,
-            shots=self.shots or 0,
-            size_bytes=state_bytes(self.circuit.num_qubits, precision),
-            cost=self._cost,
-        )
+        check_qubits(self._num_qubits, precision)
+        size_bytes = state_bytes(self._num_qubits, precision)
+        return Requirements(self._num_qubits, self.shots or 0, size_bytes, self._cost, self._is_short)
 
     def load(self, context: JobContext) -> None:
         """Plan the circuit; a plan of the same circuit is found again."""
         check_unchanged(self.circuit, self._length)
-        self._program = simulation.compile(self.circuit, **engine_arguments(context, self.circuit.num_qubits))
+        self._program = simulation.compile(self.circuit, **engine_arguments(context, self._num_qubits))
 
     def execute(self, context: JobContext) -> Any:
         """Run it on the device's engine."""
         assert self._program is not None
+        # A token would cost more than a short run, which is over long before anybody could ask it to stop.
         cancel = None if self._is_short else context.cancel_token
         if self.observables is not None:
             return self._program.expectation(self.parameters, self.observables, cancel=cancel)
@@ -76,7 +76,7 @@ class CircuitWork:
             parameters=self.parameters,
             seed=context.seed,
             cancel=cancel,
-            **engine_arguments(context, self.circuit.num_qubits),
+            **engine_arguments(context, self._num_qubits),
         )
 
     def unload(self, context: JobContext) -> None:
@@ -135,9 +135,9 @@ def copied_values(parameters: Any) -> Any:
     return dict(parameters) if isinstance(parameters, Mapping) else np.array(parameters)
 
 
-def circuit_cost(circuit: Circuit) -> float:
+def circuit_cost(num_instructions: int, num_qubits: int) -> float:
     """Return what one run of a circuit costs in the fair share: instructions times amplitudes, at least 1."""
-    return max(1.0, len(circuit) * 2.0**circuit.num_qubits / _UPDATES_PER_COST)
+    return max(1.0, num_instructions * 2.0**num_qubits / _UPDATES_PER_COST)
 
 
 def engine_arguments(context: JobContext, num_qubits: int) -> dict[str, Any]:

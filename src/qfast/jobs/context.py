@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from qfast._typing import AnyArray, Precision
 from qfast.engines import CancelToken
 from qfast.errors import CancelledRunError
+from qfast.jobs.job import Telemetry
 from qfast.pools import Cancellation, Lease, StateBuffers
 from qfast.pools.state_buffers import Memory
 
@@ -190,17 +191,12 @@ class JobContext:
         self._lines.append(("UNLOAD", "resources_released"))
         self.cleanup_s = time.perf_counter() - started
 
-    def telemetry(self) -> dict[str, Any]:
-        """Return a detached copy of what is in use and what was at the peak."""
+    def telemetry(self) -> Telemetry:
+        """Return what is in use, and what was at the peak."""
         in_use = [lease.size for lease in self._leases if not (lease.returned or lease.exported)]
-        return {
-            "leases": len(in_use),
-            "bytes": sum(in_use),
-            "peak_leases": self._peak_leases,
-            "peak_bytes": self.peak_bytes,
-            "cleanup_s": self.cleanup_s,
-            "cleanup_failures": self.cleanup_failures,
-        }
+        return Telemetry(
+            len(in_use), sum(in_use), self._peak_leases, self.peak_bytes, self.cleanup_s, self.cleanup_failures
+        )
 
     def _try(self, action: Callable[[], None], what: str) -> None:
         try:

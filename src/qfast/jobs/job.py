@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from qfast.errors import JobCancelledError, JobFailedError, LifecycleError
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from qfast.pools import Cancellation
     from qfast.pools.clock import Alarm
 
-__all__ = ["JOB_TRANSITIONS", "CancelledJobError", "Job", "JobMetrics", "JobStatus"]
+__all__ = ["JOB_TRANSITIONS", "CancelledJobError", "Job", "JobMetrics", "JobStatus", "Telemetry"]
 
 
 class JobStatus(Enum):
@@ -34,6 +34,9 @@ class JobStatus(Enum):
     COMPLETED = "completed"
     FAILED = "failed"
     CANCELLED = "cancelled"
+
+    # Identity, which is what equality of members is; Enum's own hash is a Python function.
+    __hash__ = object.__hash__
 
     @property
     def is_final(self) -> bool:
@@ -50,8 +53,22 @@ JOB_TRANSITIONS: Mapping[JobStatus, frozenset[JobStatus]] = {
 }
 
 
+_FINAL = frozenset(status for status in JobStatus if status.is_final)
+
+
 class CancelledJobError(JobCancelledError, concurrent.futures.CancelledError):
     """What ``result()`` of a cancelled job raises, so that either family catches it."""
+
+
+class Telemetry(NamedTuple):
+    """What a job has leased, after unloading and at its peak; and how its clean-up went."""
+
+    leases: int
+    bytes: int
+    peak_leases: int
+    peak_bytes: int
+    cleanup_s: float
+    cleanup_failures: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +132,6 @@ class Job(concurrent.futures.Future[Any]):
         The settings it runs on.
     execution_log : tuple of tuples of str
         What happened, phase by phase: ``("LOAD", …)``, ``("EXECUTE", …)``, ``("UNLOAD", …)``.
-    telemetry : dict
-        Leases and bytes after unloading (zero) and at their peak; empty until the job is done.
 
     Notes
     -----
@@ -146,11 +161,11 @@ class Job(concurrent.futures.Future[Any]):
         self.seed = seed
         self.device = ""
         self.execution_log: tuple[tuple[str, ...], ...] = ()
-        self.telemetry: dict[str, Any] = {}
+        self._telemetry: Telemetry | None = None
         # Below: the scheduler's, changed under its lock.
         self.scheduler: Scheduler | None = None
         self.cancellation: Cancellation | None = None
-        self.alarms: list[Alarm] = []
+        self.alarms: tuple[Alarm, ...] = ()
         self.timed_out: str | None = None
         self.attempts = 0
         self.peak_bytes = 0
@@ -227,7 +242,7 @@ class Job(concurrent.futures.Future[Any]):
         return error
 
     def _check_process(self) -> None:
-        if not self.done() and os.getpid() != self._process:
+        if self._status not in _FINAL and os.getpid() != self._process:
             raise JobFailedError(f"job {self.id} runs in the parent process; wait for it there, or submit it here")
 
     def __await__(self) -> Generator[Any, None, Any]:
@@ -296,6 +311,17 @@ class Job(concurrent.futures.Future[Any]):
             num_qubits=self.requirements.num_qubits,
             peak_bytes=self.peak_bytes,
         )
+
+    @property
+    def telemetry(self) -> dict[str, Any]:
+        """Leases and bytes after unloading (zero) and at their peak, as a new dictionary; empty before the end."""
+        return {} if self._telemetry is None else self._telemetry._asdict()
+
+    def note_attempt(self, lines: tuple[tuple[str, ...], ...], telemetry: Telemetry) -> None:
+        """Take over the log and the figures of an attempt that has been unloaded."""
+        self.execution_log += lines
+        self._telemetry = telemetry
+        self.peak_bytes = max(self.peak_bytes, telemetry.peak_bytes)
 
     def durations(self) -> tuple[float, float]:
         """Return the seconds in the queue, up to the last start, and of the last attempt; 0 while they lie ahead."""

@@ -32,6 +32,9 @@ LOCAL_TENANT = "local"
 # How long the interpreter's exit waits for running jobs to stop; engines obey within 50 ms.
 _EXIT_TIMEOUT_S = 5.0
 
+# A device that runs Python at all has this much.
+_UNCHECKED_BYTES = 1 << 16
+
 _ADVICE = ", and busy_policy is 'fail'; try later, or set busy_policy to 'wait' or 'redirect'"
 
 
@@ -111,7 +114,7 @@ class Runtime:
         """Hand an admitted job to its device's scheduler; in execution mode sync, return when it is done."""
         if target is not asked:
             job.execution_log += (("REDIRECT", asked.name, target.name),)
-        self.scheduler(target).submit(job, inline=job.config["execution_mode"] == "sync")
+        self.scheduler(target).submit(job)
 
     def close(self, timeout_s: float | None = _EXIT_TIMEOUT_S) -> bool:
         """Cancel and stop every job, unload, and end the workers; return whether all has ended in time."""
@@ -149,9 +152,11 @@ def check_limits(needed: Requirements, settings: Snapshot, device: Device) -> No
     """Refuse a job that is larger than a limit or than the device, before anything is taken."""
     _check(needed.num_qubits, settings["max_qubits"], "qubits", "max_qubits")
     _check(needed.shots, settings["max_shots"], "shots", "max_shots")
-    _check(needed.size_bytes, settings["max_job_bytes"], "bytes", "max_job_bytes", qubits=needed.num_qubits)
-    capacity = device.capacity_bytes()
-    _check(needed.size_bytes, capacity, "bytes", f"the memory of {device.name}", qubits=needed.num_qubits)
+    if needed.size_bytes > _UNCHECKED_BYTES or settings["max_job_bytes"] is not None:
+        qubits = needed.num_qubits
+        _check(needed.size_bytes, settings["max_job_bytes"], "bytes", "max_job_bytes", qubits=qubits)
+        capacity = device.capacity_bytes()
+        _check(needed.size_bytes, capacity, "bytes", f"the memory of {device.name}", qubits=qubits)
 
 
 def _check(needed: int, limit: int | None, unit: str, whose: str, *, qubits: int = 0) -> None:

@@ -71,6 +71,7 @@ class Scheduler:
     def _start_clean(self) -> None:
         self._lock = threading.Lock()
         self._idle = threading.Condition(self._lock)
+        self._num_idle_waiters = 0
         self._queue = JobQueue()
         self._retrying: dict[str, Job] = {}
         self._running: dict[str, Job] = {}
@@ -108,17 +109,18 @@ class Scheduler:
     def wait_until_idle(self, timeout_s: float | None = None) -> bool:
         """Wait until nothing runs and nothing waits; return whether that is so."""
         with self._idle:
-            return self._idle.wait_for(lambda: not (self._running or self._queue or self._retrying), timeout_s)
+            self._num_idle_waiters += 1
+            try:
+                return self._idle.wait_for(lambda: not (self._running or self._queue or self._retrying), timeout_s)
+            finally:
+                self._num_idle_waiters -= 1
 
     # --- submitting ---------------------------------------------------------------------------------------------------
-    def submit(self, job: Job, *, inline: bool = False) -> None:
-        """Accept a job.
+    def submit(self, job: Job) -> None:
+        """Accept a job; in execution mode sync, return when it is done.
 
-        Parameters
-        ----------
-        job : Job
-        inline : bool
-            Run it in this thread if it may start at once, and return when it is done.
+        A job that may start at once is run by this very thread in execution mode sync, and in mode async if it is
+        short; by the same steps as in a worker.
 
         Raises
         ------
@@ -128,51 +130,54 @@ class Scheduler:
         with self._lock:
             if self._is_closed:
                 raise LifecycleError(f"device {self.device.name} is shut down and takes no jobs; start a new process")
-            limit = self.device.settings()["max_queued_jobs"]
-            if limit is not None and len(self._queue) >= limit:
-                raise DeviceBusyError(
-                    f"device {self.device.name} has {len(self._queue)} jobs waiting, and max_queued_jobs is {limit}; "
-                    "wait for some of them, or raise the limit"
-                )
+            if self._queue:
+                self._check_queue()
             job.scheduler = self
             job.device = self.device.name
             job.queued_at = self.clock.monotonic()
             job.queued_wall = self.clock.wall()
             job.flow.unfinished[job.id] = job
-            self._set_alarm(job, "queue_timeout_s", self._queue_time_is_over)
-            self._set_alarm(job, "total_timeout_s", self._total_time_is_over)
-            if self._can_start_at_once(job):
+            if (seconds := job.config["queue_timeout_s"]) is not None:
+                self._set_alarm(job, seconds, self._queue_time_is_over)
+            if (seconds := job.config["total_timeout_s"]) is not None:
+                self._set_alarm(job, seconds, self._total_time_is_over)
+            can_start = self._can_start_at_once(job)
+            if can_start:
                 self._begin(job)
-                starting = [job]
             else:
                 self._queue.push(job)
-                starting = self._pick()
-        if inline:
-            self._run_inline(job, starting)
+        is_sync = job.config["execution_mode"] == "sync"
+        if can_start and (is_sync or job.requirements.is_short):
+            self._run_here(job)
+        elif can_start:
+            self._start([job])
         else:
-            self._start(starting)
+            self.wake()  # it may be able to go although others wait, if they may not
+        if is_sync and not job.done():
+            self._wait_here(job)
 
-    def _set_alarm(self, job: Job, setting: str, action: Callable[[Job], None]) -> None:
-        seconds = job.config[setting]
-        if seconds is not None:
-            job.alarms.append(self.clock.call_at(self.clock.monotonic() + seconds, partial(action, job)))
+    def _check_queue(self) -> None:
+        limit = self.device.settings()["max_queued_jobs"]
+        if limit is not None and len(self._queue) >= limit:
+            raise DeviceBusyError(
+                f"device {self.device.name} has {len(self._queue)} jobs waiting, and max_queued_jobs is {limit}; "
+                "wait for some of them, or raise the limit"
+            )
 
-    def _run_inline(self, job: Job, starting: list[Job]) -> None:
-        is_mine = job in starting
-        if is_mine:
-            starting.remove(job)
-        self._start(starting)
-        if is_mine:
-            outcome = self._attempt(job)
-            self._start(self._conclude(job, outcome))
-            self._publish(job, outcome, None)
-            cause = None if outcome.error is None else outcome.error.__cause__
-            if outcome.has_killed_worker and cause is not None:
-                job.cancel()  # it was about to be tried again
-                raise cause  # Ctrl-C belongs to the caller, whose thread this is
+    def _set_alarm(self, job: Job, seconds: float, action: Callable[[Job], None]) -> None:
+        job.alarms += (self.clock.call_at(self.clock.monotonic() + seconds, partial(action, job)),)
+
+    def _run_here(self, job: Job) -> None:
+        outcome = self._attempt(job)
+        self._start(self._conclude(job, outcome))
+        self._publish(job, outcome, None)
+        if outcome.has_killed_worker and outcome.error is not None and outcome.error.__cause__ is not None:
+            job.cancel()  # it is about to be tried again
+            raise outcome.error.__cause__  # Ctrl-C belongs to the caller, whose thread this is
+
+    def _wait_here(self, job: Job) -> None:
         try:
-            if not job.done():
-                concurrent.futures.wait((job,))
+            concurrent.futures.wait((job,))
         except BaseException:
             job.cancel(interrupt=True)
             raise
@@ -238,7 +243,8 @@ class Scheduler:
         self._running_bytes += job.requirements.size_bytes
         self._running_by_tenant[job.tenant] += 1
         self._running_dedicated += job.flow.is_dedicated
-        self._set_alarm(job, "run_timeout_s", partial(self._run_time_is_over, job.attempts))
+        if (seconds := job.config["run_timeout_s"]) is not None:
+            self._set_alarm(job, seconds, partial(self._run_time_is_over, job.attempts))
 
     def _end(self, job: Job) -> None:
         del self._running[job.id]
@@ -254,9 +260,9 @@ class Scheduler:
         job.finished_at = self.clock.monotonic()
         for alarm in job.alarms:
             alarm.cancel()
-        job.alarms.clear()
+        job.alarms = ()
         job.flow.unfinished.pop(job.id, None)
-        if not (self._running or self._queue or self._retrying):
+        if self._num_idle_waiters and not (self._running or self._queue or self._retrying):
             self._idle.notify_all()
 
     # --- running ------------------------------------------------------------------------------------------------------
@@ -355,7 +361,7 @@ class Scheduler:
         _log.warning("job %s, attempt %d: %s; again in %g s", job.id, job.attempts, outcome.error, delay)
         job.enter(JobStatus.QUEUED)
         self._retrying[job.id] = job
-        job.alarms.append(self.clock.call_at(self.clock.monotonic() + delay, partial(self._retry, job)))
+        self._set_alarm(job, delay, self._retry)
 
     def _retry(self, job: Job) -> None:
         with self._lock:
@@ -437,7 +443,6 @@ class Scheduler:
             running = list(self._running.values())
         for job in waiting + running:
             self.cancel(job, interrupt=True)
-        with self._idle:
-            is_done = self._idle.wait_for(lambda: not self._running, timeout_s)
+        is_done = self.wait_until_idle(timeout_s)
         self._workers.close()
         return is_done

@@ -24,12 +24,15 @@ class Requirements:
         Memory it uses at its peak. Jobs run at the same time only as far as their sum fits the device.
     cost : float
         For the fair share: 1 is a small job.
+    is_short : bool
+        It takes less time than handing it to a worker would: on an idle device the thread that submits it runs it.
     """
 
     num_qubits: int = 0
     shots: int = 0
     size_bytes: int = 0
     cost: float = 1.0
+    is_short: bool = False
 
 
 class Work(Protocol):

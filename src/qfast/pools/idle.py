@@ -42,7 +42,9 @@ class IdleStore(Generic[T]):
         stack = self._by_size.get(size)
         if not stack:
             return None
-        chosen = next((idle for idle in reversed(stack) if idle.tenant == tenant), stack[-1])
+        chosen = stack[-1]
+        if chosen.tenant != tenant:
+            chosen = next((idle for idle in reversed(stack) if idle.tenant == tenant), chosen)
         self._forget(chosen)
         return chosen
 
@@ -55,7 +57,8 @@ class IdleStore(Generic[T]):
     def _forget(self, idle: Idle[T]) -> None:
         del self._by_age[id(idle)]
         stack = self._by_size[idle.size]
-        stack.remove(idle)
-        if not stack:
-            del self._by_size[idle.size]
+        if stack[-1] is idle:
+            stack.pop()
+        else:
+            stack.remove(idle)
         self.amount -= idle.size

@@ -106,7 +106,7 @@ class Grant(Generic[T]):
     tenant: str
     job: str
     idle: Idle[T] | None
-    evicted: list[Idle[T]]
+    evicted: list[Idle[T]] | None
 
 
 @dataclass(slots=True, eq=False)

@@ -290,8 +290,9 @@ class Pool(Generic[T]):
                 raise LeaseError(f"{lease!r} was exported before; export a lease once")
             lease.exported = True
             self._statistics.exported += lease.size
-            self._exported_by_tenant[lease.tenant] += lease.size
-            self._charge(self._by_job, lease.job, -lease.size)
+            if self._has_limits:
+                self._charge(self._exported_by_tenant, lease.tenant, lease.size)
+                self._charge(self._by_job, lease.job, -lease.size)
             for waiter in [w for queue in self._queues.values() for w in queue.values()]:
                 try:
                     self._check_can_ever_be(waiter.size, waiter.tenant, waiter.job)
@@ -340,20 +341,23 @@ class Pool(Generic[T]):
         if self.max_per_tenant is not None and self._by_tenant.get(tenant, 0) + size > self.max_per_tenant:
             return None
         idle = self._idle.take(size, tenant)
-        evicted = []
+        evicted: list[Idle[T]] | None = None
         while s.leased + size + self._idle.amount > self.budget:
+            evicted = evicted or []
             evicted.append(self._idle.take_oldest())
-        s.evicted += len(evicted)
+            s.evicted += 1
         s.leases += 1
         s.leased += size
-        s.peak_leased = max(s.peak_leased, s.leased)
+        if s.leased > s.peak_leased:
+            s.peak_leased = s.leased
         s.acquired += 1
         if idle is None:
             s.created += 1
         else:
             s.reused += 1
-        self._charge(self._by_tenant, tenant, size)
-        self._charge(self._by_job, job, size)
+        if self._has_limits:
+            self._charge(self._by_tenant, tenant, size)
+            self._charge(self._by_job, job, size)
         return Grant(size, tenant, job, idle, evicted)
 
     def _charge(self, ledger: defaultdict[str, int], who: str, amount: int) -> None:
@@ -412,21 +416,24 @@ class Pool(Generic[T]):
         self._uncharge(lease.size, lease.tenant, "" if lease.exported else lease.job)
         if lease.exported:
             s.exported -= lease.size
-            self._charge(self._exported_by_tenant, lease.tenant, -lease.size)
+            if self._has_limits:
+                self._charge(self._exported_by_tenant, lease.tenant, -lease.size)
         thrown: T | None = lease.resource
         if reuse and self._keep_idle and self._state is Lifecycle.OPEN:
             self._idle.put(Idle(lease.resource, lease.size, lease.tenant))
             thrown = None
         if self._order:
             self._serve_waiters()
-        self._close_if_drained()
+        if self._state is Lifecycle.DRAINING:
+            self._close_if_drained()
         return thrown
 
     def _uncharge(self, size: int, tenant: str, job: str) -> None:
         self._statistics.leases -= 1
         self._statistics.leased -= size
-        self._charge(self._by_tenant, tenant, -size)
-        self._charge(self._by_job, job, -size)
+        if self._has_limits:
+            self._charge(self._by_tenant, tenant, -size)
+            self._charge(self._by_job, job, -size)
 
     # --- work, outside the lock ---------------------------------------------------------------------------------------
     def _wait(self, waiter: Waiter[T], timeout_s: float | None, cancellation: Cancellation | None) -> Grant[T]:
@@ -489,7 +496,7 @@ class Pool(Generic[T]):
     def _fulfil(self, grant: Grant[T], overwrite: bool) -> Lease[T]:
         """Turn a grant into a lease: throw away what was evicted, check and reset or create the resource."""
         try:
-            for evicted in grant.evicted:
+            for evicted in grant.evicted or ():
                 self._throw_away(evicted.resource)
             idle = grant.idle
             if idle is not None and self._is_fit(idle, grant.tenant, overwrite):
