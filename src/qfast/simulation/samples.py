@@ -120,6 +120,13 @@ class Samples:
             self._metadata = self._metadata.as_dict()
         return self._metadata
 
+    def add_metadata(self, **entries: Any) -> None:
+        """Add entries to `metadata`, which is still put together only when somebody looks."""
+        if isinstance(self._metadata, Provenance):
+            self._metadata.more.update(entries)
+        else:
+            self._metadata.update(entries)
+
     @property
     def seed(self) -> int | None:
         """The seed that these shots are a function of; None if they came from elsewhere."""

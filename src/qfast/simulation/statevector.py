@@ -104,6 +104,13 @@ class Statevector:
             self._metadata = self._metadata.as_dict()
         return self._metadata
 
+    def add_metadata(self, **entries: Any) -> None:
+        """Add entries to `metadata`, which is still put together only when somebody looks."""
+        if isinstance(self._metadata, Provenance):
+            self._metadata.more.update(entries)
+        else:
+            self._metadata.update(entries)
+
     # --- numbers of the state -----------------------------------------------------------------------------------------
 
     def norm(self) -> float:
