@@ -75,7 +75,7 @@ def draw(data: _Record, folder: Path) -> list[Path]:
         axes[1].set_yscale("log")
         axes[1].axhline(1.0, color="black", linewidth=0.8)
         if all(contest["least_s"] for contest in contests):
-            _draw_bars(axes[2], contests, "roofline fraction, %", lambda c, e: 100 * c["least_s"] / e["median_s"])
+            _draw_bars(axes[2], contests, "roofline fraction, %", _percent_of_roofline)
         else:
             axes[2].set_axis_off()
         axes[0].legend(ncols=6, fontsize="small", frameon=False)
@@ -137,6 +137,12 @@ def _rival(contest: _Record) -> _Record | None:
 def _ratio_to_us(contest: _Record, entry: _Record) -> float:
     ours = next((e["median_s"] for e in contest["entries"] if e["peer"] == US), None)
     return entry["median_s"] / ours if ours else math.nan
+
+
+def _percent_of_roofline(contest: _Record, entry: _Record) -> float:
+    if entry["precision"] != contest["precision"]:
+        return math.nan  # the limits are those of the contest's precision
+    return 100 * float(contest["least_s"]) / float(entry["median_s"])
 
 
 def _draw_bars(
