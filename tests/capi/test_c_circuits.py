@@ -27,7 +27,8 @@ def amplitudes(library: Library, state: Any, precision: str = "complex128") -> n
 def test_a_circuit_runs_to_the_state_of_the_oracle(library: Library, precision: str) -> None:
     steps: list[tuple[str, list[int], list[float]]] = [
         ("h", [0], []), ("u", [2], [0.3, 1.2, -0.7]), ("cx", [0, 3], []), ("rzz", [1, 2], [0.9]),
-        ("ccx", [0, 2, 1], []), ("swap", [3, 1], []), ("fsim", [2, 0], [0.4, 0.2]), ("cu", [1, 3], [0.1, 0.2, 0.3, 0.4]),
+        ("ccx", [0, 2, 1], []), ("swap", [3, 1], []), ("fsim", [2, 0], [0.4, 0.2]),
+        ("cu", [1, 3], [0.1, 0.2, 0.3, 0.4]),
     ]  # fmt: skip
     circuit, state, expected = library.circuit(4), library.state(4, precision), Circuit(4)
     for gate, qubits, parameters in steps:

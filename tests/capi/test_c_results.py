@@ -143,6 +143,8 @@ def test_every_thread_has_its_own_error_and_its_own_state(library: Library) -> N
     assert problems == []
 
 
+# Python warns of every fork beside threads; that this one is safe is what is tested.
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_a_forked_child_goes_on_with_its_handles(library: Library) -> None:
     circuit, state = library.circuit(16), library.state(16)
     for qubit in range(16):
