@@ -9,7 +9,9 @@
 #include "bindings/register.h"
 #include "circuit/gates.h"
 #include "plan/matrices.h"
+#include "run/expectation.h"
 #include "run/program.h"
+#include "run/sampling.h"
 
 namespace py = pybind11;
 
@@ -72,6 +74,77 @@ void run(const Program& program, const py::array& state, bool from_zero, const C
   program.run(amplitudes, from_zero ? Start::kZero : Start::kGiven, given, options);
 }
 
+// (m, p) values as rows; m is taken from the shape, as p may be 0.
+struct Rows {
+  std::span<const double> values;
+  std::int64_t count;
+};
+
+Rows rows_of(const Column<double>& values) {
+  if (values.ndim() != 2) throw Error(ErrorKind::kInput, "values must have shape (sets, parameters)");
+  return {{values.data(), static_cast<std::size_t>(values.size())}, values.shape(0)};
+}
+
+py::array_t<Complex> expectation_many(const Program& program, const Column<double>& values, const PauliSum& observable,
+                                      int threads, CancelToken* cancel) {
+  if (observable.num_qubits() != program.num_qubits()) {
+    throw Error(ErrorKind::kObservable, "the observable is for " + std::to_string(observable.num_qubits()) +
+                                            " qubits, the program has " + std::to_string(program.num_qubits()));
+  }
+  const Rows rows = rows_of(values);
+  py::array_t<Complex> out(rows.count);
+  Complex* to = out.mutable_data();
+  const int all = std::max(threads, 1);
+  const py::gil_scoped_release unlocked;
+  program.run_many(rows.values, rows.count, {all, cancel}, [&](std::int64_t set, const StateView& state) {
+    to[set] = observable.expectation(state, program.isa(), all);
+  });
+  return out;
+}
+
+py::array_t<std::int64_t> sample_many(const Program& program, const Column<double>& values,
+                                      const Column<double>& uniforms, const Column<std::int64_t>& offsets, int threads,
+                                      CancelToken* cancel) {
+  const Rows rows = rows_of(values);
+  if (offsets.size() != rows.count + 1 || offsets.at(0) != 0 || offsets.at(rows.count) != uniforms.size()) {
+    throw Error(ErrorKind::kInput, "offsets must run from 0 to the number of uniforms, one more than there are sets");
+  }
+  for (py::ssize_t k = 0; k < uniforms.size(); ++k) {
+    if (!(uniforms.at(k) >= 0 && uniforms.at(k) < 1)) {
+      throw Error(ErrorKind::kInput, "uniform " + std::to_string(k) + " is not in [0, 1)");
+    }
+  }
+  for (std::int64_t set = 0; set < rows.count; ++set) {
+    if (offsets.at(set) > offsets.at(set + 1)) throw Error(ErrorKind::kInput, "offsets must ascend");
+  }
+  py::array_t<std::int64_t> out(uniforms.size());
+  std::int64_t* to = out.mutable_data();
+  const double* from = uniforms.data();
+  const std::int64_t* ends = offsets.data();
+  const int all = std::max(threads, 1);
+  const py::gil_scoped_release unlocked;
+  program.run_many(rows.values, rows.count, {all, cancel}, [&](std::int64_t set, const StateView& state) {
+    const auto count = static_cast<std::size_t>(ends[set + 1] - ends[set]);
+    if (count > 0) Sampler(state, program.isa(), all).find({from + ends[set], count}, to + ends[set], all);
+  });
+  return out;
+}
+
+py::array states_many(const Program& program, const Column<double>& values, int threads, CancelToken* cancel) {
+  const Rows rows = rows_of(values);
+  const py::ssize_t size = py::ssize_t{1} << program.num_qubits();
+  py::array out(py::dtype(program.precision() == Precision::kComplex64 ? "complex64" : "complex128"),
+                std::vector<py::ssize_t>{rows.count, size});
+  auto* to = static_cast<char*>(out.mutable_data());
+  const std::size_t bytes = amplitude_bytes(program.precision()) << program.num_qubits();
+  const py::gil_scoped_release unlocked;
+  program.run_many(rows.values, rows.count, {std::max(threads, 1), cancel},
+                   [&](std::int64_t set, const StateView& state) {
+                     std::memcpy(to + static_cast<std::size_t>(set) * bytes, state.amplitudes, bytes);
+                   });
+  return out;
+}
+
 py::array_t<Complex> gate_matrix(int opcode, const std::vector<double>& params) {
   if (opcode < 0 || opcode >= kNumGates || gate_table()[static_cast<std::size_t>(opcode)].matrix == nullptr) {
     throw Error(ErrorKind::kGate, "opcode " + std::to_string(opcode) + " has no fixed matrix");
@@ -99,6 +172,14 @@ void register_program(py::module_& m) {
       .def_property_readonly("num_qubits", &Program::num_qubits)
       .def("run", &run, py::arg("state").noconvert(), py::arg("from_zero"), py::arg("values"), py::arg("threads"),
            py::arg("cancel").none(true))
+      .def("expectation_many", &expectation_many, py::arg("values"), py::arg("observable"), py::arg("threads"),
+           py::arg("cancel").none(true) = nullptr,
+           "Expectation of a PauliSum for every row of values (m, p): complex128 (m,).")
+      .def("run_many", &sample_many, py::arg("values"), py::arg("uniforms"), py::arg("offsets"), py::arg("threads"),
+           py::arg("cancel").none(true) = nullptr,
+           "Basis indices: set s of values (m, p) is sampled with uniforms[offsets[s]:offsets[s + 1]]. int64.")
+      .def("states_many", &states_many, py::arg("values"), py::arg("threads"), py::arg("cancel").none(true) = nullptr,
+           "The final states of all rows of values (m, p): (m, 2**n).")
       .def("explain", &Program::explain);
 
   m.def("gate_table", [] {

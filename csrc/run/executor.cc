@@ -314,6 +314,19 @@ bool execute(const Plan& plan, const std::vector<SweepLayout>& layouts, const Bo
   return !(options.cancel && options.cancel->cancelled.load());
 }
 
+template <class T>
+bool execute_here(const Plan& plan, const std::vector<SweepLayout>& layouts, const BoundPlan<T>& bound,
+                  const TileKernels<T>& kernels, T* amplitudes, Start start, CancelToken* cancel) {
+  std::vector<std::atomic<std::uint64_t>> next_tile(layouts.size());
+  SpinBarrier alone(1);
+  Run<T>(plan, layouts, bound, kernels, amplitudes, start, cancel, next_tile.data()).work(0, 1, alone);
+  return !(cancel && cancel->cancelled.load());
+}
+
+template bool execute_here<float>(const Plan&, const std::vector<SweepLayout>&, const BoundPlan<float>&,
+                                  const TileKernels<float>&, float*, Start, CancelToken*);
+template bool execute_here<double>(const Plan&, const std::vector<SweepLayout>&, const BoundPlan<double>&,
+                                   const TileKernels<double>&, double*, Start, CancelToken*);
 template bool execute<float>(const Plan&, const std::vector<SweepLayout>&, const BoundPlan<float>&,
                              const TileKernels<float>&, float*, Start, const RunOptions&);
 template bool execute<double>(const Plan&, const std::vector<SweepLayout>&, const BoundPlan<double>&,

@@ -30,6 +30,15 @@ template <class T>
 bool execute(const Plan& plan, const std::vector<SweepLayout>& layouts, const BoundPlan<T>& bound,
              const TileKernels<T>& kernels, T* amplitudes, Start start, const RunOptions& options);
 
+// The same on the calling thread alone, which must be inside a parallel region (it flushes denormals there).
+template <class T>
+bool execute_here(const Plan& plan, const std::vector<SweepLayout>& layouts, const BoundPlan<T>& bound,
+                  const TileKernels<T>& kernels, T* amplitudes, Start start, CancelToken* cancel);
+
+extern template bool execute_here<float>(const Plan&, const std::vector<SweepLayout>&, const BoundPlan<float>&,
+                                         const TileKernels<float>&, float*, Start, CancelToken*);
+extern template bool execute_here<double>(const Plan&, const std::vector<SweepLayout>&, const BoundPlan<double>&,
+                                          const TileKernels<double>&, double*, Start, CancelToken*);
 extern template bool execute<float>(const Plan&, const std::vector<SweepLayout>&, const BoundPlan<float>&,
                                     const TileKernels<float>&, float*, Start, const RunOptions&);
 extern template bool execute<double>(const Plan&, const std::vector<SweepLayout>&, const BoundPlan<double>&,

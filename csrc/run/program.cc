@@ -1,10 +1,15 @@
 #include "run/program.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
+#include <exception>
+#include <limits>
 #include <mutex>
 
+#include "base/aligned_buffer.h"
 #include "base/error.h"
+#include "base/thread_pool.h"
 #include "plan/matrices.h"
 #include "run/executor.h"
 #include "run/explain.h"
@@ -16,6 +21,8 @@ namespace {
 constexpr int kTileBits128 = 14, kTileBits64 = 15;
 // A state of a few tiles is cut finer, so that every thread of a small machine has some.
 constexpr int kSmallestSplit = 13;
+// Parameter sets of states up to this size run side by side: a state then fits a core's second-level cache.
+constexpr int kLargestSideBySide = 14;
 
 int wished_tile_bits(int num_qubits, Precision precision, const PlanOptions& options) {
   if (options.tile_qubits > 0) return options.tile_qubits;
@@ -36,6 +43,8 @@ struct Program::Impl {
   Impl(FlatCircuit c, Precision p, Isa i) : circuit(std::move(c)), precision(p), isa(i) {}
   virtual ~Impl() = default;
   virtual bool run(void* amplitudes, Start start, const double* values, const RunOptions& options) = 0;
+  virtual bool run_many(const double* values, std::int64_t num_sets, const RunOptions& options,
+                        Program::Visit visit) = 0;
 };
 
 namespace {
@@ -59,12 +68,79 @@ class TypedImpl final : public Base {
     std::unique_ptr<BoundPlan<T>> bound = take();
     bind<T>(this->plan, this->circuit, values, *bound);
     const bool is_done = run_bound(*bound, static_cast<T*>(amplitudes), start, options);
-    const std::lock_guard lock(mutex_);
-    free_.push_back(std::move(bound));
+    give_back(std::move(bound));
     return is_done;
   }
 
+  bool run_many(const double* values, std::int64_t num_sets, const RunOptions& options,
+                Program::Visit visit) override {
+    const std::size_t numbers = std::size_t{2} << std::max(this->plan.num_qubits, this->plan.lane_bits);
+    const auto num_params = static_cast<std::size_t>(this->circuit.expressions.num_parameters);
+    const StateBuffer whole =
+        this->plan.num_qubits > kLargestSideBySide ? StateBufferPool::instance().allocate(numbers * sizeof(T)) : StateBuffer();
+    if (whole) {
+      for (std::int64_t set = 0; set < num_sets; ++set) {
+        T* state = static_cast<T*>(whole.data());
+        if (!run(state, Start::kZero, values + static_cast<std::size_t>(set) * num_params, options)) return false;
+        visit(set, view(state));
+      }
+      return true;
+    }
+    SideBySide shared;
+    const int threads = static_cast<int>(std::min<std::int64_t>(options.threads, num_sets));
+    ThreadPool::instance().parallel_region(threads, [&](int, int, SpinBarrier&) {
+      shared.guard([&] {
+        std::unique_ptr<BoundPlan<T>> bound = take();
+        const StateBuffer buffer = StateBufferPool::instance().allocate(numbers * sizeof(T));
+        T* state = static_cast<T*>(buffer.data());
+        for (std::int64_t set; (set = shared.take_set(options.cancel)) < num_sets;) {
+          if (!constant_) bind<T>(this->plan, this->circuit, values + static_cast<std::size_t>(set) * num_params, *bound);
+          execute_here<T>(this->plan, this->layouts, constant_ ? *constant_ : *bound, kernels_, state, Start::kZero,
+                          nullptr);
+          visit(set, view(state));
+        }
+        give_back(std::move(bound));
+      });
+    });
+    shared.rethrow();
+    return !(options.cancel && options.cancel->cancelled.load());
+  }
+
  private:
+  // Workers that take set after set; the first exception stops all and is kept.
+  class SideBySide {
+   public:
+    std::int64_t take_set(const CancelToken* cancel) {
+      if (is_stopped_.load(std::memory_order_relaxed) || (cancel && cancel->cancelled.load(std::memory_order_relaxed))) {
+        return std::numeric_limits<std::int64_t>::max();
+      }
+      return next_.fetch_add(1, std::memory_order_relaxed);
+    }
+
+    template <class Body>
+    void guard(const Body& body) {
+      try {
+        body();
+      } catch (...) {
+        const std::lock_guard lock(mutex_);
+        if (!error_) error_ = std::current_exception();
+        is_stopped_.store(true);
+      }
+    }
+
+    void rethrow() const {
+      if (error_) std::rethrow_exception(error_);
+    }
+
+   private:
+    std::atomic<std::int64_t> next_{0};
+    std::atomic<bool> is_stopped_{false};
+    std::mutex mutex_;
+    std::exception_ptr error_;
+  };
+
+  StateView view(const T* state) const { return {state, this->plan.num_qubits, this->precision}; }
+
   bool run_bound(const BoundPlan<T>& bound, T* amplitudes, Start start, const RunOptions& options) {
     if (this->plan.num_qubits >= this->plan.lane_bits) {
       return execute<T>(this->plan, this->layouts, bound, kernels_, amplitudes, start, options);
@@ -76,6 +152,11 @@ class TypedImpl final : public Base {
     const bool is_done = execute<T>(this->plan, this->layouts, bound, kernels_, padded, start, options);
     std::copy(padded, padded + count, amplitudes);
     return is_done;
+  }
+
+  void give_back(std::unique_ptr<BoundPlan<T>> bound) {
+    const std::lock_guard lock(mutex_);
+    free_.push_back(std::move(bound));
   }
 
   // Bound plans are kept, so that a second run with other values allocates nothing.
@@ -111,18 +192,37 @@ int Program::num_qubits() const { return impl_->circuit.num_qubits; }
 Precision Program::precision() const { return impl_->precision; }
 Isa Program::isa() const { return impl_->isa; }
 
-void Program::run(void* amplitudes, Start start, std::span<const double> values, const RunOptions& options) const {
-  if (static_cast<std::int64_t>(values.size()) != impl_->circuit.expressions.num_parameters) {
-    throw Error(ErrorKind::kParameter, "the program has " +
-                                           std::to_string(impl_->circuit.expressions.num_parameters) +
-                                           " parameters, got " + std::to_string(values.size()) + " values");
+namespace {
+
+void check_values(std::span<const double> values, std::int64_t num_parameters, std::int64_t num_sets) {
+  if (static_cast<std::int64_t>(values.size()) != num_parameters * num_sets) {
+    throw Error(ErrorKind::kParameter, "the program has " + std::to_string(num_parameters) + " parameters; " +
+                                           std::to_string(num_sets) + " sets of them need " +
+                                           std::to_string(num_parameters * num_sets) + " values, got " +
+                                           std::to_string(values.size()));
   }
   const auto bad = std::ranges::find_if(values, [](double v) { return !std::isfinite(v); });
   if (bad != values.end()) {
-    throw Error(ErrorKind::kParameter, "parameter value " + std::to_string(bad - values.begin()) + " is " +
-                                           std::to_string(*bad) + "; values must be finite");
+    const std::int64_t at = bad - values.begin();
+    throw Error(ErrorKind::kParameter, "parameter value " + std::to_string(at % num_parameters) + " of set " +
+                                           std::to_string(at / num_parameters) + " is " + std::to_string(*bad) +
+                                           "; values must be finite");
   }
+}
+
+}  // namespace
+
+void Program::run(void* amplitudes, Start start, std::span<const double> values, const RunOptions& options) const {
+  check_values(values, impl_->circuit.expressions.num_parameters, 1);
   if (!impl_->run(amplitudes, start, values.data(), options)) {
+    throw Error(ErrorKind::kCancelled, "the run was cancelled");
+  }
+}
+
+void Program::run_many(std::span<const double> values, std::int64_t num_sets, const RunOptions& options,
+                       Visit visit) const {
+  check_values(values, impl_->circuit.expressions.num_parameters, num_sets);
+  if (!impl_->run_many(values.data(), num_sets, options, visit)) {
     throw Error(ErrorKind::kCancelled, "the run was cancelled");
   }
 }
