@@ -145,9 +145,7 @@ def _percent_of_roofline(contest: _Record, entry: _Record) -> float:
     return 100 * float(contest["least_s"]) / float(entry["median_s"])
 
 
-def _draw_bars(
-    ax: Any, contests: Sequence[_Record], label: str, value_of: Callable[[_Record, _Record], float]
-) -> None:
+def _draw_bars(ax: Any, contests: Sequence[_Record], label: str, value_of: Callable[[_Record, _Record], float]) -> None:
     peers = _peers_of(contests)
     width = 0.8 / len(peers)
     for position, peer in enumerate(peers):

@@ -90,9 +90,7 @@ def _expectation(spec: Mapping[str, Any], how: _How) -> Prepared:
 def _sweep(spec: Mapping[str, Any], how: _How) -> Prepared:
     program, construct_s, compile_s = _parametric(spec, how)
     observable, angles = _observable(spec), spec_angles(spec)
-    return Prepared(
-        run=lambda _: program.expectation(angles, observable), construct_s=construct_s, compile_s=compile_s
-    )
+    return Prepared(run=lambda _: program.expectation(angles, observable), construct_s=construct_s, compile_s=compile_s)
 
 
 def _shots(spec: Mapping[str, Any], how: _How) -> Prepared:

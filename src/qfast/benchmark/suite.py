@@ -161,4 +161,3 @@ def _limits(num_qubits: int, precision: Precision, plan: Plan) -> Limits | None:
         return measure_limits(num_qubits, precision, plan.threads, isa=engines.select(plan.engine).isa)
     except EngineError:
         return None  # no native core: the table leaves the fraction out
-
