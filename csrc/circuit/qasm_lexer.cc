@@ -431,6 +431,7 @@ Token Lexer::symbol() {
   constexpr std::string_view kSecond = "=>&|+*<";  // what the second character of a longer symbol may be
   const bool may_be_long = rest.size() > 1 && kSecond.find(rest[1]) != std::string_view::npos;
   for (const Symbol& s : kLong) {
+    if (version2_ && s.kind == Tok::kPower) continue;  // '^' is the power there
     if (may_be_long && rest.starts_with(s.text)) {
       Token token = finish(s.kind, begin, static_cast<std::ptrdiff_t>(s.text.size()));
       token.compound = s.compound;

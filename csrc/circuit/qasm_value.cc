@@ -334,8 +334,11 @@ Value convert(const Value& v, TypeKind type, int width) {
       }
       if (v.kind == ValueKind::kAngle && v.width == wanted) return make_bits(angle_ticks(v), wanted);
       if (real) throw Refusal{"a float or angle of another width cannot be cast to bits"};
-      if (v.kind != ValueKind::kBits && !is_signed(v) && (v.bits & ~mask(wanted)) != 0) {
-        throw Refusal{"the number " + std::to_string(v.bits) + " does not fit into " + std::to_string(wanted) + " bits"};
+      const std::uint64_t lost = as_bits(v) & ~mask(wanted);  // all ones: a negative number, which keeps its sign
+      const bool negative = is_signed(v) && v.integer < 0 && (v.integer >> (wanted - 1)) == -1;
+      if (lost != 0 && !negative) {
+        const std::string number = is_signed(v) ? std::to_string(v.integer) : std::to_string(v.bits);
+        throw Refusal{"the number " + number + " does not fit into " + std::to_string(wanted) + " bits"};
       }
       return make_bits(as_bits(v) & mask(wanted), wanted);
     }

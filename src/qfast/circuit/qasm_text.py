@@ -12,7 +12,7 @@ from qfast.circuit.instruction import Register
 from qfast.circuit.parameter import ExprOp, Parameter, ParameterExpression, ParameterValue
 from qfast.errors import CircuitError
 
-__all__ = ["RESERVED", "ClassicalText", "Names", "angle_text", "number_text"]
+__all__ = ["RESERVED", "ClassicalText", "Names", "angle_text", "is_truth", "number_text"]
 
 _RESERVED_WORDS = """
 OPENQASM include qreg creg gate opaque barrier measure reset if else for in while switch case default break continue end
@@ -114,6 +114,15 @@ def _within(operand: tuple[str, int], level: int) -> str:
 _RAW = frozenset(("==", "!=", "<", "<=", ">", ">=", "&&", "||"))  # operators that take registers as they are
 
 
+def is_truth(node: Classical) -> bool:
+    """Whether an expression is 0 or 1."""
+    return (
+        isinstance(node, Bit)
+        or (isinstance(node, Binary) and node.op in _RAW)
+        or (isinstance(node, Unary) and node.op == "!")
+    )
+
+
 @dataclass
 class ClassicalText:
     """Writes classical expressions.
@@ -157,11 +166,9 @@ class ClassicalText:
         return f"({text})" if isinstance(node, (Binary, Unary)) or is_negative else text
 
     def indexed(self, node: Classical) -> str:
-        if isinstance(node, (Variable, Bits)):
-            text = self.write(node)
-            if not text.endswith("]"):
-                return text
-        raise CircuitError(f"OpenQASM has no index of {node}; it has one of whole registers and variables")
+        if isinstance(node, Variable) or (isinstance(node, Bits) and node.size > 1):
+            return self.write(node)
+        raise CircuitError(f"OpenQASM has no index of {node}; it has one of registers and variables")
 
     def bits(self, start: int, size: int) -> str:
         """A register, one of its bits or a slice of it."""

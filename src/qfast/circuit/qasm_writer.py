@@ -31,7 +31,7 @@ from qfast.circuit.data_items import data_matrix
 from qfast.circuit.gates import GATES, OPCODES, GateRow, find_gate, mcphase_steps
 from qfast.circuit.parameter import Parameter, ParameterExpression, ParameterValue
 from qfast.circuit.qasm_synthesis import controlled_factors, euler_angles, subset_phases, two_level_factors
-from qfast.circuit.qasm_text import ClassicalText, Names, angle_text
+from qfast.circuit.qasm_text import ClassicalText, Names, angle_text, is_truth
 from qfast.errors import CircuitError
 
 if TYPE_CHECKING:
@@ -413,7 +413,18 @@ class _Writer:
             case Assign(target, value):
                 if not isinstance(target, (Bit, Bits, Variable)):
                     raise self.refusal(f"an assignment to {target}, only to bits, registers and variables")
-                return [f"{write(target)} = {write(value)};"]
+                return [f"{write(target)} = {self.assigned(target, value)};"]
+
+    def assigned(self, target: Bit | Bits | Variable, value: Classical) -> str:
+        """The assigned value; numbers are cast to the width of the bits that take them."""
+        if isinstance(target, Variable):
+            return self.classical.write(value, raw=False)
+        size = target.size if isinstance(target, Bits) else 1
+        same = isinstance(value, Bits) and value.size == size
+        fits = isinstance(value, Literal) and isinstance(value.value, int) and 0 <= value.value < 1 << size
+        if same or fits or (size == 1 and is_truth(value)):
+            return self.classical.write(value)
+        return f"uint[{size}]({self.classical.write(value)})"
 
     def switch(self, block: SwitchCase) -> list[str]:
         if not block.cases:
