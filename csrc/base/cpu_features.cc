@@ -84,8 +84,6 @@ constexpr const char* kArchitecture = "x86_64";
 
 #else
 
-Isa best_isa_of_processor() { return Isa::kBaseline; }
-
 std::string processor_model() {
   std::ifstream file("/proc/device-tree/model");
   std::string name;
