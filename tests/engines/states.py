@@ -17,9 +17,7 @@ def random_state(rng: np.random.Generator, num_qubits: int) -> AnyArray:
     return state / np.linalg.norm(state)
 
 
-def after(
-    engine: Engine, circuit: Circuit, start: AnyArray, precision: Precision, *, threads: int = 1
-) -> AnyArray:
+def after(engine: Engine, circuit: Circuit, start: AnyArray, precision: Precision, *, threads: int = 1) -> AnyArray:
     """The state that an engine makes of `start`."""
     state = np.array(start, dtype=precision)
     engine.prepare(circuit, precision=precision).run(state, NO_VALUES, from_zero=False, threads=threads, cancel=None)

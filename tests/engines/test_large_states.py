@@ -41,7 +41,7 @@ def mixed_circuit(rng: np.random.Generator, num_qubits: int, num_gates: int) -> 
     return circuit
 
 
-def test_engines_agree_with_the_oracle_beyond_one_tile(engine, precision, rng):
+def test_engines_agree_with_the_oracle_beyond_one_tile(engine, precision, rng) -> None:
     circuit = mixed_circuit(rng, NUM_QUBITS, NUM_GATES)
     start = random_state(rng, NUM_QUBITS)
     wanted = oracle.statevector(circuit, initial=start)
@@ -49,7 +49,7 @@ def test_engines_agree_with_the_oracle_beyond_one_tile(engine, precision, rng):
     assert np.abs(found - wanted).max() < TOLERANCE[precision]
 
 
-def test_the_result_is_the_same_bit_for_bit_for_any_number_of_threads(engine, precision, rng):
+def test_the_result_is_the_same_bit_for_bit_for_any_number_of_threads(engine, precision, rng) -> None:
     circuit = mixed_circuit(rng, NUM_QUBITS, 40)
     start = random_state(rng, NUM_QUBITS)
     one = after(engine, circuit, start, precision, threads=1)
@@ -58,7 +58,7 @@ def test_the_result_is_the_same_bit_for_bit_for_any_number_of_threads(engine, pr
 
 
 @pytest.mark.parametrize("tile_qubits", [4, 5, 7])
-def test_the_native_engine_agrees_with_the_oracle_on_any_tile_size(precision, rng, tile_qubits):
+def test_the_native_engine_agrees_with_the_oracle_on_any_tile_size(precision, rng, tile_qubits) -> None:
     for native in [engines.select("native", isa) for isa in engines.available().get("native", [])]:
         circuit = mixed_circuit(rng, 10, 120)
         start = random_state(rng, 10)
@@ -69,7 +69,7 @@ def test_the_native_engine_agrees_with_the_oracle_on_any_tile_size(precision, rn
         assert np.abs(state - wanted).max() < 4 * TOLERANCE[precision]
 
 
-def test_a_cancelled_token_stops_the_run(engine, precision):
+def test_a_cancelled_token_stops_the_run(engine, precision) -> None:
     token = CancelToken()
     token.cancel()
     state = np.zeros(1 << NUM_QUBITS, dtype=precision)
@@ -78,7 +78,7 @@ def test_a_cancelled_token_stops_the_run(engine, precision):
         prepared.run(state, NO_VALUES, from_zero=True, threads=2, cancel=token)
 
 
-def test_a_finished_run_reports_all_of_its_work(engine):
+def test_a_finished_run_reports_all_of_its_work(engine) -> None:
     token = CancelToken()
     state = np.zeros(1 << NUM_QUBITS, dtype=np.complex128)
     prepared = engine.prepare(Circuit(NUM_QUBITS).h(0).h(NUM_QUBITS - 1), precision="complex128")
@@ -87,7 +87,7 @@ def test_a_finished_run_reports_all_of_its_work(engine):
     assert done == total > 0
 
 
-def test_a_deep_circuit_keeps_the_norm(engine, precision, rng):
+def test_a_deep_circuit_keeps_the_norm(engine, precision, rng) -> None:
     """Rounding errors add up like a random walk: some ε√gates, and never more than ε·gates·10."""
     num_gates = 3000
     circuit = Circuit(6)

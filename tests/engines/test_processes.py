@@ -33,14 +33,14 @@ def digest(engine: str, isa: str | None) -> str:
 
 @pytest.mark.parametrize("choice", ENGINES, ids=engine_id)
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded, use of fork:DeprecationWarning")
-def test_a_forked_child_runs_after_its_parent_has(choice):
+def test_a_forked_child_runs_after_its_parent_has(choice) -> None:
     wanted = digest(*choice)
     with multiprocessing.get_context("fork").Pool(1) as pool:
         assert pool.apply(digest, choice) == wanted
     assert digest(*choice) == wanted
 
 
-def test_a_spawned_child_gets_the_same_bits():
+def test_a_spawned_child_gets_the_same_bits() -> None:
     choices = [choice for choice in ENGINES if choice[1] is None or choice == ENGINES[0]]
     with concurrent.futures.ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         for choice in choices:
@@ -48,7 +48,7 @@ def test_a_spawned_child_gets_the_same_bits():
 
 
 @pytest.mark.parametrize("choice", ENGINES, ids=engine_id)
-def test_many_threads_may_simulate_one_circuit_at_the_same_time(choice):
+def test_many_threads_may_simulate_one_circuit_at_the_same_time(choice) -> None:
     shared = circuit()
     wanted = qfast.simulate(shared, engine=choice[0], isa=choice[1], threads=2).amplitudes.copy()
     with concurrent.futures.ThreadPoolExecutor(6) as pool:

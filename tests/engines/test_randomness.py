@@ -20,12 +20,12 @@ KNOWN = [
 
 
 @pytest.mark.parametrize(("counter", "key", "answer"), KNOWN)
-def test_philox_gives_the_known_answers(counter, key, answer):
+def test_philox_gives_the_known_answers(counter, key, answer) -> None:
     words = tuple(np.array([word], dtype=np.uint64) for word in counter)
     assert tuple(int(word[0]) for word in philox4x32(words, key)) == answer
 
 
-def test_a_uniform_is_made_of_the_first_two_words():
+def test_a_uniform_is_made_of_the_first_two_words() -> None:
     """Seed 0x299F31D0A4093822, shot 0x85A308D3243F6A88, site 0x0370734413198A2E: the third known answer."""
     shot, site, seed = 0x85A308D3243F6A88, 0x0370734413198A2E, 0x299F31D0A4093822
     wanted = ((0xD16CFE09 >> 5) * 2**26 + (0x94FDCCEB >> 6)) / 2**53
@@ -35,21 +35,21 @@ def test_a_uniform_is_made_of_the_first_two_words():
 
 @pytest.mark.parametrize("seed", [0, 7, 2**64 - 1])
 @pytest.mark.parametrize(("first", "site"), [(0, 0), (2**32 - 5, 1), (2**40, 2**33 + 3)])
-def test_every_engine_draws_the_same_bits(engine, seed, first, site):
+def test_every_engine_draws_the_same_bits(engine, seed, first, site) -> None:
     wanted = uniforms(seed, first, 40_000, site)
     assert np.array_equal(engine.uniforms(seed, first, 40_000, site), wanted)
     assert wanted.min() >= 0
     assert wanted.max() < 1
 
 
-def test_a_shot_has_its_uniform_whatever_is_drawn_with_it():
+def test_a_shot_has_its_uniform_whatever_is_drawn_with_it() -> None:
     together = uniforms(5, 0, 1000, 3)
     assert np.array_equal(together[400:500], uniforms(5, 400, 100, 3))
     some = np.array([3, 999, 17], dtype=np.int64)
     assert np.array_equal(uniforms_at(5, some, 3), together[some])
 
 
-def test_uniforms_are_uniform():
+def test_uniforms_are_uniform() -> None:
     """Kolmogorov-Smirnov distance of 10^6 draws; above 1.95 / sqrt(m) with probability 0.001."""
     drawn = np.sort(uniforms(1, 0, 10**6, 0))
     steps = np.arange(1, drawn.size + 1) / drawn.size

@@ -33,77 +33,79 @@ def without_numba(monkeypatch, nothing_loaded):
     monkeypatch.delitem(sys.modules, "qfast.engines._numba_reading", raising=False)
 
 
-def test_an_engine_is_the_same_object_every_time():
+def test_an_engine_is_the_same_object_every_time() -> None:
     assert engines.select("reference") is engines.select("reference")
     assert engines.select("auto") is engines.select("auto")
 
 
-def test_auto_takes_the_first_engine_that_is_there():
+def test_auto_takes_the_first_engine_that_is_there() -> None:
     assert engines.select("auto").name == next(iter(engines.available()))
 
 
 @pytest.mark.usefixtures("pure_build")
-def test_without_the_extension_auto_takes_numba():
+def test_without_the_extension_auto_takes_numba() -> None:
     assert engines.select("auto").name == "numba"
     assert "native" not in engines.available()
 
 
 @pytest.mark.usefixtures("pure_build", "without_numba")
-def test_without_extension_and_numba_auto_takes_the_reference():
+def test_without_extension_and_numba_auto_takes_the_reference() -> None:
     assert engines.select("auto").name == "reference"
 
 
 @pytest.mark.usefixtures("pure_build")
-def test_a_forced_native_engine_is_refused_with_the_reason():
+def test_a_forced_native_engine_is_refused_with_the_reason() -> None:
     with pytest.raises(EngineError, match="'native' was forced but is not available here: this is a pure build"):
         engines.select("native")
 
 
 @pytest.mark.usefixtures("without_numba")
-def test_a_forced_numba_engine_is_refused_with_the_reason():
-    with pytest.raises(EngineError, match="'numba'.*numba"):
+def test_a_forced_numba_engine_is_refused_with_the_reason() -> None:
+    with pytest.raises(EngineError, match=r"'numba'.*numba"):
         engines.select("numba")
 
 
-def test_an_unknown_engine_is_refused_with_those_that_exist():
-    with pytest.raises(EngineError, match="unknown engine 'fast'.*'native', 'numba', 'reference'"):
+def test_an_unknown_engine_is_refused_with_those_that_exist() -> None:
+    with pytest.raises(EngineError, match=r"unknown engine 'fast'.*'native', 'numba', 'reference'"):
         engines.select("fast")
 
 
-def test_an_isa_with_another_engine_is_refused():
+def test_an_isa_with_another_engine_is_refused() -> None:
     with pytest.raises(EngineError, match="'avx2' was forced together with engine 'reference'"):
         engines.select("reference", "avx2")
 
 
 @pytest.mark.usefixtures("pure_build")
-def test_an_isa_forced_under_auto_never_becomes_another_engine():
+def test_an_isa_forced_under_auto_never_becomes_another_engine() -> None:
     with pytest.raises(EngineError, match="native"):
         engines.select("auto", "avx2")
 
 
-def test_an_isa_that_this_machine_lacks_is_refused(monkeypatch, nothing_loaded):
+def test_an_isa_that_this_machine_lacks_is_refused(monkeypatch, nothing_loaded) -> None:
     monkeypatch.setattr(native, "missing_reason", None)
     monkeypatch.setattr(native, "isas", lambda: ["baseline"])
     with pytest.raises(EngineError, match="ISA 'avx512' was forced, but this CPU and build offer baseline"):
         engines.select("native", "avx512")
 
 
-def test_an_array_library_that_is_not_installed_is_named(monkeypatch):
+def test_an_array_library_that_is_not_installed_is_named(monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
-    with pytest.raises(EngineError, match="array backend 'torch' was asked for.*choose the backend 'numpy'"):
+    with pytest.raises(EngineError, match=r"array backend 'torch' was asked for.*choose the backend 'numpy'"):
         ReferenceEngine("torch")
 
 
-def test_an_unknown_array_backend_is_refused():
+def test_an_unknown_array_backend_is_refused() -> None:
     with pytest.raises(EngineError, match="unknown array backend 'jaxx'"):
         ReferenceEngine("jaxx")
 
 
-def test_the_reference_engine_runs_in_another_namespace(monkeypatch, rng):
+def test_the_reference_engine_runs_in_another_namespace(monkeypatch, rng) -> None:
     """cuPyNumeric is a numpy-like namespace; numpy under another name must do as well as numpy."""
     monkeypatch.setitem(sys.modules, "cupynumeric", np)
     state = np.zeros(8, dtype=np.complex128)
-    circuit = Circuit(3).h(0).cx(0, 2).ccx(0, 2, 1).permutation(rng.permutation(4), [1, 2]).pauli_rotation("XY", [0, 1], 1)
+    circuit = (
+        Circuit(3).h(0).cx(0, 2).ccx(0, 2, 1).permutation(rng.permutation(4), [1, 2]).pauli_rotation("XY", [0, 1], 1)
+    )
     prepared = ReferenceEngine("cupynumeric").prepare(circuit, precision="complex128")
     prepared.run(state, np.zeros(0), from_zero=True, threads=1, cancel=None)
     assert prepared.explain()["array_backend"] == "cupynumeric"

@@ -28,7 +28,7 @@ def counted(samples: Samples) -> Samples:
     return Samples(samples.registers, histogram=samples.histogram(), metadata=samples.metadata)
 
 
-def test_counts_have_bit_0_rightmost_and_the_last_register_leftmost():
+def test_counts_have_bit_0_rightmost_and_the_last_register_leftmost() -> None:
     samples = samples_of([0b0000001_101, 0b1000000_000, 0b0000001_101])
     assert samples.get_counts() == {"0000001101": 2, "1000000000": 1}
     assert samples.get_counts("a") == {"101": 2, "000": 1}
@@ -37,7 +37,7 @@ def test_counts_have_bit_0_rightmost_and_the_last_register_leftmost():
     assert list(samples.get_counts()) == sorted(samples.get_counts())
 
 
-def test_shots_keep_their_order():
+def test_shots_keep_their_order() -> None:
     samples = samples_of([5, 512, 5])
     assert samples.get_bitstrings() == ["0000000101", "1000000000", "0000000101"]
     assert samples.get_bitstrings("a") == ["101", "000", "101"]
@@ -48,7 +48,7 @@ def test_shots_keep_their_order():
 
 
 @pytest.mark.parametrize("num_bits", [1, 8, 10, 63, 64, 65, 130])
-def test_any_number_of_bits_is_counted(num_bits):
+def test_any_number_of_bits_is_counted(num_bits) -> None:
     top = 1 << (num_bits - 1)
     samples = samples_of([0, top, top, top | 1], num_bits)
     if num_bits == 1:
@@ -59,13 +59,13 @@ def test_any_number_of_bits_is_counted(num_bits):
     assert samples.get_int_counts() == {0: 1, top: 2, top | 1: 1}
 
 
-def test_no_bits_at_all_are_one_outcome():
+def test_no_bits_at_all_are_one_outcome() -> None:
     samples = Samples([], rows=np.zeros((4, 0), dtype=np.uint8))
     assert samples.get_counts() == {"": 4}
     assert samples.get_bitstrings() == [""] * 4
 
 
-def test_slices_take_shots_and_bits():
+def test_slices_take_shots_and_bits() -> None:
     samples = samples_of([0b1000000_101, 0b0000000_001, 0b1111111_111])
     assert samples.slice(slice(1, None)).get_int_counts() == {1: 1, 1023: 1}
     part = samples.slice(bits=[9, 0])
@@ -75,7 +75,7 @@ def test_slices_take_shots_and_bits():
     assert counted(samples).slice(bits=[9, 0]).get_counts() == {"11": 2, "10": 1}
 
 
-def test_expectation_values_are_means_of_parities():
+def test_expectation_values_are_means_of_parities() -> None:
     samples = samples_of([0b00, 0b11, 0b11, 0b01], 2)
     for view in (samples, counted(samples)):
         assert view.expectation_values("ZZ") == 0.5
@@ -86,7 +86,7 @@ def test_expectation_values_are_means_of_parities():
         assert view.expectation_values(["ZZ", observable]).tolist() == [0.5, 1.5]
 
 
-def test_counts_alone_refuse_what_needs_the_shots():
+def test_counts_alone_refuse_what_needs_the_shots() -> None:
     view = counted(samples_of([1, 2]))
     assert not view.has_bits
     for ask in (view.get_bitstrings, view.packed, view.to_bool_array, lambda: view.slice(slice(0, 1))):
@@ -94,7 +94,7 @@ def test_counts_alone_refuse_what_needs_the_shots():
             ask()
 
 
-def test_parts_are_joined_in_order():
+def test_parts_are_joined_in_order() -> None:
     a, b = samples_of([1, 2]), samples_of([2, 3])
     joined = Samples.concatenate([a, b])
     assert joined.get_int_counts() == {1: 1, 2: 2, 3: 1}
@@ -106,7 +106,7 @@ def test_parts_are_joined_in_order():
         Samples.concatenate([a, samples_of([1], 2)])
 
 
-def test_samples_pickle():
+def test_samples_pickle() -> None:
     for view in (samples_of([1, 2], metadata={"seed": 5}), counted(samples_of([1, 2]))):
         found = pickle.loads(pickle.dumps(view))
         assert found == view
@@ -114,7 +114,7 @@ def test_samples_pickle():
         assert found.seed == view.seed
 
 
-def test_wrong_names_bits_and_letters_are_refused():
+def test_wrong_names_bits_and_letters_are_refused() -> None:
     samples = samples_of([1])
     with pytest.raises(InputError, match="no classical register 'x'; there are 'a', 'b'"):
         samples.get_counts("x")
@@ -130,7 +130,7 @@ def test_wrong_names_bits_and_letters_are_refused():
         Samples([])
 
 
-def test_counts_know_shots_and_shares():
+def test_counts_know_shots_and_shares() -> None:
     counts = Counts({"00": 1, "01": 4, "11": 1})
     assert counts.shots == 6
     assert counts.probabilities()["01"] == pytest.approx(2 / 3)
@@ -142,7 +142,7 @@ WIDTHS = st.integers(1, 150)
 
 
 @given(width=WIDTHS, data=st.data())
-def test_wiring_sends_each_qubit_to_its_bit(width, data):
+def test_wiring_sends_each_qubit_to_its_bit(width, data) -> None:
     pairs = data.draw(st.lists(st.tuples(st.integers(0, 40), st.integers(0, width - 1)), max_size=30))
     indices = np.array(data.draw(st.lists(st.integers(0, 2**41 - 1), min_size=1, max_size=5)), dtype=np.int64)
     before = data.draw(st.integers(0, 2**width - 1))
@@ -155,7 +155,7 @@ def test_wiring_sends_each_qubit_to_its_bit(width, data):
 
 
 @given(width=WIDTHS, data=st.data())
-def test_selecting_bits_moves_them_to_the_bottom(width, data):
+def test_selecting_bits_moves_them_to_the_bottom(width, data) -> None:
     value = data.draw(st.integers(0, 2**width - 1))
     bits = data.draw(st.lists(st.integers(0, width - 1), max_size=100))
     row = select_bits(row_of_int(value, width), bits)
@@ -165,7 +165,7 @@ def test_selecting_bits_moves_them_to_the_bottom(width, data):
 
 
 @given(width=st.sampled_from([3, 20, 64, 70]), data=st.data())
-def test_a_histogram_counts_whatever_the_chunks(width, data):
+def test_a_histogram_counts_whatever_the_chunks(width, data) -> None:
     values = data.draw(st.lists(st.integers(0, 2**width - 1), min_size=1, max_size=60))
     cut = data.draw(st.integers(0, len(values)))
     histogram = Histogram(width)
@@ -178,7 +178,7 @@ def test_a_histogram_counts_whatever_the_chunks(width, data):
     assert list(found) == sorted(found)
 
 
-def test_a_histogram_of_many_rows_becomes_dense_and_stays_right(rng):
+def test_a_histogram_of_many_rows_becomes_dense_and_stays_right(rng) -> None:
     values = rng.integers(1 << 10, size=5000).astype(np.uint64)
     histogram = Histogram(10)
     for part in np.split(values, [3, 10, 4000]):

@@ -15,7 +15,7 @@ from qfast.circuit.transforms import take
 from qfast.engines._base import CancelToken
 from qfast.engines._extension import core, missing_reason
 from qfast.engines._sampler import NativeObservable, NativeSampler, Sampler
-from qfast.errors import CircuitError, EngineError
+from qfast.errors import CircuitError, EngineError, ParameterError
 
 if TYPE_CHECKING:
     from qfast.circuit import Circuit
@@ -105,7 +105,7 @@ class NativeCircuit:
     """A plan of the core; see `PreparedCircuit`."""
 
     def __init__(self, circuit: Circuit, precision: Precision, isa: Isa, tile_qubits: int) -> None:
-        expressions = expression_table(circuit)
+        self._expressions = expressions = expression_table(circuit)
         self.num_qubits = circuit.num_qubits
         self.num_parameters = expressions.num_parameters
         # The core works in place; its tables and tile buffers are bounded, and small beside a state that matters.
@@ -120,7 +120,11 @@ class NativeCircuit:
         self, state: AnyArray, values: FloatArray, *, from_zero: bool, threads: int, cancel: CancelToken | None
     ) -> None:
         """See `PreparedCircuit.run`."""
-        self._program.run(state, from_zero, values, threads, None if cancel is None else cancel.native)
+        try:
+            self._program.run(state, from_zero, values, threads, None if cancel is None else cancel.native)
+        except ParameterError:
+            self._expressions.evaluate(values)  # names the expression that has no finite value
+            raise
 
     def explain(self) -> dict[str, Any]:
         """See `PreparedCircuit.explain`."""

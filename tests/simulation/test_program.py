@@ -1,0 +1,133 @@
+"""Compiled programs: rows of values, streams, expectation values, samples."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import qfast
+from qfast import Circuit, ParameterVector, PauliSum
+from qfast.errors import CapacityError, CircuitError, EngineError, InputError, ParameterError
+from tests import oracle
+
+V = ParameterVector("v", 3)
+H = PauliSum([("ZZ", [0, 1], 1.0), ("X", [0], -0.7)])
+
+
+def ansatz() -> Circuit:
+    return Circuit(2).ry(V[0], 0).rx(V[1] / 2, 1).cx(0, 1).rz(V[2], 1).h(0)
+
+
+def wanted_state(row: np.ndarray) -> np.ndarray:
+    return oracle.statevector(ansatz(), {f"v[{k}]": value for k, value in enumerate(row.tolist())})
+
+
+@pytest.fixture
+def program(where):
+    return qfast.compile(ansatz(), **where)
+
+
+@pytest.fixture
+def rows(rng):
+    return rng.normal(size=(5, 3))
+
+
+def test_a_program_knows_its_parameters_and_engine(program, where) -> None:
+    assert [p.name for p in program.parameters] == ["v[0]", "v[1]", "v[2]"]
+    assert program.engine == where["engine"]
+    assert program.isa == where.get("isa")
+    assert program.num_qubits == 2
+    assert program.precision == "complex128"
+    assert len(program.explain()["segments"]) == 1
+    assert "3 parameters" in repr(program)
+
+
+def test_one_row_gives_a_state(program, rows) -> None:
+    state = program.run(rows[0])
+    assert isinstance(state, qfast.Statevector)
+    assert np.abs(state.amplitudes - wanted_state(rows[0])).max() < 1e-14
+    by_name = program.run({"v[0]": rows[0, 0], "v[1]": rows[0, 1], "v[2]": rows[0, 2]})
+    assert np.array_equal(by_name.amplitudes, state.amplitudes)
+
+
+def test_many_rows_give_an_array(program, rows) -> None:
+    found = program.run(rows)
+    assert found.shape == (5, 4)
+    assert np.abs(found - [wanted_state(row) for row in rows]).max() < 1e-14
+    out = np.empty((5, 4), dtype=np.complex128)
+    assert program.run(rows, out=out) is out
+    assert np.array_equal(out, found)
+
+
+def test_rows_can_be_streamed(program, rows) -> None:
+    states = list(program.iter_run(rows))
+    assert np.array_equal([state.amplitudes for state in states], program.run(rows))
+    assert [state.num_qubits for state in program.iter_run(rows[0])] == [2]
+
+
+def test_expectations_have_an_axis_for_rows_and_one_for_observables(program, rows) -> None:
+    other = PauliSum([("Y", [1])])
+    wanted = np.array(
+        [[oracle.expectation(wanted_state(row), observable).real for observable in (H, other)] for row in rows]
+    )
+    assert isinstance(program.expectation(rows[0], H), float)
+    assert program.expectation(rows[0], H) == pytest.approx(wanted[0, 0], abs=1e-13)
+    assert program.expectation(rows[0], [H, other]) == pytest.approx(wanted[0], abs=1e-13)
+    assert program.expectation(rows, H) == pytest.approx(wanted[:, 0], abs=1e-13)
+    assert program.expectation(rows, [H, other]) == pytest.approx(wanted, abs=1e-13)
+
+
+def test_samples_of_each_row_have_their_own_seed(program, rows) -> None:
+    listed = program.sample(rows, shots=50, seed=2**64 - 1)
+    assert [samples.seed for samples in listed] == [2**64 - 1, 0, 1, 2, 3]
+    assert program.sample(rows[2], shots=50, seed=1) == listed[2]
+
+
+def test_a_program_does_not_follow_its_circuit(where) -> None:
+    circuit = Circuit(1).h(0)
+    program = qfast.compile(circuit, **where)
+    circuit.h(0)
+    assert program.run().probabilities().tolist() == pytest.approx([0.5, 0.5])
+
+
+def test_programs_start_from_given_states(program, rows) -> None:
+    start = [0, 1, 0, 0]
+    found = program.run(rows[0], initial_state=start)
+    values = {f"v[{k}]": value for k, value in enumerate(rows[0].tolist())}
+    assert np.abs(found.amplitudes - oracle.statevector(ansatz(), values, np.array(start))).max() < 1e-14
+
+
+def test_a_program_that_measures_in_the_middle_samples_only(where) -> None:
+    circuit = Circuit(1, 2).ry(V[0], 0).measure(0, 0).h(0).measure(0, 1)
+    program = qfast.compile(circuit, **where)
+    assert program.sample([np.pi], shots=100, seed=1).get_counts().keys() == {"01", "11"}
+    for ask in (program.run, lambda v: list(program.iter_run(v)), lambda v: program.expectation(v, H)):
+        with pytest.raises(CircuitError, match="measures at the end only"):
+            ask([0.1])
+
+
+def test_wrong_values_are_refused_with_their_place(program) -> None:
+    with pytest.raises(ParameterError, match=r"shape \(2,\) were given; \(3,\) or \(m, 3\) is needed.*v\[0\], v\[1\]"):
+        program.run([1.0, 2.0])
+    with pytest.raises(ParameterError, match=r"'v\[1\]' in row 1 is nan"):
+        program.run([[1.0, 2.0, 3.0], [1.0, np.nan, 3.0]])
+    with pytest.raises(ParameterError, match="no value for 3 of 3 parameters"):
+        program.run()
+    with pytest.raises(ParameterError, match="real numbers"):
+        program.run(["a", "b", "c"])
+    with pytest.raises(InputError, match="out must be a C-contiguous array"):
+        program.run([[1.0, 2.0, 3.0]], out=np.zeros((2, 4), dtype=complex))
+
+
+def test_too_many_states_are_refused_with_the_way_out(program) -> None:
+    with qfast.config.override(max_job_bytes=1000):
+        tight = qfast.compile(ansatz(), engine=program.engine)
+        with pytest.raises(CapacityError, match=r"100 states of 2 qubits \(iter_run needs one at a time\)"):
+            tight.run(np.zeros((100, 3)))
+
+
+def test_forced_vectorization_is_refused_where_there_is_none(program, rows) -> None:
+    with qfast.config.override(vectorization="force"):
+        assert program.run(rows[0]).num_qubits == 2
+        with pytest.raises(EngineError, match="vectorization is 'force', but engine"):
+            program.run(rows)
