@@ -50,15 +50,22 @@ __all__ = [
 # What stands above layer 4: a name, and the module that has it; None: the name is a module of qfast itself.
 _LAZY: dict[str, str | None] = {
     "Batch": "qfast.jobs",
+    "Estimator": "qfast.jobs",
     "Job": "qfast.jobs",
+    "Sampler": "qfast.jobs",
     "Session": "qfast.jobs",
     "capi": None,
     "devices": None,
     "get_include": "qfast.capi",
     "get_library": "qfast.capi",
+    "get_session": "qfast.jobs",
     "jobs": None,
+    "list_devices": "qfast.devices",
+    "list_properties": "qfast.devices",
     "plotting": None,
     "pools": None,
+    "run": "qfast.jobs",
+    "submit": "qfast.jobs",
     "qiskit": None,  # an extra: it raises ImportError with the remedy where Qiskit is not installed
 }
 

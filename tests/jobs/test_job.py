@@ -220,7 +220,7 @@ def test_the_engines_token_is_set_by_an_interrupt_and_tells_the_progress(runtime
     begun = threading.Event()
 
     def run(context: JobContext) -> None:
-        token = context.cancel_token
+        token = context.token_with_progress()
         token.report(3, 10)
         begun.set()
         while not token.cancelled:

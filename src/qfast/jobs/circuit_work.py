@@ -66,7 +66,7 @@ class CircuitWork:
         """Run it on the device's engine."""
         assert self._program is not None
         # A token would cost more than a short run, which is over long before anybody could ask it to stop.
-        cancel = None if self._is_short else context.cancel_token
+        cancel = None if self._is_short else context.token_with_progress()
         if self.observables is not None:
             return self._program.expectation(self.parameters, self.observables, cancel=cancel)
         if self.shots is not None:

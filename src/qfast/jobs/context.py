@@ -93,12 +93,16 @@ class JobContext:
     # --- for the work -------------------------------------------------------------------------------------------------
     @property
     def cancel_token(self) -> CancelToken:
-        """The engine's token of this attempt, to be handed to ``simulate(…, cancel=…)``; it tells the progress, too."""
+        """The engine's token of this attempt, to be handed to ``simulate(…, cancel=…)``."""
         if self._token is None:
             self._token = CancelToken()
             self.cancellation.subscribe(self._token.cancel)
-            self.job.follow_progress(self._token.progress)
         return self._token
+
+    def token_with_progress(self) -> CancelToken:
+        """Return the engine's token and let it tell the job's progress: for work that is one run of an engine."""
+        self.job.follow_progress(self.cancel_token.progress)
+        return self.cancel_token
 
     def check_cancelled(self) -> None:
         """Raise ``CancelledRunError`` if the job was told to stop."""

@@ -18,7 +18,7 @@ def job_seed(seed: int, index: int) -> int:
     Examples
     --------
     >>> job_seed(7, 0), job_seed(7, 1)
-    (16098154543437154325, 4276407092087405486)
+    (18085894589008999377, 17800310410772163837)
     """
     c0, c1, c2, c3 = index & _WORD, index >> 32 & _WORD, _WORD, _WORD
     k0, k1 = seed & _WORD, seed >> 32 & _WORD

@@ -1,0 +1,299 @@
+"""Sampler and Estimator: many circuits, parameter sets and observables in one job."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
+
+import numpy as np
+
+from qfast import config
+from qfast.circuit import PauliSum
+from qfast.devices import Device
+from qfast.engines._memory import check_qubits, state_bytes
+from qfast.errors import InputError
+from qfast.jobs.circuit_work import check_unchanged, circuit_cost, engine_arguments
+from qfast.jobs.group import JobGroup
+from qfast.jobs.job import Job
+from qfast.jobs.pubs import EstimatorPub, SamplerPub, make_estimator_pub, make_sampler_pub
+from qfast.jobs.results import EstimatorPubResult, PrimitiveResult, SamplerPubResult
+from qfast.jobs.runtime import submit
+from qfast.jobs.seeds import fresh_seed, job_seed
+from qfast.jobs.work import Requirements
+from qfast.simulation import Program, compile
+
+if TYPE_CHECKING:
+    from qfast._typing import FloatArray, Precision
+    from qfast.config import Snapshot
+    from qfast.jobs.context import JobContext
+
+__all__ = ["Estimator", "EstimatorWork", "Sampler", "SamplerWork"]
+
+Mode: TypeAlias = JobGroup | Device | str | None
+P = TypeVar("P", bound=SamplerPub | EstimatorPub)
+
+# A binomial draw of numpy takes 64-bit counts.
+_MAX_SHOTS = 2**62
+
+
+class _PubWork(Generic[P]):
+    """Work over pubs: plans in LOAD, one pub after the other in EXECUTE."""
+
+    name = ""
+
+    def __init__(self, pubs: list[P]) -> None:
+        self.pubs = pubs
+        self._programs: list[Program] = []
+
+    def _count(self, pub: P) -> int:
+        """Return how many simulations a pub takes."""
+        return len(pub.bindings.table)
+
+    def _shots(self) -> int:
+        return 0
+
+    def requirements(self, settings: Snapshot) -> Requirements:
+        """See `Work`."""
+        precision: Precision = settings["precision"]
+        num_qubits = max((pub.circuit.num_qubits for pub in self.pubs), default=0)
+        check_qubits(num_qubits, precision)
+        cost = sum(self._count(pub) * circuit_cost(pub.length, pub.circuit.num_qubits) for pub in self.pubs)
+        return Requirements(num_qubits, self._shots(), state_bytes(num_qubits, precision), max(1.0, cost))
+
+    def load(self, context: JobContext) -> None:
+        """Plan every circuit; plans of circuits seen before are found again."""
+        for pub in self.pubs:
+            check_unchanged(pub.circuit, pub.length)
+            self._programs.append(compile(pub.circuit, **engine_arguments(context, pub.circuit.num_qubits)))
+
+    def unload(self, context: JobContext) -> None:
+        """Let go of the programs; the engine keeps the plans."""
+        self._programs.clear()
+
+
+class SamplerWork(_PubWork[SamplerPub]):
+    """Samples of every pub; simulation number i, counted over all pubs, draws from the key (seed, i)."""
+
+    name = "sampler"
+
+    def _shots(self) -> int:
+        return sum(pub.shots * self._count(pub) for pub in self.pubs)
+
+    def execute(self, context: JobContext) -> PrimitiveResult[SamplerPubResult]:
+        """See `Work`."""
+        seed = fresh_seed() if context.seed is None else context.seed
+        total = sum(self._count(pub) for pub in self.pubs)
+        done = 0
+        results = []
+        for pub, program in zip(self.pubs, self._programs, strict=True):
+            samples = np.empty(len(pub.bindings.table), dtype=object)
+            for i, values in enumerate(pub.bindings.table):
+                samples[i] = program.sample(values, pub.shots, job_seed(seed, done), cancel=context.cancel_token)
+                done += 1
+                context.progress(done, total)
+            results.append(SamplerPubResult(samples.reshape(pub.bindings.shape), pub.shots, {"shots": pub.shots}))
+        return PrimitiveResult(results, {"seed": seed, "engine": self._programs[0].engine})
+
+
+class EstimatorWork(_PubWork[EstimatorPub]):
+    """Expectation values of every pub, exact or to a standard error."""
+
+    name = "estimator"
+
+    def execute(self, context: JobContext) -> PrimitiveResult[EstimatorPubResult]:
+        """See `Work`."""
+        seed = fresh_seed() if context.seed is None else context.seed
+        results = []
+        for number, (pub, program) in enumerate(zip(self.pubs, self._programs, strict=True)):
+            if pub.precision == 0:
+                results.append(_exact(pub, program, context))
+            else:
+                results.append(_sampled(pub, program, context, job_seed(seed, number)))
+            context.progress(number + 1, len(self.pubs))
+        return PrimitiveResult(results, {"seed": seed, "engine": self._programs[0].engine})
+
+
+def _exact(pub: EstimatorPub, program: Program, context: JobContext) -> EstimatorPubResult:
+    table, cancel = pub.bindings.table, context.cancel_token
+    wanted = _wanted(pub)
+    if sum(map(len, wanted)) == len(table) * len(pub.observables):  # every pair: the engine's batched path
+        values = np.asarray(program.expectation(table, pub.observables, cancel=cancel), dtype=np.float64)
+        values = values.reshape(len(table), len(pub.observables))
+    else:
+        values = np.zeros((len(table), len(pub.observables)))
+        for row, numbers in enumerate(wanted):
+            chosen = [pub.observables[k] for k in numbers]
+            values[row, numbers] = program.expectation(table[row], chosen, cancel=cancel)
+    shape = pub.of_binding.shape
+    return EstimatorPubResult(
+        values[pub.of_binding, pub.of_observable],
+        np.zeros(shape),
+        np.zeros(shape, dtype=np.int64),
+        {"target_precision": 0.0, "method": "exact"},
+    )
+
+
+def _wanted(pub: EstimatorPub) -> list[list[int]]:
+    """Return for each set of values the observables that are needed with it, ascending."""
+    wanted: list[set[int]] = [set() for _ in pub.bindings.table]
+    for row, number in zip(pub.of_binding.ravel().tolist(), pub.of_observable.ravel().tolist(), strict=True):
+        wanted[row].add(number)
+    return [sorted(numbers) for numbers in wanted]
+
+
+def _sampled(pub: EstimatorPub, program: Program, context: JobContext, seed: int) -> EstimatorPubResult:
+    shape = pub.of_binding.shape
+    values, errors = np.zeros(shape), np.zeros(shape)
+    shots = np.zeros(shape, dtype=np.int64)
+    terms = [_single_terms(observable) for observable in pub.observables]
+    exact: dict[int, dict[int, FloatArray]] = {}
+    for row, numbers in enumerate(_wanted(pub)):
+        strings = [string for k in numbers for string in terms[k]]
+        means = np.asarray(program.expectation(pub.bindings.table[row], strings, cancel=context.cancel_token))
+        ends = np.cumsum([len(terms[k]) for k in numbers])
+        exact[row] = dict(zip(numbers, np.split(means, ends[:-1]), strict=True))
+    generator = np.random.Generator(np.random.Philox(key=seed))
+    for place in np.ndindex(shape):
+        row, k = int(pub.of_binding[place]), int(pub.of_observable[place])
+        coefficients = pub.observables[k].coefficients.real
+        drawn = _draw(coefficients, exact[row][k], pub.precision, generator)
+        values[place], errors[place], shots[place] = drawn
+    return EstimatorPubResult(values, errors, shots, {"target_precision": pub.precision, "method": "sampled"})
+
+
+def _single_terms(observable: PauliSum) -> list[PauliSum]:
+    """Return the Pauli strings of a sum, each with coefficient 1."""
+    width = observable.num_qubits
+    return [PauliSum([(letters, qubits, 1.0)], num_qubits=width) for letters, qubits, _ in observable]
+
+
+def _draw(
+    coefficients: FloatArray, means: FloatArray, precision: float, generator: np.random.Generator
+) -> tuple[float, float, int]:
+    """Measure every Pauli string by itself, often enough for the standard error of the sum.
+
+    The outcomes are drawn from their exact law: of N shots on a string with mean m, the number of +1 is binomial with
+    probability (1 + m) / 2. Shots are allocated in proportion to abs(c) sigma (Neyman 1934), which makes the total the
+    least possible: (sum abs(c) sigma)**2 / precision**2, with sigma**2 = 1 - m**2.
+
+    Returns
+    -------
+    estimate, standard_error, shots
+    """
+    means = np.clip(means.astype(np.float64), -1.0, 1.0)
+    spread = np.abs(coefficients) * np.sqrt(1.0 - means**2)
+    total = spread.sum()
+    if total == 0.0:  # every string has a certain outcome: one shot each tells it
+        return float(coefficients @ means), 0.0, len(means)
+    wanted = np.maximum(1.0, np.ceil(total * spread / precision**2))
+    if wanted.sum() > _MAX_SHOTS:
+        raise InputError(f"precision {precision:g} would take {wanted.sum():.1e} shots; 0 asks for the exact value")
+    counts = wanted.astype(np.int64)
+    plus = generator.binomial(counts, (1.0 + means) / 2.0)
+    estimate = coefficients @ (2.0 * plus / counts - 1.0)
+    return float(estimate), math.sqrt(float((spread**2 / counts).sum())), int(counts.sum())
+
+
+class _Primitive:
+    """Where and with which settings pubs run."""
+
+    def __init__(self, mode: Mode = None, *, options: Mapping[str, Any] | None = None) -> None:
+        self.mode = mode
+        self.options = dict(options or {})
+        config.check_options(self.options, f"options of the {type(self).__name__}")
+
+    def _submit(self, work: SamplerWork | EstimatorWork, seed: int | None, tags: Iterable[str]) -> Job:
+        if not work.pubs:
+            raise InputError("there is no pub; pass at least one")
+        if isinstance(self.mode, JobGroup):
+            return self.mode.submit(work, seed=seed, tags=tags, options=self.options)
+        return submit(work, device=self.mode, seed=seed, tags=tags, options=self.options)
+
+
+class Sampler(_Primitive):
+    """Samples circuits, alone, in a session or in a batch.
+
+    Parameters
+    ----------
+    mode : Session, Batch, device or None
+        Where the jobs run; None: on the default device, without a session.
+    options : dict, optional
+        Settings of the jobs, by name.
+
+    Examples
+    --------
+    >>> from qfast import Circuit, Parameter
+    >>> theta = Parameter("theta")
+    >>> circuit = Circuit(1).ry(theta, 0)
+    >>> job = Sampler().run([(circuit, [[0.0], [3.141592653589793]], 100)], seed=7)
+    >>> [job.result()[0].get_counts(i) for i in range(2)]
+    [{'0': 100}, {'1': 100}]
+    """
+
+    def run(
+        self, pubs: Sequence[Any], *, shots: int | None = None, seed: int | None = None, tags: Iterable[str] = ()
+    ) -> Job:
+        """Submit pubs; the job's result is a `PrimitiveResult` of `SamplerPubResult`.
+
+        Parameters
+        ----------
+        pubs : sequence
+            Each a circuit, ``(circuit, values)`` or ``(circuit, values, shots)``. Values: an array of shape
+            ``(..., p)``, or a mapping from parameters or their names to arrays that broadcast together.
+        shots : int, optional
+            Of pubs that name none; default: the setting ``default_shots``.
+        seed : int, optional
+        tags : iterable of str
+
+        Raises
+        ------
+        InputError, ParameterError
+            A pub is wrong; the message says which.
+        """
+        default = config.get("default_shots") if shots is None else shots
+        made = [make_sampler_pub(pub, default, f"pub {i}") for i, pub in enumerate(_listed(pubs))]
+        return self._submit(SamplerWork(made), seed, tags)
+
+
+class Estimator(_Primitive):
+    """Estimates expectation values, alone, in a session or in a batch; the parameters are those of `Sampler`.
+
+    Examples
+    --------
+    >>> from qfast import Circuit, PauliSum
+    >>> bell = Circuit(2).h(0).cx(0, 1)
+    >>> sums = [PauliSum([("ZZ", [0, 1])]), PauliSum([("X", [0])], num_qubits=2)]
+    >>> Estimator().run([(bell, sums)]).result()[0].expectation.round(12) + 0.0
+    array([1., 0.])
+    """
+
+    def run(
+        self, pubs: Sequence[Any], *, precision: float = 0.0, seed: int | None = None, tags: Iterable[str] = ()
+    ) -> Job:
+        """Submit pubs; the job's result is a `PrimitiveResult` of `EstimatorPubResult`.
+
+        Parameters
+        ----------
+        pubs : sequence
+            Each ``(circuit, observables)``, ``(circuit, observables, values)`` or ``(circuit, observables, values,
+            precision)``. Observables: a `PauliSum` or nested lists of them, whose shape broadcasts with that of the
+            sets of values, by numpy's rules.
+        precision : float
+            Of pubs that name none: the standard error that is aimed at. 0: exact values.
+        seed : int, optional
+        tags : iterable of str
+
+        Raises
+        ------
+        InputError, ParameterError, ObservableError
+            A pub is wrong; the message says which.
+        """
+        made = [make_estimator_pub(pub, precision, f"pub {i}") for i, pub in enumerate(_listed(pubs))]
+        return self._submit(EstimatorWork(made), seed, tags)
+
+
+def _listed(pubs: Any) -> list[Any]:
+    if not isinstance(pubs, (list, tuple)):
+        raise InputError(f"pubs must be a list, {type(pubs).__name__} given; write run([pub]) for a single one")
+    return list(pubs)
