@@ -15,10 +15,6 @@
 #define QFAST_X86 0
 #endif
 
-#ifndef QFAST_HAS_X86_ISAS
-#define QFAST_HAS_X86_ISAS QFAST_X86
-#endif
-
 namespace qfast {
 namespace {
 
@@ -142,12 +138,8 @@ Isa isa_from_name(std::string_view name) {
 }
 
 bool isa_available(Isa isa) {
-#if QFAST_HAS_X86_ISAS
   static const Isa best = best_isa_of_processor();
   return isa <= best;
-#else
-  return isa == Isa::kBaseline;
-#endif
 }
 
 std::vector<Isa> available_isas() {

@@ -361,7 +361,7 @@ void Sampler::sample_packed(const ShotRange& shots, const OutcomeBits& bits, std
 void Sampler::add_counts(std::uint32_t block, const Block& inside, std::span<const double> values,
                          const OutcomeBits& bits, std::int64_t* count_of_outcome) const {
   const std::uint64_t base = block * block_size_;
-  std::uint32_t counts[kBlock];
+  std::uint32_t counts[kBlock];  // the counters themselves would be fetched from memory shot by shot
   std::fill_n(counts, block_size_, 0u);
   for (double value : values) ++counts[inside.find(value)];
   if (bits.is_identity()) {
@@ -379,7 +379,7 @@ Histogram Sampler::count(const ShotRange& shots, const OutcomeBits& bits, int th
   // A counter for every possible outcome, if that is not much more memory than the shots themselves; else a sorted
   // list.
   const bool is_dense =
-      bits.num_bits() <= 16 || (bits.num_bits() <= 28 && (std::int64_t{1} << bits.num_bits()) <= 4 * shots.num_shots);
+      bits.num_bits() <= 16 || (bits.num_bits() <= 28 && (std::int64_t{1} << bits.num_bits()) / 4 <= shots.num_shots);
   const std::size_t num_counters = is_dense ? std::size_t{1} << bits.num_bits() : 0;
   const Scratch<std::int64_t> counters(num_counters);
   std::fill_n(counters.data(), num_counters, 0);
