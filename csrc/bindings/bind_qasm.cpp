@@ -24,22 +24,31 @@ py::tuple node_tuple(const ClassicalNode& n) {
   using Kind = ClassicalNode::Kind;
   const py::str op(n.op.data(), n.op.size());
   switch (n.kind) {
-    case Kind::kBit: return py::make_tuple("bit", n.left);
-    case Kind::kBits: return py::make_tuple("bits", n.left, n.right);
-    case Kind::kVariable: return py::make_tuple("variable", n.left);
+    case Kind::kBit:
+      return py::make_tuple("bit", n.left);
+    case Kind::kBits:
+      return py::make_tuple("bits", n.left, n.right);
+    case Kind::kVariable:
+      return py::make_tuple("variable", n.left);
     case Kind::kInt:
       if (n.is_unsigned) return py::make_tuple("literal", static_cast<std::uint64_t>(n.integer));
       return py::make_tuple("literal", n.integer);
-    case Kind::kReal: return py::make_tuple("literal", n.real);
-    case Kind::kBool: return py::make_tuple("literal", n.integer != 0);
-    case Kind::kUnary: return py::make_tuple("unary", op, n.left);
-    case Kind::kBinary: return py::make_tuple("binary", op, n.left, n.right);
-    case Kind::kIndex: return py::make_tuple("index", n.left, n.right);
+    case Kind::kReal:
+      return py::make_tuple("literal", n.real);
+    case Kind::kBool:
+      return py::make_tuple("literal", n.integer != 0);
+    case Kind::kUnary:
+      return py::make_tuple("unary", op, n.left);
+    case Kind::kBinary:
+      return py::make_tuple("binary", op, n.left, n.right);
+    case Kind::kIndex:
+      return py::make_tuple("index", n.left, n.right);
     case Kind::kCast: {
       const py::object width = n.right > 0 ? py::object(py::int_(n.right)) : py::object(py::none());
       return py::make_tuple("cast", op, width, n.left);
     }
-    case Kind::kCall: break;
+    case Kind::kCall:
+      break;
   }
   if (n.right < 0) return py::make_tuple("call", op, n.left);
   return py::make_tuple("call", op, n.left, n.right);

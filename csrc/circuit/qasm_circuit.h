@@ -42,7 +42,7 @@ struct QasmVariable {
 struct ClassicalNode {
   enum class Kind : std::uint8_t { kBit, kBits, kVariable, kInt, kReal, kBool, kUnary, kBinary, kIndex, kCast, kCall };
   Kind kind{};
-  std::string_view op;       // kUnary, kBinary: the operator; kCall: the function; kCast: int, uint, bool or float. Static.
+  std::string_view op;  // kUnary, kBinary: the operator; kCall: the function; kCast: int, uint, bool or float. Static.
   std::int32_t left = -1;    // operands; kBit, kBits: the first bit; kVariable: index into QasmCircuit::variables
   std::int32_t right = -1;   // kBits: number of bits; kCast: width, 0 for bool and float
   std::int64_t integer = 0;  // kInt, kBool
@@ -55,11 +55,11 @@ struct ClassicalNode {
 // One row of control flow or an assignment; `blocks` index QasmCircuit::blocks.
 struct QasmFlow {
   std::uint16_t opcode = 0;
-  std::int32_t expression = -1;  // condition, switch target or assigned value: index into QasmCircuit::nodes
-  std::int32_t target = -1;      // k_assign: node; k_for_loop: variable, or -1
+  std::int32_t expression = -1;      // condition, switch target or assigned value: index into QasmCircuit::nodes
+  std::int32_t target = -1;          // k_assign: node; k_for_loop: variable, or -1
   std::vector<std::int32_t> blocks;  // if: body[, else]; loops: body; switch: one per case[, default]
   std::vector<std::vector<std::int64_t>> values;  // switch: of each case; for: one list of the values
-  bool is_range = false;         // for: the list is first value, step, number of values
+  bool is_range = false;                          // for: the list is first value, step, number of values
 };
 
 struct QasmBlock {
@@ -71,13 +71,13 @@ struct QasmCircuit {
   int version = 3;
   std::int32_t num_qubits = 0;
   std::int32_t num_clbits = 0;
-  std::vector<QasmRegister> qubit_registers;      // in order, without gaps
+  std::vector<QasmRegister> qubit_registers;  // in order, without gaps
   std::vector<QasmRegister> classical_registers;
-  std::vector<std::string> parameters;            // inputs, and variables that stand in angles
-  std::vector<std::string> inputs;                // all declared inputs, used or not
+  std::vector<std::string> parameters;  // inputs, and variables that stand in angles
+  std::vector<std::string> inputs;      // all declared inputs, used or not
   std::vector<QasmVariable> variables;
   std::vector<ClassicalNode> nodes;
-  std::vector<QasmBlock> blocks;                  // blocks[0] is the circuit itself
+  std::vector<QasmBlock> blocks;  // blocks[0] is the circuit itself
 };
 
 // Reads OpenQASM 2 or 3.

@@ -12,20 +12,27 @@ using Kind = ClassicalNode::Kind;
 constexpr int kDefaultWidth = 64;  // of int and uint without a width
 
 bool is_comparison(Tok op) {
-  return op == Tok::kEqual || op == Tok::kNotEqual || op == Tok::kLess || op == Tok::kLessEqual || op == Tok::kGreater ||
-         op == Tok::kGreaterEqual;
+  return op == Tok::kEqual || op == Tok::kNotEqual || op == Tok::kLess || op == Tok::kLessEqual ||
+         op == Tok::kGreater || op == Tok::kGreaterEqual;
 }
 
 TypeKind type_of(const Value& v) {
   switch (v.kind) {
-    case ValueKind::kBool: return TypeKind::kBool;
-    case ValueKind::kUint: return TypeKind::kUint;
-    case ValueKind::kFloat: return TypeKind::kFloat;
-    case ValueKind::kAngle: return TypeKind::kAngle;
+    case ValueKind::kBool:
+      return TypeKind::kBool;
+    case ValueKind::kUint:
+      return TypeKind::kUint;
+    case ValueKind::kFloat:
+      return TypeKind::kFloat;
+    case ValueKind::kAngle:
+      return TypeKind::kAngle;
     case ValueKind::kBits:
-    case ValueKind::kClbits: return TypeKind::kBit;
-    case ValueKind::kRuntime: return v.type;
-    default: return TypeKind::kInt;
+    case ValueKind::kClbits:
+      return TypeKind::kBit;
+    case ValueKind::kRuntime:
+      return v.type;
+    default:
+      return TypeKind::kInt;
   }
 }
 
@@ -49,7 +56,8 @@ std::int32_t Reader::add_node(const ClassicalNode& n) {
     throw Refusal{"this run-time expression is more than " + std::to_string(kMaxClassicalDepth) +
                   " operations deep; assign parts of it to variables first"};
   }
-  if (static_cast<std::int64_t>(circuit_.nodes.size()) >= max_rows_) throw Refusal{"this text expands to too many run-time expressions"};
+  if (static_cast<std::int64_t>(circuit_.nodes.size()) >= max_rows_)
+    throw Refusal{"this text expands to too many run-time expressions"};
   circuit_.nodes.push_back(node);
   return static_cast<std::int32_t>(circuit_.nodes.size()) - 1;
 }
@@ -76,7 +84,10 @@ std::int32_t Reader::binary_node(std::string_view op, std::int32_t left, std::in
 std::int32_t Reader::cast_node(TypeKind type, int width, std::int32_t operand) {
   ClassicalNode n;
   n.kind = Kind::kCast;
-  n.op = type == TypeKind::kInt ? "int" : type == TypeKind::kBool ? "bool" : type == TypeKind::kFloat ? "float" : "uint";
+  n.op = type == TypeKind::kInt     ? "int"
+         : type == TypeKind::kBool  ? "bool"
+         : type == TypeKind::kFloat ? "float"
+                                    : "uint";
   n.left = operand;
   const bool has_width = type == TypeKind::kInt || type == TypeKind::kUint || type == TypeKind::kBit;
   n.right = has_width ? (width == 0 ? kDefaultWidth : width) : 0;
@@ -180,7 +191,8 @@ Value Reader::runtime_unary(Tok op, const Value& v) {
   const bool real = type == TypeKind::kFloat || type == TypeKind::kAngle;
   const bool defined = op == Tok::kTilde ? type == TypeKind::kBit || type == TypeKind::kUint || type == TypeKind::kInt
                                          : real || type == TypeKind::kInt || type == TypeKind::kUint;
-  if (!defined) throw Refusal{"'" + std::string(operator_text(op)) + "' is not defined for " + describe(v) + "; cast it to int"};
+  if (!defined)
+    throw Refusal{"'" + std::string(operator_text(op)) + "' is not defined for " + describe(v) + "; cast it to int"};
   n.real_valued = real;
   const std::int32_t node = add_node(n);
   return runtime(type == TypeKind::kAngle ? wrapped_angle(node, v.width) : node, type, width_of(v));
@@ -192,17 +204,21 @@ Value Reader::runtime_binary(Tok op, const Value& a, const Value& b) {
   if (is_comparison(op) || op == Tok::kAndAnd || op == Tok::kOrOr) {
     return runtime(binary_node(text, node_of(a), node_of(b)), TypeKind::kBool, 0);
   }
-  const auto is_integral = [](TypeKind t) { return t == TypeKind::kBit || t == TypeKind::kInt || t == TypeKind::kUint; };
+  const auto is_integral = [](TypeKind t) {
+    return t == TypeKind::kBit || t == TypeKind::kInt || t == TypeKind::kUint;
+  };
   if (op == Tok::kShiftLeft || op == Tok::kShiftRight) {
     if (!is_integral(left) || (right != TypeKind::kInt && right != TypeKind::kUint)) {
-      throw Refusal{"'" + std::string(text) + "' shifts bits, an int or a uint by an int, not " + describe(a) + " by " + describe(b)};
+      throw Refusal{"'" + std::string(text) + "' shifts bits, an int or a uint by an int, not " + describe(a) + " by " +
+                    describe(b)};
     }
     return runtime(binary_node(text, node_of(a), node_of(b)), left, width_of(a));
   }
   if (op == Tok::kAmpersand || op == Tok::kPipe || op == Tok::kCaret) {
     const bool booleans = left == TypeKind::kBool && right == TypeKind::kBool;
     if (!booleans && (!is_integral(left) || !is_integral(right))) {
-      throw Refusal{"'" + std::string(text) + "' is not defined for " + describe(a) + " and " + describe(b) + "; cast one of them"};
+      throw Refusal{"'" + std::string(text) + "' is not defined for " + describe(a) + " and " + describe(b) +
+                    "; cast one of them"};
     }
     if (left == TypeKind::kBit && right == TypeKind::kBit && width_of(a) != width_of(b)) {
       throw Refusal{"registers of " + std::to_string(width_of(a)) + " and " + std::to_string(width_of(b)) +
@@ -232,9 +248,11 @@ Value Reader::runtime_arithmetic(Tok op, Value a, Value b) {
     const int width = left == TypeKind::kAngle ? a.width : b.width;
     const bool both = left == right;
     const bool scales = op == Tok::kStar && !both && left != TypeKind::kFloat && right != TypeKind::kFloat;
-    const bool divides = op == Tok::kSlash && left == TypeKind::kAngle && !both && right != TypeKind::kFloat && width == 0;
+    const bool divides =
+        op == Tok::kSlash && left == TypeKind::kAngle && !both && right != TypeKind::kFloat && width == 0;
     if (op != Tok::kPlus && op != Tok::kMinus && !scales && !divides) {
-      throw Refusal{"'" + std::string(text) + "' of angles known only at run time is not supported here; use float variables"};
+      throw Refusal{"'" + std::string(text) +
+                    "' of angles known only at run time is not supported here; use float variables"};
     }
     return runtime(wrapped_angle(binary_node(text, node_of(a), node_of(b), true), width), TypeKind::kAngle, width);
   }
@@ -253,7 +271,8 @@ Value Reader::runtime_call(Function function, const Value* arguments) {
   const std::int32_t second = row.arity == 2 ? node_of(arguments[1]) : -1;
   const TypeKind type = type_of(arguments[0]);
   switch (function) {
-    case Function::kPow: return runtime_binary(Tok::kPower, arguments[0], arguments[1]);
+    case Function::kPow:
+      return runtime_binary(Tok::kPower, arguments[0], arguments[1]);
     case Function::kPopcount:
       if (type != TypeKind::kBit && type != TypeKind::kUint) break;
       return runtime(call_node(row.name, first, second, false), TypeKind::kUint, 0);
@@ -302,7 +321,8 @@ Value Reader::runtime_bit(const Value& base, const Value& index) {
     const std::int64_t size = width_of(base) == 0 ? 64 : width_of(base);
     const std::int64_t i = to_integer(index, "an index");
     if (i < 0 || i >= size) {
-      throw Refusal{"the index " + std::to_string(i) + " is out of range; this value has " + std::to_string(size) + " bits"};
+      throw Refusal{"the index " + std::to_string(i) + " is out of range; this value has " + std::to_string(size) +
+                    " bits"};
     }
   } else if (type_of(index) != TypeKind::kInt && type_of(index) != TypeKind::kUint) {
     throw Refusal{"an index must be an integer, not " + describe(index)};
@@ -317,15 +337,18 @@ Value Reader::runtime_bit(const Value& base, const Value& index) {
 // A run-time expression as an angle of a gate: an expression of variables, which stand there as parameters.
 Angle Reader::node_angle(std::int32_t id) {
   const ClassicalNode n = circuit_.nodes[static_cast<std::size_t>(id)];
-  const Refusal refusal{"this run-time value is too complicated for an angle; assign it to a float variable and use that"};
+  const Refusal refusal{
+      "this run-time value is too complicated for an angle; assign it to a float variable and use that"};
   switch (n.kind) {
     case Kind::kBool:
     case Kind::kInt: {
       const auto bits = static_cast<std::uint64_t>(n.integer);
       return {n.is_unsigned ? static_cast<double>(bits) : static_cast<double>(n.integer), 0, 0};
     }
-    case Kind::kReal: return {n.real, 0, 0};
-    case Kind::kVariable: return codes_.parameter(parameter_of(true, n.left));
+    case Kind::kReal:
+      return {n.real, 0, 0};
+    case Kind::kVariable:
+      return codes_.parameter(parameter_of(true, n.left));
     case Kind::kUnary:
       if (n.op != "-" || !n.real_valued) throw refusal;
       return codes_.unary(ExprOp::kNeg, node_angle(n.left));
@@ -342,7 +365,8 @@ Angle Reader::node_angle(std::int32_t id) {
       const Angle left = node_angle(n.left);
       return codes_.binary(op, left, node_angle(n.right));
     }
-    default: throw refusal;
+    default:
+      throw refusal;
   }
 }
 
@@ -364,10 +388,17 @@ std::int32_t Reader::variable_node(Symbol& symbol) {
     QasmVariable variable;
     variable.name = text_of(symbol.name);
     switch (symbol.type) {
-      case TypeKind::kBool: variable.kind = VariableKind::kBool; break;
-      case TypeKind::kInt: variable.kind = VariableKind::kInt; break;
-      case TypeKind::kUint: variable.kind = VariableKind::kUint; break;
-      default: variable.kind = VariableKind::kFloat;
+      case TypeKind::kBool:
+        variable.kind = VariableKind::kBool;
+        break;
+      case TypeKind::kInt:
+        variable.kind = VariableKind::kInt;
+        break;
+      case TypeKind::kUint:
+        variable.kind = VariableKind::kUint;
+        break;
+      default:
+        variable.kind = VariableKind::kFloat;
     }
     const bool has_width = symbol.type == TypeKind::kInt || symbol.type == TypeKind::kUint;
     variable.width = has_width ? (symbol.width == 0 ? kDefaultWidth : symbol.width) : 0;
@@ -435,7 +466,8 @@ void Reader::assign_bits(const Value& target, const Value& v, std::uint32_t plac
       throw Refusal{describe(v) + " cannot be assigned to bits"};
     }
     if (type == TypeKind::kBit && width_of(v) != count) {
-      throw Refusal{std::to_string(width_of(v)) + " bits are assigned to " + std::to_string(count) + "; they must be as many"};
+      throw Refusal{std::to_string(width_of(v)) + " bits are assigned to " + std::to_string(count) +
+                    "; they must be as many"};
     }
     if (v.is_known() && count < 64) convert(v, TypeKind::kBit, count);  // refuses what does not fit
     bool is_run = true;
@@ -463,7 +495,8 @@ void Reader::assign(const Statement& s) {
   }
   const bool is_bits = symbol.value.kind == ValueKind::kClbits;
   if (symbol.kind == Symbol::Kind::kFixed && !is_bits) {
-    const char* what = symbol.value.kind == ValueKind::kQubits ? "qubits" : "a constant, an input or a gate's parameter";
+    const char* what =
+        symbol.value.kind == ValueKind::kQubits ? "qubits" : "a constant, an input or a gate's parameter";
     fail(s.target.place, "'" + text_of(base.name) + "' names " + what + " and cannot be assigned");
   }
   Value v = evaluate(s.value);

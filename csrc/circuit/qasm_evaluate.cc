@@ -46,7 +46,8 @@ void Reader::step(const Node& n, bool real_arithmetic) {
       stack_.push_back(name_value(n.name, n.place));
       return;
     case NodeKind::kElement: {
-      if (n.integer > static_cast<std::uint64_t>(kMaxBits)) throw Refusal{"the index " + std::to_string(n.integer) + " is out of range"};
+      if (n.integer > static_cast<std::uint64_t>(kMaxBits))
+        throw Refusal{"the index " + std::to_string(n.integer) + " is out of range"};
       const Value index = make_int(static_cast<std::int64_t>(n.integer));
       stack_.push_back(element(name_value(n.name, n.place), &index, n));
       return;
@@ -86,7 +87,8 @@ void Reader::step(const Node& n, bool real_arithmetic) {
       const Value v = *take(1);
       std::int64_t width = 0;
       if (n.count == 1) width = to_integer(*take(1), "a width");
-      if (n.count == 1 && (width < 1 || width > 64)) throw Refusal{"widths of 1 to 64 bits are supported, not " + std::to_string(width)};
+      if (n.count == 1 && (width < 1 || width > 64))
+        throw Refusal{"widths of 1 to 64 bits are supported, not " + std::to_string(width)};
       if (v.is_known()) {
         stack_.push_back(convert(v, n.type, static_cast<int>(width)));
       } else if (v.kind == ValueKind::kSymbol && (n.type == TypeKind::kFloat || n.type == TypeKind::kAngle)) {
@@ -101,10 +103,14 @@ void Reader::step(const Node& n, bool real_arithmetic) {
 
 Value Reader::literal(const Node& n) const {
   switch (n.kind) {
-    case NodeKind::kBool: return make_bool(n.integer != 0);
-    case NodeKind::kBits: return make_bits(n.integer, n.width);
-    case NodeKind::kReal: return make_float(n.real);
-    default: break;
+    case NodeKind::kBool:
+      return make_bool(n.integer != 0);
+    case NodeKind::kBits:
+      return make_bits(n.integer, n.width);
+    case NodeKind::kReal:
+      return make_float(n.real);
+    default:
+      break;
   }
   if (n.integer > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) return make_uint(n.integer);
   Value v = make_int(static_cast<std::int64_t>(n.integer));
@@ -155,7 +161,8 @@ Value Reader::element(const Value& base, const Value* parts, const Node& n) {
   std::int64_t i = to_integer(parts[0], "an index");
   const std::int64_t size = base.width == 0 ? 64 : base.width;
   if (i < -size || i >= size) {
-    throw Refusal{"the index " + std::to_string(i) + " is out of range; this value has " + std::to_string(size) + " bits"};
+    throw Refusal{"the index " + std::to_string(i) + " is out of range; this value has " + std::to_string(size) +
+                  " bits"};
   }
   if (i < 0) i += size;
   return make_bits(base.bits >> i & 1, 1);
@@ -176,7 +183,8 @@ void Reader::index_positions(std::int64_t size, const Value* parts, const Node& 
   const auto within = [&](const Value& v) {
     const std::int64_t i = to_integer(v, "an index");
     if (i < -size || i >= size) {
-      throw Refusal{"the index " + std::to_string(i) + " is out of range; this register has " + std::to_string(size) + " bits"};
+      throw Refusal{"the index " + std::to_string(i) + " is out of range; this register has " + std::to_string(size) +
+                    " bits"};
     }
     return i < 0 ? i + size : i;
   };
@@ -196,7 +204,9 @@ void Reader::index_positions(std::int64_t size, const Value* parts, const Node& 
 
 Value Reader::concatenate(const Value& left, const Value& right) {
   const bool lists = left.kind == right.kind && (left.kind == ValueKind::kQubits || left.kind == ValueKind::kClbits);
-  if (!lists) throw Refusal{"'++' joins two registers of qubits or two of bits, not " + describe(left) + " and " + describe(right)};
+  if (!lists)
+    throw Refusal{"'++' joins two registers of qubits or two of bits, not " + describe(left) + " and " +
+                  describe(right)};
   const std::size_t count = static_cast<std::size_t>(left.span.count) + static_cast<std::size_t>(right.span.count);
   if (lists_.size() + count > kMaxListed) throw Refusal{"the aliases of this text are too large"};
   const auto first = static_cast<std::int32_t>(lists_.size());
@@ -245,11 +255,21 @@ Value Reader::binary(Tok op, const Value& a, const Value& b, bool real_arithmeti
   if (a.kind != ValueKind::kSymbol && b.kind != ValueKind::kSymbol) return runtime_binary(op, a, b);
   ExprOp code{};
   switch (op) {
-    case Tok::kPlus: code = ExprOp::kAdd; break;
-    case Tok::kMinus: code = ExprOp::kSub; break;
-    case Tok::kStar: code = ExprOp::kMul; break;
-    case Tok::kSlash: code = ExprOp::kDiv; break;
-    case Tok::kPower: code = ExprOp::kPow; break;
+    case Tok::kPlus:
+      code = ExprOp::kAdd;
+      break;
+    case Tok::kMinus:
+      code = ExprOp::kSub;
+      break;
+    case Tok::kStar:
+      code = ExprOp::kMul;
+      break;
+    case Tok::kSlash:
+      code = ExprOp::kDiv;
+      break;
+    case Tok::kPower:
+      code = ExprOp::kPow;
+      break;
     default:
       throw Refusal{"'" + std::string(operator_text(op)) +
                     "' is not defined for input parameters, whose values are given after the text is read"};
@@ -271,7 +291,8 @@ Value Reader::call(const Node& n, const Value* arguments, bool real_arithmetic) 
   const auto function = static_cast<Function>(function_of_name_[name]);
   const FunctionRow& row = function_row(function);
   if (n.count != row.arity) {
-    throw Refusal{text_of(n.name) + " takes " + std::to_string(row.arity) + " arguments, " + std::to_string(n.count) + " given"};
+    throw Refusal{text_of(n.name) + " takes " + std::to_string(row.arity) + " arguments, " + std::to_string(n.count) +
+                  " given"};
   }
   const auto any = [&](ValueKind kind) {
     return arguments[0].kind == kind || (row.arity == 2 && arguments[1].kind == kind);
@@ -281,16 +302,36 @@ Value Reader::call(const Node& n, const Value* arguments, bool real_arithmetic) 
     if (function == Function::kPow) return binary(Tok::kPower, arguments[0], arguments[1], real_arithmetic);
     ExprOp op{};
     switch (function) {
-      case Function::kArccos: op = ExprOp::kAcos; break;
-      case Function::kArcsin: op = ExprOp::kAsin; break;
-      case Function::kArctan: op = ExprOp::kAtan; break;
-      case Function::kCos: op = ExprOp::kCos; break;
-      case Function::kExp: op = ExprOp::kExp; break;
-      case Function::kLog: op = ExprOp::kLog; break;
-      case Function::kSin: op = ExprOp::kSin; break;
-      case Function::kSqrt: op = ExprOp::kSqrt; break;
-      case Function::kTan: op = ExprOp::kTan; break;
-      default: throw Refusal{std::string(row.name) + " of an input parameter is not supported; compute the value before it is bound"};
+      case Function::kArccos:
+        op = ExprOp::kAcos;
+        break;
+      case Function::kArcsin:
+        op = ExprOp::kAsin;
+        break;
+      case Function::kArctan:
+        op = ExprOp::kAtan;
+        break;
+      case Function::kCos:
+        op = ExprOp::kCos;
+        break;
+      case Function::kExp:
+        op = ExprOp::kExp;
+        break;
+      case Function::kLog:
+        op = ExprOp::kLog;
+        break;
+      case Function::kSin:
+        op = ExprOp::kSin;
+        break;
+      case Function::kSqrt:
+        op = ExprOp::kSqrt;
+        break;
+      case Function::kTan:
+        op = ExprOp::kTan;
+        break;
+      default:
+        throw Refusal{std::string(row.name) +
+                      " of an input parameter is not supported; compute the value before it is bound"};
     }
     return symbolic(codes_.unary(op, to_angle(arguments[0])));
   }

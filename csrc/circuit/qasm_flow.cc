@@ -33,7 +33,8 @@ void Reader::push_flow(QasmFlow flow) {
   emit(opcode, index, call_qubits_, 0);
 }
 
-// --- if and switch ----------------------------------------------------------------------------------------------------
+// --- if and switch
+// ----------------------------------------------------------------------------------------------------
 
 void Reader::check_version2_if(const Statement& s) {
   const Range& nodes = s.value.nodes;
@@ -69,7 +70,8 @@ Outcome Reader::if_else(const Statement& s) {
 Outcome Reader::switch_case(const Statement& s) {
   const Value target = evaluate(s.value);
   const bool known = target.is_known();
-  const std::int64_t wanted = known ? at(s.value.place, [&] { return to_integer(target, "the value of a switch"); }) : 0;
+  const std::int64_t wanted =
+      known ? at(s.value.place, [&] { return to_integer(target, "the value of a switch"); }) : 0;
   if (target.kind == ValueKind::kRuntime && (target.type == TypeKind::kFloat || target.type == TypeKind::kAngle)) {
     fail(s.value.place, "the value of a switch must be an integer, not " + describe(target));
   }
@@ -96,7 +98,8 @@ Outcome Reader::switch_case(const Statement& s) {
     for (std::int32_t id = s.body; id >= 0; id = statement(id).next) assigned_to_run_time(statement(id).body);
     assigned_to_run_time(s.orelse);
   });
-  for (std::int32_t id = s.body; id >= 0; id = statement(id).next) flow.blocks.push_back(run_flow_block(statement(id).body));
+  for (std::int32_t id = s.body; id >= 0; id = statement(id).next)
+    flow.blocks.push_back(run_flow_block(statement(id).body));
   if (s.has_value) flow.blocks.push_back(run_flow_block(s.orelse));
   push_flow(std::move(flow));
   return Outcome::kNormal;
@@ -111,14 +114,16 @@ Reader::Iteration Reader::iteration(const Statement& s) {
     for (std::int32_t i = s.arguments.first; i < s.arguments.last; ++i) {
       const Value v = evaluate(expression(i));
       if (!v.is_known()) {
-        fail(expression(i).place, "the values of a loop must be known when the text is read, and this is " + describe(v));
+        fail(expression(i).place,
+             "the values of a loop must be known when the text is read, and this is " + describe(v));
       }
       result.values.push_back(at(expression(i).place, [&] { return convert(v, s.type.kind, declared_width(s.type)); }));
     }
   } else {
     const Value v = evaluate(s.value);
     if (v.kind != ValueKind::kBits) {
-      fail(s.value.place, "a loop runs over a range [start:stop], a set {a, b} or a constant bit string, not over " + describe(v));
+      fail(s.value.place,
+           "a loop runs over a range [start:stop], a set {a, b} or a constant bit string, not over " + describe(v));
     }
     for (int i = 0; i < v.width; ++i) result.values.push_back(make_bits(v.bits >> i & 1, 1));
   }
@@ -143,7 +148,8 @@ Reader::Iteration Reader::range_iteration(const Statement& s) {
     if (result.step == 0) throw Refusal{"the step of a range must not be 0"};
     const bool up = result.step > 0;
     if (up ? result.start <= stop : result.start >= stop) {
-      const auto low = static_cast<std::uint64_t>(up ? result.start : stop), high = static_cast<std::uint64_t>(up ? stop : result.start);
+      const auto low = static_cast<std::uint64_t>(up ? result.start : stop),
+                 high = static_cast<std::uint64_t>(up ? stop : result.start);
       const auto stride = up ? static_cast<std::uint64_t>(result.step) : ~static_cast<std::uint64_t>(result.step) + 1;
       const std::uint64_t last = (high - low) / stride;  // index of the last value
       if (last >= static_cast<std::uint64_t>(kMaxSteps)) {
@@ -199,7 +205,8 @@ void Reader::runtime_for(const Statement& s, const Iteration& values) {
   if (values.is_range) {
     list = {values.start, values.step, values.count};
   } else {
-    for (const Value& v : values.values) list.push_back(at(s.place, [&] { return to_integer(v, "the value of a loop"); }));
+    for (const Value& v : values.values)
+      list.push_back(at(s.place, [&] { return to_integer(v, "the value of a loop"); }));
   }
   at(s.place, [&] { assigned_to_run_time(s.body); });
   {
@@ -261,13 +268,15 @@ Outcome Reader::loop_exit(const Statement& s) {
   if (loop.at_run_time) {
     emit(leaves ? k_break_loop : k_continue_loop, -1, {}, s.place);
   } else if (loop.flow_depth != flow_depth_) {
-    fail(s.place, "this loop is unrolled, and whether it is left here depends on measurements; make its condition "
-                  "depend on a bit directly");
+    fail(s.place,
+         "this loop is unrolled, and whether it is left here depends on measurements; make its condition "
+         "depend on a bit directly");
   }
   return leaves ? Outcome::kBreak : Outcome::kContinue;
 }
 
-// --- what depends on measurements -------------------------------------------------------------------------------------
+// --- what depends on measurements
+// -------------------------------------------------------------------------------------
 
 // Variables that a run-time body assigns live at run time from before the body on.
 void Reader::assigned_to_run_time(std::int32_t first) {
@@ -321,7 +330,8 @@ bool Reader::find_runtime_names(std::int32_t first, bool inside) {
       found |= add_runtime_name(node(s.target.nodes.first).name);
     }
     if (s.kind == StatementKind::kVariable && s.has_value && is_runtime(s.value)) found |= add_runtime_name(s.name);
-    const bool decides = s.kind == StatementKind::kIf || s.kind == StatementKind::kWhile || s.kind == StatementKind::kSwitch;
+    const bool decides =
+        s.kind == StatementKind::kIf || s.kind == StatementKind::kWhile || s.kind == StatementKind::kSwitch;
     const bool deeper = inside || (decides && is_runtime(s.value));
     found |= find_runtime_names(s.body, deeper);
     found |= find_runtime_names(s.orelse, deeper);
@@ -348,7 +358,8 @@ bool Reader::is_runtime(const Expression& e) {
     if (runtime_names_[static_cast<std::size_t>(n.name)]) return true;
     const Symbol* const symbol = find(n.name);
     if (symbol == nullptr) continue;
-    if (symbol->kind == Symbol::Kind::kFixed ? symbol->value.kind == ValueKind::kClbits : symbol->has_value && !symbol->known) {
+    if (symbol->kind == Symbol::Kind::kFixed ? symbol->value.kind == ValueKind::kClbits
+                                             : symbol->has_value && !symbol->known) {
       return true;
     }
   }

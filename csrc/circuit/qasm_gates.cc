@@ -71,7 +71,8 @@ void Reader::put(const GateInstance& row, std::span<const std::int32_t> row_qubi
 }
 
 // A row that is no gate.
-void Reader::emit(std::uint16_t opcode, std::int32_t data, std::span<const std::int32_t> row_qubits, std::uint32_t place) {
+void Reader::emit(std::uint16_t opcode, std::int32_t data, std::span<const std::int32_t> row_qubits,
+                  std::uint32_t place) {
   count_row(row_qubits.size(), place);
   FlatCircuit& rows = block().rows;
   rows.opcodes.push_back(opcode);
@@ -98,7 +99,8 @@ void Reader::gate_call(const Statement& s) {
                            std::to_string(s.parameters.size()) + " given");
   }
   operands_.clear();
-  for (std::int32_t i = s.arguments.first; i < s.arguments.last; ++i) operands_.push_back(operand(expression(i), "a gate"));
+  for (std::int32_t i = s.arguments.first; i < s.arguments.last; ++i)
+    operands_.push_back(operand(expression(i), "a gate"));
   std::int32_t num_qubits = gate.num_qubits;
   if (s.modifiers.empty() && !gate.is_template) {
     if (s.arguments.size() == num_qubits) return broadcast(s, gate, nullptr);
@@ -120,7 +122,8 @@ const Reader::Gate& Reader::called_gate(const Statement& s) const {
   const auto name = static_cast<std::size_t>(s.name);
   if (name >= gate_of_name_.size() || gate_of_name_[name] < 0) fail(s.name_place, unknown_gate(names_[s.name]));
   const Gate& gate = gates_[static_cast<std::size_t>(gate_of_name_[name])];
-  if (gate.is_opaque) fail(s.name_place, "gate '" + text_of(s.name) + "' is opaque: it has no definition that could be simulated");
+  if (gate.is_opaque)
+    fail(s.name_place, "gate '" + text_of(s.name) + "' is opaque: it has no definition that could be simulated");
   return gate;
 }
 
@@ -166,13 +169,15 @@ RowList Reader::modified(const Statement& s, const Gate& gate, std::int32_t& num
       list = at(m.place, [&] { return modifiers_.inverse(list); });
     } else {
       const Value v = evaluate_nodes(m.argument.nodes, true);
-      if (!v.is_known()) fail(m.argument.place, "the exponent of pow must be known when the text is read, and this is " + describe(v));
+      if (!v.is_known())
+        fail(m.argument.place, "the exponent of pow must be known when the text is read, and this is " + describe(v));
       list = at(m.place, [&] {
         if (v.is_integer()) return modifiers_.power(list, to_integer(v, "the exponent"));
         const double exponent = to_double(v);
         if (!std::isfinite(exponent)) throw Refusal{"the exponent of pow is not finite"};
         const bool whole = std::trunc(exponent) == exponent && std::fabs(exponent) < 1e15;
-        return whole ? modifiers_.power(list, static_cast<std::int64_t>(exponent)) : modifiers_.fractional_power(list, exponent);
+        return whole ? modifiers_.power(list, static_cast<std::int64_t>(exponent))
+                     : modifiers_.fractional_power(list, exponent);
       });
     }
   }
@@ -213,7 +218,8 @@ void Reader::broadcast(const Statement& s, const Gate& gate, const RowList* list
     }
     for (const GateInstance& one : list->rows) {
       row_qubits_.clear();
-      for (const std::int32_t qubit : list->qubits_of(one)) row_qubits_.push_back(call_qubits_[static_cast<std::size_t>(qubit)]);
+      for (const std::int32_t qubit : list->qubits_of(one))
+        row_qubits_.push_back(call_qubits_[static_cast<std::size_t>(qubit)]);
       put(one, row_qubits_, list->angles_of(one), s.name_place);
     }
   }
@@ -227,7 +233,8 @@ void Reader::check_distinct(const Statement& s) {
     const auto qubit = static_cast<std::size_t>(call_qubits_[i]);
     if (last_seen_.size() <= qubit) last_seen_.resize(qubit + 1, 0);
     if (last_seen_[qubit] == call_number_) {
-      const auto before = static_cast<std::size_t>(std::find(call_qubits_.begin(), call_qubits_.end(), call_qubits_[i]) - call_qubits_.begin());
+      const auto before = static_cast<std::size_t>(
+          std::find(call_qubits_.begin(), call_qubits_.end(), call_qubits_[i]) - call_qubits_.begin());
       fail(expression(s.arguments.first + static_cast<std::int32_t>(i)).place,
            "gate '" + text_of(s.name) + "': operands " + std::to_string(before + 1) + " and " + std::to_string(i + 1) +
                " are both qubit " + qubit_name(call_qubits_[i]) + "; they must differ");
@@ -256,7 +263,8 @@ std::string Reader::unknown_gate(std::string_view name) const {
   const std::span<const LibraryGate> library = version_ == 2 ? qelib1() : stdgates();
   for (const LibraryGate& row : library) {
     if (row.name == name) {
-      return "gate '" + shown + "' is not defined; add: include \"" + (version_ == 2 ? "qelib1.inc" : "stdgates.inc") + "\";";
+      return "gate '" + shown + "' is not defined; add: include \"" + (version_ == 2 ? "qelib1.inc" : "stdgates.inc") +
+             "\";";
     }
   }
   if (name == "gphase") return "'gphase' is not part of OpenQASM 2";
@@ -376,11 +384,13 @@ void Reader::gate_body(std::int32_t first) {
   }
 }
 
-// --- measurement, reset, barrier --------------------------------------------------------------------------------------
+// --- measurement, reset, barrier
+// --------------------------------------------------------------------------------------
 
 void Reader::measure(const Statement& s) {
   const Value measured = evaluate(s.value);
-  if (!s.has_value) fail(s.place, "the result of this measurement is lost; write c = measure q; with a bit c, or 'reset'");
+  if (!s.has_value)
+    fail(s.place, "the result of this measurement is lost; write c = measure q; with a bit c, or 'reset'");
   measure_into(measured, evaluate(s.target), s.target.place);
 }
 

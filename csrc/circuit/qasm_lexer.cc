@@ -99,7 +99,8 @@ double parse_double(const char* begin, const char* end) {
 std::uint32_t Sources::add(std::string name, std::string_view text) {
   const auto base = static_cast<std::uint32_t>(end_);
   if (end_ + text.size() + 1 > std::numeric_limits<std::uint32_t>::max()) {
-    throw Error(ErrorKind::kQasm, "the OpenQASM text '" + name + "' is too long: at most 4 GiB are read, includes counted");
+    throw Error(ErrorKind::kQasm,
+                "the OpenQASM text '" + name + "' is too long: at most 4 GiB are read, includes counted");
   }
   sources_.push_back({std::move(name), text, base, nullptr});
   end_ += text.size() + 1;  // one more, so that the end of a source has a place of its own
@@ -196,7 +197,9 @@ void Lexer::set_version(int version) {
   num_keywords_ = version2_ ? kNumKeywords2 : kNumKeywords3;
 }
 
-std::uint32_t Lexer::place(const char* at) const { return cursor_.base + static_cast<std::uint32_t>(at - cursor_.begin); }
+std::uint32_t Lexer::place(const char* at) const {
+  return cursor_.base + static_cast<std::uint32_t>(at - cursor_.begin);
+}
 
 void Lexer::fail(const char* at, const std::string& message) const { sources_.fail(place(at), message); }
 
@@ -239,9 +242,12 @@ Token Lexer::next() {
   if (!skip_blanks()) return finish(Tok::kEnd, cursor_.end, 0);
   const char c = *cursor_.at;
   switch (char_class(c)) {
-    case kLetter: return word();
-    case kDigit: return number();
-    default: break;
+    case kLetter:
+      return word();
+    case kDigit:
+      return number();
+    default:
+      break;
   }
   if (c == '.' && cursor_.at + 1 != cursor_.end && is_digit(cursor_.at[1])) return number();
   if (c == '"' || c == '\'') return string();
@@ -366,7 +372,8 @@ Token Lexer::string() {
   const char* const begin = cursor_.at;
   const char* at = begin + 1;
   while (at != cursor_.end && *at != *begin && *at != '\n') ++at;
-  if (at == cursor_.end || *at == '\n') fail(begin, "this string is never closed; add the closing quote on the same line");
+  if (at == cursor_.end || *at == '\n')
+    fail(begin, "this string is never closed; add the closing quote on the same line");
   return finish(Tok::kString, begin, at + 1 - begin);
 }
 
@@ -399,33 +406,56 @@ Token Lexer::symbol() {
   };
   // Longest first among those that share a beginning.
   static constexpr Symbol kLong[] = {
-      {"<<=", Tok::kCompoundAssign, Tok::kShiftLeft}, {">>=", Tok::kCompoundAssign, Tok::kShiftRight},
-      {"**=", Tok::kCompoundAssign, Tok::kPower},     {"->", Tok::kArrow},
-      {"==", Tok::kEqual},                            {"!=", Tok::kNotEqual},
-      {"<=", Tok::kLessEqual},                        {">=", Tok::kGreaterEqual},
-      {"<<", Tok::kShiftLeft},                        {">>", Tok::kShiftRight},
-      {"&&", Tok::kAndAnd},                           {"||", Tok::kOrOr},
-      {"++", Tok::kPlusPlus},                         {"**", Tok::kPower},
-      {"+=", Tok::kCompoundAssign, Tok::kPlus},       {"-=", Tok::kCompoundAssign, Tok::kMinus},
-      {"*=", Tok::kCompoundAssign, Tok::kStar},       {"/=", Tok::kCompoundAssign, Tok::kSlash},
-      {"%=", Tok::kCompoundAssign, Tok::kPercent},    {"&=", Tok::kCompoundAssign, Tok::kAmpersand},
-      {"|=", Tok::kCompoundAssign, Tok::kPipe},       {"^=", Tok::kCompoundAssign, Tok::kCaret},
+      {"<<=", Tok::kCompoundAssign, Tok::kShiftLeft},
+      {">>=", Tok::kCompoundAssign, Tok::kShiftRight},
+      {"**=", Tok::kCompoundAssign, Tok::kPower},
+      {"->", Tok::kArrow},
+      {"==", Tok::kEqual},
+      {"!=", Tok::kNotEqual},
+      {"<=", Tok::kLessEqual},
+      {">=", Tok::kGreaterEqual},
+      {"<<", Tok::kShiftLeft},
+      {">>", Tok::kShiftRight},
+      {"&&", Tok::kAndAnd},
+      {"||", Tok::kOrOr},
+      {"++", Tok::kPlusPlus},
+      {"**", Tok::kPower},
+      {"+=", Tok::kCompoundAssign, Tok::kPlus},
+      {"-=", Tok::kCompoundAssign, Tok::kMinus},
+      {"*=", Tok::kCompoundAssign, Tok::kStar},
+      {"/=", Tok::kCompoundAssign, Tok::kSlash},
+      {"%=", Tok::kCompoundAssign, Tok::kPercent},
+      {"&=", Tok::kCompoundAssign, Tok::kAmpersand},
+      {"|=", Tok::kCompoundAssign, Tok::kPipe},
+      {"^=", Tok::kCompoundAssign, Tok::kCaret},
   };
   const char* const begin = cursor_.at;
   const auto one = [&](Tok kind) { return finish(kind, begin, 1); };
   switch (*begin) {  // those that begin no longer symbol, and are frequent
-    case '(': return one(Tok::kLeftParen);
-    case ')': return one(Tok::kRightParen);
-    case '[': return one(Tok::kLeftBracket);
-    case ']': return one(Tok::kRightBracket);
-    case '{': return one(Tok::kLeftBrace);
-    case '}': return one(Tok::kRightBrace);
-    case ',': return one(Tok::kComma);
-    case ';': return one(Tok::kSemicolon);
-    case ':': return one(Tok::kColon);
-    case '@': return one(Tok::kAt);
-    case '~': return one(Tok::kTilde);
-    default: break;
+    case '(':
+      return one(Tok::kLeftParen);
+    case ')':
+      return one(Tok::kRightParen);
+    case '[':
+      return one(Tok::kLeftBracket);
+    case ']':
+      return one(Tok::kRightBracket);
+    case '{':
+      return one(Tok::kLeftBrace);
+    case '}':
+      return one(Tok::kRightBrace);
+    case ',':
+      return one(Tok::kComma);
+    case ';':
+      return one(Tok::kSemicolon);
+    case ':':
+      return one(Tok::kColon);
+    case '@':
+      return one(Tok::kAt);
+    case '~':
+      return one(Tok::kTilde);
+    default:
+      break;
   }
   const std::string_view rest(begin, static_cast<std::size_t>(cursor_.end - begin));
   constexpr std::string_view kSecond = "=>&|+*<";  // what the second character of a longer symbol may be
@@ -439,19 +469,32 @@ Token Lexer::symbol() {
     }
   }
   switch (*begin) {
-    case '+': return one(Tok::kPlus);
-    case '-': return one(Tok::kMinus);
-    case '*': return one(Tok::kStar);
-    case '/': return one(Tok::kSlash);
-    case '%': return one(Tok::kPercent);
-    case '&': return one(Tok::kAmpersand);
-    case '|': return one(Tok::kPipe);
-    case '^': return one(version2_ ? Tok::kPower : Tok::kCaret);
-    case '!': return one(Tok::kNot);
-    case '<': return one(Tok::kLess);
-    case '>': return one(Tok::kGreater);
-    case '=': return one(Tok::kAssign);
-    default: break;
+    case '+':
+      return one(Tok::kPlus);
+    case '-':
+      return one(Tok::kMinus);
+    case '*':
+      return one(Tok::kStar);
+    case '/':
+      return one(Tok::kSlash);
+    case '%':
+      return one(Tok::kPercent);
+    case '&':
+      return one(Tok::kAmpersand);
+    case '|':
+      return one(Tok::kPipe);
+    case '^':
+      return one(version2_ ? Tok::kPower : Tok::kCaret);
+    case '!':
+      return one(Tok::kNot);
+    case '<':
+      return one(Tok::kLess);
+    case '>':
+      return one(Tok::kGreater);
+    case '=':
+      return one(Tok::kAssign);
+    default:
+      break;
   }
   const auto byte = static_cast<unsigned char>(*begin);
   const bool printable = byte >= 0x20 && byte < 0x7f;

@@ -12,6 +12,7 @@ namespace qfast::qasm {
 
 // Words with a meaning of their own. The first kNumKeywords2 are those of OpenQASM 2; in an OpenQASM 2 text all others
 // are ordinary names ("angle" may be a parameter there).
+// clang-format off
 #define QFAST_QASM_KEYWORDS_2(X) \
   X(OPENQASM) X(include) X(qreg) X(creg) X(gate) X(opaque) X(barrier) X(measure) X(reset) X(if)
 #define QFAST_QASM_KEYWORDS_3(X)                                                                                   \
@@ -19,6 +20,7 @@ namespace qfast::qasm {
   X(output) X(qubit) X(bit) X(bool) X(int) X(uint) X(float) X(angle) X(complex) X(array) X(duration) X(stretch)    \
   X(void) X(readonly) X(mutable) X(gphase) X(inv) X(pow) X(ctrl) X(negctrl) X(true) X(false) X(def) X(return)      \
   X(extern) X(box) X(delay) X(durationof) X(cal) X(defcal) X(defcalgrammar) X(nop)
+// clang-format on
 
 enum class Keyword : std::int32_t {
 #define X(word) k_##word,
@@ -29,6 +31,7 @@ enum class Keyword : std::int32_t {
 constexpr std::int32_t kNumKeywords2 = static_cast<std::int32_t>(Keyword::k_if) + 1;
 constexpr std::int32_t kNumKeywords3 = static_cast<std::int32_t>(Keyword::kCount);
 
+// clang-format off
 enum class Tok : std::uint8_t {
   kEnd, kName, kKeyword, kInteger, kFloat, kImaginary, kTiming, kString, kHardwareQubit, kPragma,
   kLeftParen, kRightParen, kLeftBracket, kRightBracket, kLeftBrace, kRightBrace,
@@ -38,13 +41,14 @@ enum class Tok : std::uint8_t {
   kAndAnd, kOrOr, kNot, kEqual, kNotEqual, kLess, kLessEqual, kGreater, kGreaterEqual,
   kPlusPlus, kAssign, kCompoundAssign,
 };
+// clang-format on
 
 struct Token {
   Tok kind = Tok::kEnd;
-  Tok compound = Tok::kEnd;    // kCompoundAssign: the operator before '='
-  std::uint32_t place = 0;     // offset in the concatenation of all sources
+  Tok compound = Tok::kEnd;  // kCompoundAssign: the operator before '='
+  std::uint32_t place = 0;   // offset in the concatenation of all sources
   std::uint32_t length = 0;
-  std::int32_t name = -1;      // kName: id in Names; kKeyword: the Keyword; kHardwareQubit: its number
+  std::int32_t name = -1;  // kName: id in Names; kKeyword: the Keyword; kHardwareQubit: its number
   union {
     std::uint64_t integer = 0;  // kInteger
     double real;                // kFloat
@@ -98,11 +102,11 @@ class Lexer {
  public:
   Lexer(const Sources& sources, Names& names) : sources_(sources), names_(names) {}
 
-  void enter(std::uint32_t base);    // the following tokens come from this source, until its end
+  void enter(std::uint32_t base);  // the following tokens come from this source, until its end
   std::size_t depth() const { return stack_.size(); }
-  void set_version(int version);     // 2 or 3: which words are keywords, and what '^' is
+  void set_version(int version);  // 2 or 3: which words are keywords, and what '^' is
   Token next();
-  void skip_line();                  // for pragmas and annotations: the rest of the line carries no meaning
+  void skip_line();  // for pragmas and annotations: the rest of the line carries no meaning
 
  private:
   struct Cursor {

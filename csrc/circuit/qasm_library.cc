@@ -10,6 +10,7 @@ std::span<const LibraryGate> builtin_gates(int version) {
   return version == 2 ? std::span<const LibraryGate>(kVersion2) : std::span<const LibraryGate>(kVersion3);
 }
 
+// clang-format off
 std::span<const LibraryGate> qelib1() {
   static constexpr LibraryGate kGates[] = {
       {"u3", k_u3},   {"u2", k_u2},   {"u1", k_u1},   {"cx", k_cx},     {"id", k_id},       {"u0", k_id, true},
@@ -36,5 +37,6 @@ std::span<const LibraryGate> stdgates() {
   };
   return kGates;
 }
+// clang-format on
 
 }  // namespace qfast::qasm

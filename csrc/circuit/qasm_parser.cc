@@ -38,7 +38,8 @@ int Parser::read_version() {
   advance();
   if (!at(Keyword::k_OPENQASM)) return version_;
   advance();
-  if (!at(Tok::kInteger) && !at(Tok::kFloat)) fail_here("expected the version (2.0 or 3.0) after OPENQASM, found " + found());
+  if (!at(Tok::kInteger) && !at(Tok::kFloat))
+    fail_here("expected the version (2.0 or 3.0) after OPENQASM, found " + found());
   const std::string_view text = sources_.slice(current_.place, current_.length);
   if (text == "2.0" || text == "2") {
     version_ = 2;
@@ -103,33 +104,64 @@ void Parser::skip_annotations() {
 std::int32_t Parser::keyword_statement(Statement& s) {
   const auto word = static_cast<Keyword>(current_.name);
   switch (word) {
-    case Keyword::k_include: include(); return -1;
-    case Keyword::k_qreg: old_register(s, StatementKind::kQubits); break;
-    case Keyword::k_creg: old_register(s, StatementKind::kBits); break;
-    case Keyword::k_qubit: qubits(s); break;
-    case Keyword::k_gate: gate_definition(s, StatementKind::kGateDefinition); break;
-    case Keyword::k_opaque: gate_definition(s, StatementKind::kOpaque); break;
-    case Keyword::k_barrier: barrier(s); break;
-    case Keyword::k_measure: measure(s); break;
+    case Keyword::k_include:
+      include();
+      return -1;
+    case Keyword::k_qreg:
+      old_register(s, StatementKind::kQubits);
+      break;
+    case Keyword::k_creg:
+      old_register(s, StatementKind::kBits);
+      break;
+    case Keyword::k_qubit:
+      qubits(s);
+      break;
+    case Keyword::k_gate:
+      gate_definition(s, StatementKind::kGateDefinition);
+      break;
+    case Keyword::k_opaque:
+      gate_definition(s, StatementKind::kOpaque);
+      break;
+    case Keyword::k_barrier:
+      barrier(s);
+      break;
+    case Keyword::k_measure:
+      measure(s);
+      break;
     case Keyword::k_reset:
       advance();
       s.kind = StatementKind::kReset;
       s.value = operand();
       expect(Tok::kSemicolon, "';' after the operand; 'reset' takes one");
       break;
-    case Keyword::k_if: if_else(s); break;
-    case Keyword::k_for: for_loop(s); break;
-    case Keyword::k_while: while_loop(s); break;
-    case Keyword::k_switch: switch_case(s); break;
-    case Keyword::k_let: alias(s); break;
-    case Keyword::k_inv: case Keyword::k_pow: case Keyword::k_ctrl: case Keyword::k_negctrl:
+    case Keyword::k_if:
+      if_else(s);
+      break;
+    case Keyword::k_for:
+      for_loop(s);
+      break;
+    case Keyword::k_while:
+      while_loop(s);
+      break;
+    case Keyword::k_switch:
+      switch_case(s);
+      break;
+    case Keyword::k_let:
+      alias(s);
+      break;
+    case Keyword::k_inv:
+    case Keyword::k_pow:
+    case Keyword::k_ctrl:
+    case Keyword::k_negctrl:
       modifiers(s);
       gate_call(s);
       break;
     case Keyword::k_gphase:
       gate_call(s);
       break;
-    case Keyword::k_break: case Keyword::k_continue: case Keyword::k_end:
+    case Keyword::k_break:
+    case Keyword::k_continue:
+    case Keyword::k_end:
       s.kind = word == Keyword::k_break      ? StatementKind::kBreak
                : word == Keyword::k_continue ? StatementKind::kContinue
                                              : StatementKind::kEnd;
@@ -149,13 +181,20 @@ void Parser::refuse_keyword() const {
     case Keyword::k_OPENQASM:
       why = "may stand only once, at the very beginning";
       break;
-    case Keyword::k_def: case Keyword::k_return: case Keyword::k_extern:
+    case Keyword::k_def:
+    case Keyword::k_return:
+    case Keyword::k_extern:
       why = "(subroutines) is not supported; write the body where it is called, or use 'gate'";
       break;
-    case Keyword::k_box: case Keyword::k_delay: case Keyword::k_durationof: case Keyword::k_nop:
+    case Keyword::k_box:
+    case Keyword::k_delay:
+    case Keyword::k_durationof:
+    case Keyword::k_nop:
       why = "has no meaning in a simulation without a clock; remove it (an idle qubit does not change)";
       break;
-    case Keyword::k_cal: case Keyword::k_defcal: case Keyword::k_defcalgrammar:
+    case Keyword::k_cal:
+    case Keyword::k_defcal:
+    case Keyword::k_defcalgrammar:
       why = "(pulse calibration) has no meaning in a simulation; remove it";
       break;
     case Keyword::k_output:
@@ -164,7 +203,8 @@ void Parser::refuse_keyword() const {
     case Keyword::k_else:
       why = "has no 'if' before it";
       break;
-    case Keyword::k_case: case Keyword::k_default:
+    case Keyword::k_case:
+    case Keyword::k_default:
       why = "stands outside of a 'switch'";
       break;
     default:
@@ -298,7 +338,8 @@ void Parser::switch_case(Statement& s) {
   if (last < 0) fail(s.place, "this switch has no case");
 }
 
-// --- gates and quantum statements -------------------------------------------------------------------------------------
+// --- gates and quantum statements
+// -------------------------------------------------------------------------------------
 
 void Parser::name_statement(Statement& s) {
   const Token name = current_;
@@ -413,7 +454,8 @@ void Parser::barrier(Statement& s) {
   operands(s);
 }
 
-// --- declarations -----------------------------------------------------------------------------------------------------
+// --- declarations
+// -----------------------------------------------------------------------------------------------------
 
 void Parser::declared_name(Statement& s, const char* what) {
   const Token name = expect(Tok::kName, what);
@@ -456,10 +498,10 @@ void Parser::declaration(Statement& s) {
   const bool is_input = !is_constant && accept(Keyword::k_input);
   if (!at_type()) fail_here("expected a type, found " + found());
   s.type = type_spec();
-  s.kind = is_constant                      ? StatementKind::kConstant
-           : is_input                       ? StatementKind::kInput
+  s.kind = is_constant                     ? StatementKind::kConstant
+           : is_input                      ? StatementKind::kInput
            : s.type.kind == TypeKind::kBit ? StatementKind::kBits
-                                            : StatementKind::kVariable;
+                                           : StatementKind::kVariable;
   declared_name(s, "the variable's name");
   if (is_constant && !at(Tok::kAssign)) fail_here("expected '=' and the constant's value, found " + found());
   if (!is_input && accept(Tok::kAssign)) {
@@ -497,7 +539,8 @@ void Parser::formal_names(Range& range, const char* what) {
 void Parser::gate_definition(Statement& s, StatementKind kind) {
   s.kind = kind;
   if (block_depth_ > 0) fail_here("gates may be defined only at the top level");
-  if (kind == StatementKind::kOpaque && version_ == 3) fail_here("'opaque' gates are not part of OpenQASM 3; define the gate");
+  if (kind == StatementKind::kOpaque && version_ == 3)
+    fail_here("'opaque' gates are not part of OpenQASM 3; define the gate");
   advance();
   declared_name(s, "the gate's name");
   if (accept(Tok::kLeftParen)) {

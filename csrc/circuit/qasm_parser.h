@@ -1,6 +1,6 @@
-// Recursive-descent parser of OpenQASM 2 and 3: one statement of the file at a time, into a Syntax. It knows the grammar
-// and nothing of names or types; what the grammar has and qfast has no meaning for (timing, pulses, subroutines) is
-// refused here, at its place.
+// Recursive-descent parser of OpenQASM 2 and 3: one statement of the file at a time, into a Syntax. It knows the
+// grammar and nothing of names or types; what the grammar has and qfast has no meaning for (timing, pulses,
+// subroutines) is refused here, at its place.
 #pragma once
 
 #include <string>

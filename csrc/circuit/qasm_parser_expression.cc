@@ -11,18 +11,38 @@ constexpr int kUnaryPrecedence = 11;  // tighter than '*', looser than '**': -2*
 // Higher binds tighter; 0: not a binary operator. The table of the OpenQASM 3 specification ("Evaluation order").
 int precedence(Tok op) {
   switch (op) {
-    case Tok::kOrOr: return 1;
-    case Tok::kAndAnd: return 2;
-    case Tok::kPipe: return 3;
-    case Tok::kCaret: return 4;
-    case Tok::kAmpersand: return 5;
-    case Tok::kEqual: case Tok::kNotEqual: return 6;
-    case Tok::kLess: case Tok::kLessEqual: case Tok::kGreater: case Tok::kGreaterEqual: return 7;
-    case Tok::kShiftLeft: case Tok::kShiftRight: return 8;
-    case Tok::kPlus: case Tok::kMinus: return 9;
-    case Tok::kStar: case Tok::kSlash: case Tok::kPercent: return 10;
-    case Tok::kPower: return 12;
-    default: return 0;
+    case Tok::kOrOr:
+      return 1;
+    case Tok::kAndAnd:
+      return 2;
+    case Tok::kPipe:
+      return 3;
+    case Tok::kCaret:
+      return 4;
+    case Tok::kAmpersand:
+      return 5;
+    case Tok::kEqual:
+    case Tok::kNotEqual:
+      return 6;
+    case Tok::kLess:
+    case Tok::kLessEqual:
+    case Tok::kGreater:
+    case Tok::kGreaterEqual:
+      return 7;
+    case Tok::kShiftLeft:
+    case Tok::kShiftRight:
+      return 8;
+    case Tok::kPlus:
+    case Tok::kMinus:
+      return 9;
+    case Tok::kStar:
+    case Tok::kSlash:
+    case Tok::kPercent:
+      return 10;
+    case Tok::kPower:
+      return 12;
+    default:
+      return 0;
   }
 }
 
@@ -294,22 +314,43 @@ std::uint8_t Parser::range_parts(std::uint8_t parts) {
 bool Parser::at_type() const {
   if (current_.kind != Tok::kKeyword) return false;
   switch (static_cast<Keyword>(current_.name)) {
-    case Keyword::k_bit: case Keyword::k_bool: case Keyword::k_int: case Keyword::k_uint: case Keyword::k_float:
-    case Keyword::k_angle: case Keyword::k_complex: case Keyword::k_array: case Keyword::k_duration:
-    case Keyword::k_stretch: return true;
-    default: return false;
+    case Keyword::k_bit:
+    case Keyword::k_bool:
+    case Keyword::k_int:
+    case Keyword::k_uint:
+    case Keyword::k_float:
+    case Keyword::k_angle:
+    case Keyword::k_complex:
+    case Keyword::k_array:
+    case Keyword::k_duration:
+    case Keyword::k_stretch:
+      return true;
+    default:
+      return false;
   }
 }
 
 TypeSpec Parser::type_spec() {
   TypeSpec type;
   switch (static_cast<Keyword>(current_.name)) {
-    case Keyword::k_bit: type.kind = TypeKind::kBit; break;
-    case Keyword::k_bool: type.kind = TypeKind::kBool; break;
-    case Keyword::k_int: type.kind = TypeKind::kInt; break;
-    case Keyword::k_uint: type.kind = TypeKind::kUint; break;
-    case Keyword::k_float: type.kind = TypeKind::kFloat; break;
-    case Keyword::k_angle: type.kind = TypeKind::kAngle; break;
+    case Keyword::k_bit:
+      type.kind = TypeKind::kBit;
+      break;
+    case Keyword::k_bool:
+      type.kind = TypeKind::kBool;
+      break;
+    case Keyword::k_int:
+      type.kind = TypeKind::kInt;
+      break;
+    case Keyword::k_uint:
+      type.kind = TypeKind::kUint;
+      break;
+    case Keyword::k_float:
+      type.kind = TypeKind::kFloat;
+      break;
+    case Keyword::k_angle:
+      type.kind = TypeKind::kAngle;
+      break;
     default:
       fail_here("the type " + found() + " is not supported; bit, bool, int, uint, float and angle are");
   }

@@ -26,7 +26,8 @@ QasmCircuit Reader::read() {
   max_rows_ = kFreeRows + static_cast<std::int64_t>(text_.size());
   version_ = parser_.read_version();
   circuit_.version = version_;
-  if (parser_.at_end()) fail(0, "there is no statement here; an OpenQASM text begins with 'OPENQASM 3.0;' or 'OPENQASM 2.0;'");
+  if (parser_.at_end())
+    fail(0, "there is no statement here; an OpenQASM text begins with 'OPENQASM 3.0;' or 'OPENQASM 2.0;'");
   declare_builtins();
   Outcome outcome = Outcome::kNormal;
   while (outcome != Outcome::kEnd) {
@@ -51,7 +52,9 @@ void Reader::include(const Token& file) {
   const std::string name(quoted.substr(1, quoted.size() - 2));
   if (version_ == 2 && name == "qelib1.inc") return add_library(qelib1());
   if (version_ == 3 && name == "stdgates.inc") return add_library(stdgates());
-  if (name == "qelib1.inc") fail(file.place, "qelib1.inc belongs to OpenQASM 2; write 'OPENQASM 2.0;' at the beginning, or include \"stdgates.inc\"");
+  if (name == "qelib1.inc")
+    fail(file.place,
+         "qelib1.inc belongs to OpenQASM 2; write 'OPENQASM 2.0;' at the beginning, or include \"stdgates.inc\"");
   if (name == "stdgates.inc") fail(file.place, "stdgates.inc belongs to OpenQASM 3; include \"qelib1.inc\" instead");
   include_file(file, name);
 }
@@ -78,7 +81,8 @@ void Reader::include_file(const Token& file, const std::string& name) {
   if (error || size > kMaxIncludeBytes) refuse("it is larger than " + std::to_string(kMaxIncludeBytes >> 20) + " MiB");
   included_bytes_ += size;
   if (included_bytes_ > 4 * kMaxIncludeBytes || sources_.size() > kMaxIncludes) refuse("too much is included already");
-  if (lexer_.depth() >= kMaxIncludeDepth) refuse("includes are nested more than " + std::to_string(kMaxIncludeDepth) + " deep");
+  if (lexer_.depth() >= kMaxIncludeDepth)
+    refuse("includes are nested more than " + std::to_string(kMaxIncludeDepth) + " deep");
   auto text = std::make_unique<std::string>(static_cast<std::size_t>(size), '\0');
   std::ifstream stream(path, std::ios::binary);
   stream.read(text->data(), static_cast<std::streamsize>(size));
@@ -128,8 +132,8 @@ void Reader::declare_builtins() {
     double value;
   };
   static constexpr Constant kConstants[] = {
-      {"pi", std::numbers::pi},      {"π", std::numbers::pi},      {"tau", 2 * std::numbers::pi},
-      {"τ", 2 * std::numbers::pi},   {"euler", std::numbers::e},   {"ℇ", std::numbers::e},
+      {"pi", std::numbers::pi},    {"π", std::numbers::pi},    {"tau", 2 * std::numbers::pi},
+      {"τ", 2 * std::numbers::pi}, {"euler", std::numbers::e}, {"ℇ", std::numbers::e},
   };
   scope_ = -1;  // a text may give these names another meaning
   for (const Constant& row : kConstants) {
@@ -168,8 +172,9 @@ Reader::Symbol& Reader::lookup(std::int32_t name, std::uint32_t place) {
   Symbol* const symbol = find(name);
   if (symbol == nullptr) fail(place, "'" + text_of(name) + "' is not declared");
   if (definition_ != nullptr && symbol->scope < definition_scope_ && !symbol->is_constant) {
-    fail(place, "'" + text_of(name) + "' is declared outside of the gate; its body may use only its own qubits, its "
-                "parameters and constants");
+    fail(place, "'" + text_of(name) +
+                    "' is declared outside of the gate; its body may use only its own qubits, its "
+                    "parameters and constants");
   }
   return *symbol;
 }
@@ -181,30 +186,67 @@ Outcome Reader::run(std::int32_t id) {
   count_step(s.place);
   Outcome outcome = Outcome::kNormal;
   switch (s.kind) {
-    case StatementKind::kGateCall: gate_call(s); break;
-    case StatementKind::kMeasure: measure(s); break;
-    case StatementKind::kReset: reset(s); break;
-    case StatementKind::kBarrier: barrier(s); break;
-    case StatementKind::kAssign: assign(s); break;
-    case StatementKind::kQubits: qubits(s); break;
-    case StatementKind::kBits: bits(s); break;
-    case StatementKind::kVariable: variable(s); break;
-    case StatementKind::kConstant: constant(s); break;
-    case StatementKind::kInput: input(s); break;
-    case StatementKind::kAlias: alias(s); break;
+    case StatementKind::kGateCall:
+      gate_call(s);
+      break;
+    case StatementKind::kMeasure:
+      measure(s);
+      break;
+    case StatementKind::kReset:
+      reset(s);
+      break;
+    case StatementKind::kBarrier:
+      barrier(s);
+      break;
+    case StatementKind::kAssign:
+      assign(s);
+      break;
+    case StatementKind::kQubits:
+      qubits(s);
+      break;
+    case StatementKind::kBits:
+      bits(s);
+      break;
+    case StatementKind::kVariable:
+      variable(s);
+      break;
+    case StatementKind::kConstant:
+      constant(s);
+      break;
+    case StatementKind::kInput:
+      input(s);
+      break;
+    case StatementKind::kAlias:
+      alias(s);
+      break;
     case StatementKind::kGateDefinition:
-    case StatementKind::kOpaque: gate_definition(s); break;
-    case StatementKind::kIf: outcome = if_else(s); break;
-    case StatementKind::kFor: outcome = for_loop(s); break;
-    case StatementKind::kWhile: outcome = while_loop(s); break;
-    case StatementKind::kSwitch: outcome = switch_case(s); break;
-    case StatementKind::kScope: outcome = run_body(s.body); break;
+    case StatementKind::kOpaque:
+      gate_definition(s);
+      break;
+    case StatementKind::kIf:
+      outcome = if_else(s);
+      break;
+    case StatementKind::kFor:
+      outcome = for_loop(s);
+      break;
+    case StatementKind::kWhile:
+      outcome = while_loop(s);
+      break;
+    case StatementKind::kSwitch:
+      outcome = switch_case(s);
+      break;
+    case StatementKind::kScope:
+      outcome = run_body(s.body);
+      break;
     case StatementKind::kBreak:
-    case StatementKind::kContinue: outcome = loop_exit(s); break;
+    case StatementKind::kContinue:
+      outcome = loop_exit(s);
+      break;
     case StatementKind::kEnd:
       if (flow_depth_ > 0) fail(s.place, "'end' inside a block that depends on measurements is not supported");
       return Outcome::kEnd;
-    case StatementKind::kCase: break;  // run by its switch
+    case StatementKind::kCase:
+      break;  // run by its switch
   }
   forget_temporaries();
   return outcome;
@@ -239,7 +281,8 @@ void Reader::keep_temporaries() {
 // --- declarations ---------------------------------------------------------------------------------------------------
 
 void Reader::check_global(const Statement& s, const char* what) const {
-  if (scope_ > 0) fail(s.place, std::string(what) + " can be declared only at the top level; move this out of the block");
+  if (scope_ > 0)
+    fail(s.place, std::string(what) + " can be declared only at the top level; move this out of the block");
 }
 
 std::int64_t Reader::register_size(const Statement& s) {
@@ -263,7 +306,8 @@ void Reader::qubits(const Statement& s) {
   check_global(s, "qubits");
   if (uses_hardware_qubits_) fail(s.place, "hardware qubits ($0) and declared qubits cannot be mixed in one text");
   const std::int64_t size = register_size(s);
-  if (circuit_.num_qubits + size > kMaxBits) fail(s.place, "more than " + std::to_string(kMaxBits) + " qubits are declared");
+  if (circuit_.num_qubits + size > kMaxBits)
+    fail(s.place, "more than " + std::to_string(kMaxBits) + " qubits are declared");
   Symbol& symbol = declare(s.name, s.name_place);
   const auto first = static_cast<std::int32_t>(lists_.size());
   for (std::int64_t i = 0; i < size; ++i) lists_.push_back(circuit_.num_qubits + static_cast<std::int32_t>(i));
@@ -280,7 +324,8 @@ void Reader::qubits(const Statement& s) {
 void Reader::bits(const Statement& s) {
   check_global(s, "bits");
   const std::int64_t size = register_size(s);
-  if (circuit_.num_clbits + size > kMaxBits) fail(s.place, "more than " + std::to_string(kMaxBits) + " classical bits are declared");
+  if (circuit_.num_clbits + size > kMaxBits)
+    fail(s.place, "more than " + std::to_string(kMaxBits) + " classical bits are declared");
   const Value initial = s.has_value ? evaluate(s.value) : Value{};
   Symbol& symbol = declare(s.name, s.name_place);
   const auto first = static_cast<std::int32_t>(lists_.size());

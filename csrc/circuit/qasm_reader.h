@@ -17,14 +17,14 @@
 namespace qfast::qasm {
 
 // Limits, so that a short text cannot take all memory or time.
-constexpr std::int64_t kMaxBits = 1 << 20;               // qubits, and classical bits, of a circuit
-constexpr std::int64_t kFreeRows = 4'000'000;            // instructions that any text may expand to, plus one per byte
-constexpr std::int64_t kMaxSteps = 50'000'000;           // statements run while unrolling
-constexpr std::size_t kMaxListed = 1 << 24;              // entries of all aliases and registers
+constexpr std::int64_t kMaxBits = 1 << 20;      // qubits, and classical bits, of a circuit
+constexpr std::int64_t kFreeRows = 4'000'000;   // instructions that any text may expand to, plus one per byte
+constexpr std::int64_t kMaxSteps = 50'000'000;  // statements run while unrolling
+constexpr std::size_t kMaxListed = 1 << 24;     // entries of all aliases and registers
 constexpr std::size_t kMaxIncludeDepth = 16;
 constexpr std::size_t kMaxIncludes = 4096;
-constexpr std::uintmax_t kMaxIncludeBytes = 64 << 20;    // of one file; all together at most four times as much
-constexpr std::int32_t kMaxClassicalDepth = 100;         // of a classical expression; Python evaluates it recursively
+constexpr std::uintmax_t kMaxIncludeBytes = 64 << 20;  // of one file; all together at most four times as much
+constexpr std::int32_t kMaxClassicalDepth = 100;       // of a classical expression; Python evaluates it recursively
 
 // What a statement does to those after it.
 enum class Outcome { kNormal, kBreak, kContinue, kEnd };
@@ -38,14 +38,14 @@ class Reader {
   struct Symbol {
     enum class Kind : std::uint8_t { kFixed, kVariable };  // kFixed: registers, aliases, constants, parameters
     Kind kind = Kind::kFixed;
-    bool known = false;         // variable: its value at this point of the text is `value`
-    bool has_value = false;     // variable: it has been assigned
-    bool is_constant = false;   // may be used in gate bodies
+    bool known = false;        // variable: its value at this point of the text is `value`
+    bool has_value = false;    // variable: it has been assigned
+    bool is_constant = false;  // may be used in gate bodies
     TypeKind type = TypeKind::kInt;
     std::int32_t width = 0;
     std::int16_t scope = 0;
-    std::int16_t flow_depth = 0;   // blocks of run-time control flow around the declaration
-    std::int32_t variable = -1;    // index into circuit_.variables once it lives at run time
+    std::int16_t flow_depth = 0;  // blocks of run-time control flow around the declaration
+    std::int32_t variable = -1;   // index into circuit_.variables once it lives at run time
     std::int32_t name = -1;
     std::uint32_t place = 0;
     Value value;
@@ -60,7 +60,7 @@ class Reader {
     std::uint32_t place = 0;
     std::unique_ptr<RowList> body;  // on qubits 0, 1, ...; angles are code over the formal parameters
   };
-  struct Operand {  // qubits that a gate is applied to
+  struct Operand {           // qubits that a gate is applied to
     std::int32_t first = 0;  // scalar: the qubit; otherwise an index into lists_
     std::int32_t count = 1;
     bool scalar = true;
@@ -118,7 +118,8 @@ class Reader {
   Value name_value(std::int32_t name, std::uint32_t place);
   Value element(const Value& base, const Value* parts, const Node& node);
   Value index_list(const Value& base, const Value* parts, const Node& node);
-  void index_positions(std::int64_t size, const Value* parts, const Node& node, std::vector<std::int64_t>& positions) const;
+  void index_positions(std::int64_t size, const Value* parts, const Node& node,
+                       std::vector<std::int64_t>& positions) const;
   Value list_value(ValueKind kind, std::int32_t first, std::int32_t count) const;
   Value concatenate(const Value& left, const Value& right);
   Value unary(Tok op, const Value& v);
@@ -224,7 +225,7 @@ class Reader {
 
   // names
   std::vector<Symbol> symbols_;
-  std::vector<std::int32_t> bound_;             // by name: the symbol it stands for now, or -1
+  std::vector<std::int32_t> bound_;                              // by name: the symbol it stands for now, or -1
   std::vector<std::pair<std::int32_t, std::int32_t>> shadowed_;  // (name, symbol before) of the open scopes
   int scope_ = 0;
   std::vector<std::int32_t> gate_of_name_;
@@ -255,7 +256,7 @@ class Reader {
   std::int64_t num_rows_ = 0;
   std::int64_t max_rows_ = 0;
   std::int64_t steps_ = 0;
-  std::size_t num_codes_ = 0;     // items of all emitted expressions
+  std::size_t num_codes_ = 0;  // items of all emitted expressions
   bool uses_hardware_qubits_ = false;
 
   // gate calls (kept for their memory)

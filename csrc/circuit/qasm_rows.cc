@@ -21,12 +21,14 @@ struct ControlledForm {
   int controls;
   std::uint16_t opcode;
 };
+// clang-format off
 constexpr ControlledForm kControlledForms[] = {
     {k_x, 1, k_cx},   {k_x, 2, k_ccx},  {k_x, 3, k_c3x},     {k_x, 4, k_c4x},   {k_y, 1, k_cy},   {k_z, 1, k_cz},
     {k_z, 2, k_ccz},  {k_h, 1, k_ch},   {k_s, 1, k_cs},      {k_sdg, 1, k_csdg}, {k_sx, 1, k_csx}, {k_sx, 3, k_c3sx},
     {k_p, 1, k_cp},   {k_u1, 1, k_cu1}, {k_rx, 1, k_crx},    {k_ry, 1, k_cry},  {k_rz, 1, k_crz}, {k_u3, 1, k_cu3},
     {k_u, 1, k_cu3},  {k_swap, 1, k_cswap},
 };
+// clang-format on
 
 // The gate that `opcode` under n more all-one controls is, or -1.
 int controlled_opcode(std::uint16_t opcode, int n) {
@@ -44,12 +46,31 @@ int controlled_opcode(std::uint16_t opcode, int n) {
 enum class Scaling { kNone, kPhase, kRotation, kRotationAxis, kAllAngles };
 Scaling scaling(std::uint16_t opcode) {
   switch (opcode) {
-    case k_gphase: case k_p: case k_u1: case k_cp: case k_cu1: return Scaling::kPhase;
-    case k_rx: case k_ry: case k_rz: case k_crx: case k_cry: case k_crz: case k_rxx: case k_ryy: case k_rzz:
-    case k_rzx: return Scaling::kRotation;
-    case k_r: case k_xx_plus_yy: case k_xx_minus_yy: return Scaling::kRotationAxis;
-    case k_fsim: return Scaling::kAllAngles;
-    default: return Scaling::kNone;
+    case k_gphase:
+    case k_p:
+    case k_u1:
+    case k_cp:
+    case k_cu1:
+      return Scaling::kPhase;
+    case k_rx:
+    case k_ry:
+    case k_rz:
+    case k_crx:
+    case k_cry:
+    case k_crz:
+    case k_rxx:
+    case k_ryy:
+    case k_rzz:
+    case k_rzx:
+      return Scaling::kRotation;
+    case k_r:
+    case k_xx_plus_yy:
+    case k_xx_minus_yy:
+      return Scaling::kRotationAxis;
+    case k_fsim:
+      return Scaling::kAllAngles;
+    default:
+      return Scaling::kNone;
   }
 }
 
@@ -102,26 +123,61 @@ double evaluate(std::span<const CodeItem> code, std::span<const Angle> actual, s
     const double right = item.op >= ExprOp::kAdd && item.op <= ExprOp::kPow ? pop() : 0.0;
     double& top = stack.back();
     switch (item.op) {
-      case ExprOp::kAdd: top += right; break;
-      case ExprOp::kSub: top -= right; break;
-      case ExprOp::kMul: top *= right; break;
-      case ExprOp::kDiv: top /= right; break;
-      case ExprOp::kPow: top = std::pow(top, right); break;
-      case ExprOp::kNeg: top = -top; break;
-      case ExprOp::kSin: top = std::sin(top); break;
-      case ExprOp::kCos: top = std::cos(top); break;
-      case ExprOp::kTan: top = std::tan(top); break;
-      case ExprOp::kAsin: top = std::asin(top); break;
-      case ExprOp::kAcos: top = std::acos(top); break;
-      case ExprOp::kAtan: top = std::atan(top); break;
-      case ExprOp::kExp: top = std::exp(top); break;
-      case ExprOp::kLog: top = std::log(top); break;
-      case ExprOp::kSqrt: top = std::sqrt(top); break;
-      case ExprOp::kAbs: top = std::fabs(top); break;
-      case ExprOp::kPushConst: case ExprOp::kPushParam: break;
+      case ExprOp::kAdd:
+        top += right;
+        break;
+      case ExprOp::kSub:
+        top -= right;
+        break;
+      case ExprOp::kMul:
+        top *= right;
+        break;
+      case ExprOp::kDiv:
+        top /= right;
+        break;
+      case ExprOp::kPow:
+        top = std::pow(top, right);
+        break;
+      case ExprOp::kNeg:
+        top = -top;
+        break;
+      case ExprOp::kSin:
+        top = std::sin(top);
+        break;
+      case ExprOp::kCos:
+        top = std::cos(top);
+        break;
+      case ExprOp::kTan:
+        top = std::tan(top);
+        break;
+      case ExprOp::kAsin:
+        top = std::asin(top);
+        break;
+      case ExprOp::kAcos:
+        top = std::acos(top);
+        break;
+      case ExprOp::kAtan:
+        top = std::atan(top);
+        break;
+      case ExprOp::kExp:
+        top = std::exp(top);
+        break;
+      case ExprOp::kLog:
+        top = std::log(top);
+        break;
+      case ExprOp::kSqrt:
+        top = std::sqrt(top);
+        break;
+      case ExprOp::kAbs:
+        top = std::fabs(top);
+        break;
+      case ExprOp::kPushConst:
+      case ExprOp::kPushParam:
+        break;
     }
   }
-  if (!std::isfinite(stack.back())) throw Refusal{"a parameter of the gate's definition is not finite for these values"};
+  if (!std::isfinite(stack.back()))
+    throw Refusal{"a parameter of the gate's definition is not finite for these values"};
   return stack.back();
 }
 
@@ -131,7 +187,8 @@ double evaluate(std::span<const CodeItem> code, std::span<const Angle> actual, s
 
 void CodePool::push(const Angle& angle) {
   if (items_.size() + static_cast<std::size_t>(angle.count) + 2 > kMaxPool) {
-    throw Refusal{"the parameter expressions take more than " + std::to_string(kMaxPool * sizeof(CodeItem) >> 20) + " MiB"};
+    throw Refusal{"the parameter expressions take more than " + std::to_string(kMaxPool * sizeof(CodeItem) >> 20) +
+                  " MiB"};
   }
   if (angle.is_number()) {
     items_.push_back({ExprOp::kPushConst, 0, angle.number});
@@ -147,7 +204,8 @@ void CodePool::push(const Angle& angle) {
 Angle CodePool::finish(std::size_t first) const {
   const std::size_t count = items_.size() - first;
   if (count > kMaxCode) {
-    throw Refusal{"a parameter expression has more than " + std::to_string(kMaxCode) + " terms and operations after expansion"};
+    throw Refusal{"a parameter expression has more than " + std::to_string(kMaxCode) +
+                  " terms and operations after expansion"};
   }
   return {0.0, static_cast<std::int32_t>(first), static_cast<std::int32_t>(count)};
 }
@@ -241,15 +299,32 @@ void Modifiers::push_inverse(RowList& out, const RowList& list, const GateInstan
   std::vector<Angle> p(list.angles_of(row).begin(), list.angles_of(row).end());
   const auto negate = [&](const Angle& angle) { return codes_.unary(ExprOp::kNeg, angle); };
   switch (row.opcode) {
-    case k_s: inverse.opcode = k_sdg; break;
-    case k_sdg: inverse.opcode = k_s; break;
-    case k_t: inverse.opcode = k_tdg; break;
-    case k_tdg: inverse.opcode = k_t; break;
-    case k_sx: inverse.opcode = k_sxdg; break;
-    case k_sxdg: inverse.opcode = k_sx; break;
-    case k_cs: inverse.opcode = k_csdg; break;
-    case k_csdg: inverse.opcode = k_cs; break;
-    case k_csx: case k_c3sx: {  // there is no csxdg: its own controls become extra ones
+    case k_s:
+      inverse.opcode = k_sdg;
+      break;
+    case k_sdg:
+      inverse.opcode = k_s;
+      break;
+    case k_t:
+      inverse.opcode = k_tdg;
+      break;
+    case k_tdg:
+      inverse.opcode = k_t;
+      break;
+    case k_sx:
+      inverse.opcode = k_sxdg;
+      break;
+    case k_sxdg:
+      inverse.opcode = k_sx;
+      break;
+    case k_cs:
+      inverse.opcode = k_csdg;
+      break;
+    case k_csdg:
+      inverse.opcode = k_cs;
+      break;
+    case k_csx:
+    case k_c3sx: {  // there is no csxdg: its own controls become extra ones
       const int own = own_controls(row);
       inverse.opcode = k_sxdg;
       inverse.ctrl_state |= ones(own) << row.num_controls;
@@ -272,7 +347,10 @@ void Modifiers::push_inverse(RowList& out, const RowList& list, const GateInstan
       out.push(inverse, qubits, p);
       return out.push(x, qubits.last(1), {});
     }
-    case k_u: case k_u3: case k_cu: case k_cu3:
+    case k_u:
+    case k_u3:
+    case k_cu:
+    case k_cu3:
       std::swap(p[1], p[2]);
       for (Angle& angle : p) angle = negate(angle);
       break;
@@ -342,7 +420,8 @@ RowList Modifiers::power(const RowList& list, std::int64_t exponent) {
   RowList out;
   if (list.rows.size() == 1 && push_scaled(out, list, list.rows[0], static_cast<double>(exponent), false)) return out;
   const RowList base = exponent < 0 ? inverse(list) : list;
-  const std::uint64_t times = exponent < 0 ? ~static_cast<std::uint64_t>(exponent) + 1 : static_cast<std::uint64_t>(exponent);
+  const std::uint64_t times =
+      exponent < 0 ? ~static_cast<std::uint64_t>(exponent) + 1 : static_cast<std::uint64_t>(exponent);
   for (std::uint64_t i = 0; i < times && !base.rows.empty(); ++i) {
     for (const GateInstance& row : base.rows) out.push(row, base.qubits_of(row), base.angles_of(row));
   }
@@ -361,7 +440,8 @@ RowList Modifiers::fractional_power(const RowList& list, double exponent) {
 
 // The same gate with its angles times the exponent. `principal`: the exponent is no integer, and the angle is first
 // reduced to the principal branch.
-bool Modifiers::push_scaled(RowList& out, const RowList& list, const GateInstance& row, double exponent, bool principal) {
+bool Modifiers::push_scaled(RowList& out, const RowList& list, const GateInstance& row, double exponent,
+                            bool principal) {
   const Scaling kind = scaling(row.opcode);
   if (kind == Scaling::kNone || (principal && kind == Scaling::kAllAngles)) return false;
   std::vector<Angle> p(list.angles_of(row).begin(), list.angles_of(row).end());
@@ -377,7 +457,8 @@ bool Modifiers::push_scaled(RowList& out, const RowList& list, const GateInstanc
       const double period = kind == Scaling::kPhase ? 2 * kPi : 4 * kPi;
       angle = std::remainder(angle, period);
       if (kind == Scaling::kPhase && angle == -kPi) angle = kPi;
-      if (kind != Scaling::kPhase && 2 * kPi - std::fabs(angle) < 1e-9) return false;  // -1: both eigenvalues at the cut
+      if (kind != Scaling::kPhase && 2 * kPi - std::fabs(angle) < 1e-9)
+        return false;  // -1: both eigenvalues at the cut
     }
     p[i].number = angle * exponent;
   }

@@ -10,8 +10,8 @@
 
 namespace qfast::qasm {
 
-constexpr int kMaxCode = 4096;               // items of one parameter expression
-constexpr std::size_t kMaxPool = 1 << 24;    // items of all that are kept at a time
+constexpr int kMaxCode = 4096;                  // items of one parameter expression
+constexpr std::size_t kMaxPool = 1 << 24;       // items of all that are kept at a time
 constexpr std::size_t kMaxExpansion = 1 << 20;  // gates that one call or definition may expand to
 
 // An angle: a number, or (count > 0) the postfix code of an expression of parameters, in a CodePool.
@@ -99,7 +99,8 @@ class Modifiers {
   bool push_scaled(RowList& out, const RowList& list, const GateInstance& row, double exponent, bool principal);
   bool push_one_qubit_power(RowList& out, const RowList& list, double exponent);
   bool push_diagonal_power(RowList& out, const RowList& list, double exponent);
-  bool target_matrix(const RowList& list, const GateInstance& row, std::vector<Complex>& matrix, int& num_targets) const;
+  bool target_matrix(const RowList& list, const GateInstance& row, std::vector<Complex>& matrix,
+                     int& num_targets) const;
   std::int32_t keep(std::vector<Complex> matrix);
 
   CodePool& codes_;

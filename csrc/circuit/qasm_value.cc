@@ -14,7 +14,9 @@ constexpr int kMaxAngleWidth = 52;  // a wider angle[n] is as fine as a double a
 constexpr std::int64_t kIntMin = std::numeric_limits<std::int64_t>::min();
 constexpr std::int64_t kIntMax = std::numeric_limits<std::int64_t>::max();
 
-std::uint64_t mask(int width) { return width == 0 || width >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << width) - 1; }
+std::uint64_t mask(int width) {
+  return width == 0 || width >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << width) - 1;
+}
 
 std::int64_t wrap_signed(std::uint64_t bits, int width) {
   if (width == 0 || width >= 64) return static_cast<std::int64_t>(bits);
@@ -41,12 +43,18 @@ Value angle_from_ticks(std::uint64_t ticks, int width) {
 Value compare(Tok op, const Value& a, const Value& b) {
   const auto order = [&](const auto& x, const auto& y) {
     switch (op) {
-      case Tok::kEqual: return x == y;
-      case Tok::kNotEqual: return x != y;
-      case Tok::kLess: return x < y;
-      case Tok::kLessEqual: return x <= y;
-      case Tok::kGreater: return x > y;
-      default: return x >= y;
+      case Tok::kEqual:
+        return x == y;
+      case Tok::kNotEqual:
+        return x != y;
+      case Tok::kLess:
+        return x < y;
+      case Tok::kLessEqual:
+        return x <= y;
+      case Tok::kGreater:
+        return x > y;
+      default:
+        return x >= y;
     }
   };
   const auto is_real = [](const Value& v) { return v.kind == ValueKind::kFloat || v.kind == ValueKind::kAngle; };
@@ -68,14 +76,19 @@ double real_power(double base, double exponent) {
 
 Value real_binary(Tok op, double a, double b) {
   switch (op) {
-    case Tok::kPlus: return make_float(a + b);
-    case Tok::kMinus: return make_float(a - b);
-    case Tok::kStar: return make_float(a * b);
+    case Tok::kPlus:
+      return make_float(a + b);
+    case Tok::kMinus:
+      return make_float(a - b);
+    case Tok::kStar:
+      return make_float(a * b);
     case Tok::kSlash:
       if (b == 0) throw Refusal{"division by zero"};
       return make_float(a / b);
-    case Tok::kPower: return make_float(real_power(a, b));
-    default: throw Refusal{"'" + std::string(operator_text(op)) + "' is not defined for float; cast to int or uint first"};
+    case Tok::kPower:
+      return make_float(real_power(a, b));
+    default:
+      throw Refusal{"'" + std::string(operator_text(op)) + "' is not defined for float; cast to int or uint first"};
   }
 }
 
@@ -114,8 +127,8 @@ Value integer_divide(Tok op, const Value& a, const Value& b, bool inexact_is_rea
   if (kind.plain && a.integer % b.integer != 0) {
     if (inexact_is_real) return make_float(static_cast<double>(a.integer) / static_cast<double>(b.integer));
     const std::string x = std::to_string(a.integer), y = std::to_string(b.integer);
-    throw Refusal{"in OpenQASM 3, " + x + "/" + y + " is a division of integers and drops the rest; write " + x + ".0/" +
-                  y + " for the fraction, or int(" + x + "/" + y + ".0) for the whole part"};
+    throw Refusal{"in OpenQASM 3, " + x + "/" + y + " is a division of integers and drops the rest; write " + x +
+                  ".0/" + y + " for the fraction, or int(" + x + "/" + y + ".0) for the whole part"};
   }
   return integer_result(static_cast<std::uint64_t>(a.integer / b.integer), a, b);
 }
@@ -265,15 +278,24 @@ const char* type_name(TypeKind kind) {
 
 std::string describe(const Value& v) {
   switch (v.kind) {
-    case ValueKind::kBool: return "a bool";
-    case ValueKind::kInt: return "the int " + std::to_string(v.integer);
-    case ValueKind::kUint: return "the uint " + std::to_string(v.bits);
-    case ValueKind::kFloat: return "a float";
-    case ValueKind::kAngle: return "an angle";
-    case ValueKind::kBits: return "a string of " + std::to_string(v.width) + " bits";
-    case ValueKind::kSymbol: return "an expression of input parameters";
-    case ValueKind::kRuntime: return std::string("a ") + type_name(v.type) + " known only at run time";
-    case ValueKind::kQubits: return v.scalar ? "a qubit" : "a register of " + std::to_string(v.span.count) + " qubits";
+    case ValueKind::kBool:
+      return "a bool";
+    case ValueKind::kInt:
+      return "the int " + std::to_string(v.integer);
+    case ValueKind::kUint:
+      return "the uint " + std::to_string(v.bits);
+    case ValueKind::kFloat:
+      return "a float";
+    case ValueKind::kAngle:
+      return "an angle";
+    case ValueKind::kBits:
+      return "a string of " + std::to_string(v.width) + " bits";
+    case ValueKind::kSymbol:
+      return "an expression of input parameters";
+    case ValueKind::kRuntime:
+      return std::string("a ") + type_name(v.type) + " known only at run time";
+    case ValueKind::kQubits:
+      return v.scalar ? "a qubit" : "a register of " + std::to_string(v.span.count) + " qubits";
     case ValueKind::kClbits:
       return v.scalar ? "a classical bit" : "a register of " + std::to_string(v.span.count) + " classical bits";
   }
@@ -283,11 +305,15 @@ std::string describe(const Value& v) {
 double to_double(const Value& v) {
   switch (v.kind) {
     case ValueKind::kBool:
-    case ValueKind::kInt: return static_cast<double>(v.integer);
-    case ValueKind::kUint: return static_cast<double>(v.bits);
+    case ValueKind::kInt:
+      return static_cast<double>(v.integer);
+    case ValueKind::kUint:
+      return static_cast<double>(v.bits);
     case ValueKind::kFloat:
-    case ValueKind::kAngle: return v.real;
-    default: throw Refusal{"expected a number, not " + describe(v)};
+    case ValueKind::kAngle:
+      return v.real;
+    default:
+      throw Refusal{"expected a number, not " + describe(v)};
   }
 }
 
@@ -309,7 +335,8 @@ std::int64_t to_integer(const Value& v, const char* what) {
 Value convert(const Value& v, TypeKind type, int width) {
   const bool real = v.kind == ValueKind::kFloat || v.kind == ValueKind::kAngle;
   switch (type) {
-    case TypeKind::kBool: return make_bool(to_bool(v));
+    case TypeKind::kBool:
+      return make_bool(to_bool(v));
     case TypeKind::kFloat:
       if (v.kind == ValueKind::kBits) throw Refusal{"bits cannot be cast to float; cast them to uint first"};
       return make_float(width == 32 ? static_cast<double>(static_cast<float>(to_double(v))) : to_double(v));
@@ -330,7 +357,8 @@ Value convert(const Value& v, TypeKind type, int width) {
     case TypeKind::kBit: {
       const int wanted = width == 0 ? 1 : width;
       if (v.kind == ValueKind::kBits && v.width != wanted) {
-        throw Refusal{"a string of " + std::to_string(v.width) + " bits does not fit bit[" + std::to_string(wanted) + "]"};
+        throw Refusal{"a string of " + std::to_string(v.width) + " bits does not fit bit[" + std::to_string(wanted) +
+                      "]"};
       }
       if (v.kind == ValueKind::kAngle && v.width == wanted) return make_bits(angle_ticks(v), wanted);
       if (real) throw Refusal{"a float or angle of another width cannot be cast to bits"};
@@ -348,8 +376,10 @@ Value convert(const Value& v, TypeKind type, int width) {
 
 Value apply_unary(Tok op, const Value& v) {
   switch (op) {
-    case Tok::kPlus: return v;
-    case Tok::kNot: return make_bool(!to_bool(v));
+    case Tok::kPlus:
+      return v;
+    case Tok::kNot:
+      return make_bool(!to_bool(v));
     case Tok::kTilde:
       if (v.kind == ValueKind::kBits) return make_bits(~v.bits & mask(v.width), v.width);
       if (v.kind == ValueKind::kUint) return make_uint(~v.bits & mask(v.width), v.width);
@@ -371,11 +401,19 @@ Value apply_unary(Tok op, const Value& v) {
 
 Value apply_binary(Tok op, const Value& a, const Value& b, bool real_arithmetic) {
   switch (op) {
-    case Tok::kAndAnd: return make_bool(to_bool(a) && to_bool(b));
-    case Tok::kOrOr: return make_bool(to_bool(a) || to_bool(b));
-    case Tok::kEqual: case Tok::kNotEqual: case Tok::kLess: case Tok::kLessEqual: case Tok::kGreater:
-    case Tok::kGreaterEqual: return compare(op, a, b);
-    default: break;
+    case Tok::kAndAnd:
+      return make_bool(to_bool(a) && to_bool(b));
+    case Tok::kOrOr:
+      return make_bool(to_bool(a) || to_bool(b));
+    case Tok::kEqual:
+    case Tok::kNotEqual:
+    case Tok::kLess:
+    case Tok::kLessEqual:
+    case Tok::kGreater:
+    case Tok::kGreaterEqual:
+      return compare(op, a, b);
+    default:
+      break;
   }
   const auto has = [&](ValueKind kind) { return a.kind == kind || b.kind == kind; };
   const bool real = has(ValueKind::kFloat) || has(ValueKind::kAngle);
@@ -387,9 +425,12 @@ Value apply_binary(Tok op, const Value& a, const Value& b, bool real_arithmetic)
   if (real || (real_arithmetic && op == Tok::kPower)) return real_binary(op, to_double(a), to_double(b));
   switch (op) {
     case Tok::kSlash:
-    case Tok::kPercent: return integer_divide(op, a, b, real_arithmetic);
-    case Tok::kPower: return integer_power(a, b);
-    default: break;
+    case Tok::kPercent:
+      return integer_divide(op, a, b, real_arithmetic);
+    case Tok::kPower:
+      return integer_power(a, b);
+    default:
+      break;
   }
   if (is_signed(a) && is_signed(b) && integer_result(0, a, b).width == 0) return checked_int(op, a, b);
   const std::uint64_t x = as_bits(a), y = as_bits(b);
@@ -397,11 +438,13 @@ Value apply_binary(Tok op, const Value& a, const Value& b, bool real_arithmetic)
 }
 
 const FunctionRow& function_row(Function function) {
+  // clang-format off
   static constexpr std::array<FunctionRow, kNumFunctions> kRows = {{
       {"arccos", "acos", 1}, {"arcsin", "asin", 1}, {"arctan", "atan", 1}, {"ceiling", "", 1}, {"cos", "cos", 1},
       {"exp", "exp", 1}, {"floor", "", 1}, {"log", "ln", 1}, {"mod", "", 2}, {"popcount", "", 1}, {"pow", "", 2},
       {"rotl", "", 2}, {"rotr", "", 2}, {"sin", "sin", 1}, {"sqrt", "sqrt", 1}, {"tan", "tan", 1},
   }};
+  // clang-format on
   return kRows[static_cast<std::size_t>(function)];
 }
 
@@ -416,18 +459,30 @@ Value apply_function(Function function, const Value* arguments) {
     return make_float(result);
   };
   switch (function) {
-    case Function::kArccos: return of_real([](double x) { return std::acos(x); });
-    case Function::kArcsin: return of_real([](double x) { return std::asin(x); });
-    case Function::kArctan: return of_real([](double x) { return std::atan(x); });
-    case Function::kCeiling: return of_real([](double x) { return std::ceil(x); });
-    case Function::kCos: return of_real([](double x) { return std::cos(x); });
-    case Function::kExp: return of_real([](double x) { return std::exp(x); });
-    case Function::kFloor: return of_real([](double x) { return std::floor(x); });
-    case Function::kLog: return of_real([](double x) { return std::log(x); });
-    case Function::kSin: return of_real([](double x) { return std::sin(x); });
-    case Function::kSqrt: return of_real([](double x) { return std::sqrt(x); });
-    case Function::kTan: return of_real([](double x) { return std::tan(x); });
-    case Function::kPow: return apply_binary(Tok::kPower, v, arguments[1], false);
+    case Function::kArccos:
+      return of_real([](double x) { return std::acos(x); });
+    case Function::kArcsin:
+      return of_real([](double x) { return std::asin(x); });
+    case Function::kArctan:
+      return of_real([](double x) { return std::atan(x); });
+    case Function::kCeiling:
+      return of_real([](double x) { return std::ceil(x); });
+    case Function::kCos:
+      return of_real([](double x) { return std::cos(x); });
+    case Function::kExp:
+      return of_real([](double x) { return std::exp(x); });
+    case Function::kFloor:
+      return of_real([](double x) { return std::floor(x); });
+    case Function::kLog:
+      return of_real([](double x) { return std::log(x); });
+    case Function::kSin:
+      return of_real([](double x) { return std::sin(x); });
+    case Function::kSqrt:
+      return of_real([](double x) { return std::sqrt(x); });
+    case Function::kTan:
+      return of_real([](double x) { return std::tan(x); });
+    case Function::kPow:
+      return apply_binary(Tok::kPower, v, arguments[1], false);
     case Function::kMod: {  // the sign of the divisor
       if (to_double(arguments[1]) == 0) throw Refusal{"mod by zero"};
       if (v.is_integer() && arguments[1].is_integer()) {
@@ -459,29 +514,52 @@ Value apply_function(Function function, const Value* arguments) {
 
 std::string_view operator_text(Tok op) {
   switch (op) {
-    case Tok::kPlus: return "+";
-    case Tok::kMinus: return "-";
-    case Tok::kStar: return "*";
-    case Tok::kSlash: return "/";
-    case Tok::kPercent: return "%";
-    case Tok::kPower: return "**";
-    case Tok::kAmpersand: return "&";
-    case Tok::kPipe: return "|";
-    case Tok::kCaret: return "^";
-    case Tok::kTilde: return "~";
-    case Tok::kNot: return "!";
-    case Tok::kShiftLeft: return "<<";
-    case Tok::kShiftRight: return ">>";
-    case Tok::kAndAnd: return "&&";
-    case Tok::kOrOr: return "||";
-    case Tok::kEqual: return "==";
-    case Tok::kNotEqual: return "!=";
-    case Tok::kLess: return "<";
-    case Tok::kLessEqual: return "<=";
-    case Tok::kGreater: return ">";
-    case Tok::kGreaterEqual: return ">=";
-    case Tok::kPlusPlus: return "++";
-    default: return "=";
+    case Tok::kPlus:
+      return "+";
+    case Tok::kMinus:
+      return "-";
+    case Tok::kStar:
+      return "*";
+    case Tok::kSlash:
+      return "/";
+    case Tok::kPercent:
+      return "%";
+    case Tok::kPower:
+      return "**";
+    case Tok::kAmpersand:
+      return "&";
+    case Tok::kPipe:
+      return "|";
+    case Tok::kCaret:
+      return "^";
+    case Tok::kTilde:
+      return "~";
+    case Tok::kNot:
+      return "!";
+    case Tok::kShiftLeft:
+      return "<<";
+    case Tok::kShiftRight:
+      return ">>";
+    case Tok::kAndAnd:
+      return "&&";
+    case Tok::kOrOr:
+      return "||";
+    case Tok::kEqual:
+      return "==";
+    case Tok::kNotEqual:
+      return "!=";
+    case Tok::kLess:
+      return "<";
+    case Tok::kLessEqual:
+      return "<=";
+    case Tok::kGreater:
+      return ">";
+    case Tok::kGreaterEqual:
+      return ">=";
+    case Tok::kPlusPlus:
+      return "++";
+    default:
+      return "=";
   }
 }
 

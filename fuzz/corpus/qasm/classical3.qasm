@@ -1,0 +1,11 @@
+OPENQASM 3.0;
+include "stdgates.inc";
+input float theta; input angle phi;
+const int n = 3; const float w = pi / n; const bit[4] mask = "1010";
+qubit[4] q; bit[4] c; bit d = 1;
+let a = q[0:2] ++ q[{3}]; let e = c[-2:-1];
+int[8] i = 0; uint[4] u = 15; float f = w; bool b = false; angle[6] g = 3 * pi / 4;
+rx(2 * theta + sin(phi)) a; u += 2; g *= 3; f /= 2;
+c = measure q; d = measure q[0]; measure q[1] -> c[0];
+i = int[8](c) + c[0]; b = !c[0] && i < 3; u = rotl(uint[4](c), 1); f = float(i) / 2; e = "01";
+rz(f) q[0]; rx(i) q[1];
