@@ -130,19 +130,24 @@ py::array_t<std::int64_t> sample_many(const Program& program, const Column<doubl
   return out;
 }
 
-py::array states_many(const Program& program, const Column<double>& values, int threads, CancelToken* cancel) {
+void states_many(const Program& program, const Column<double>& values, const py::array& out, int threads,
+                 CancelToken* cancel) {
   const Rows rows = rows_of(values);
+  const char wanted = program.precision() == Precision::kComplex64 ? 'F' : 'D';
   const py::ssize_t size = py::ssize_t{1} << program.num_qubits();
-  py::array out(py::dtype(program.precision() == Precision::kComplex64 ? "complex64" : "complex128"),
-                std::vector<py::ssize_t>{rows.count, size});
-  auto* to = static_cast<char*>(out.mutable_data());
+  if (out.dtype().char_() != wanted || out.ndim() != 2 || out.shape(0) != rows.count || out.shape(1) != size ||
+      !(out.flags() & py::array::c_style) || !out.writeable()) {
+    throw Error(ErrorKind::kInput, "out must be a writable C-contiguous array of shape (" +
+                                       std::to_string(rows.count) + ", " + std::to_string(size) + ") and dtype " +
+                                       (wanted == 'F' ? "complex64" : "complex128"));
+  }
+  auto* to = static_cast<char*>(const_cast<void*>(out.data()));
   const std::size_t bytes = amplitude_bytes(program.precision()) << program.num_qubits();
   const py::gil_scoped_release unlocked;
   program.run_many(rows.values, rows.count, {std::max(threads, 1), cancel},
                    [&](std::int64_t set, const StateView& state) {
                      std::memcpy(to + static_cast<std::size_t>(set) * bytes, state.amplitudes, bytes);
                    });
-  return out;
 }
 
 py::array_t<Complex> gate_matrix(int opcode, const std::vector<double>& params) {
@@ -178,8 +183,8 @@ void register_program(py::module_& m) {
       .def("run_many", &sample_many, py::arg("values"), py::arg("uniforms"), py::arg("offsets"), py::arg("threads"),
            py::arg("cancel").none(true) = nullptr,
            "Basis indices: set s of values (m, p) is sampled with uniforms[offsets[s]:offsets[s + 1]]. int64.")
-      .def("states_many", &states_many, py::arg("values"), py::arg("threads"), py::arg("cancel").none(true) = nullptr,
-           "The final states of all rows of values (m, p): (m, 2**n).")
+      .def("states_many", &states_many, py::arg("values"), py::arg("out").noconvert(), py::arg("threads"),
+           py::arg("cancel").none(true) = nullptr, "The final states of all rows of values (m, p) into out (m, 2**n).")
       .def("explain", &Program::explain);
 
   m.def("gate_table", [] {

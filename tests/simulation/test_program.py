@@ -129,5 +129,16 @@ def test_too_many_states_are_refused_with_the_way_out(program) -> None:
 def test_forced_vectorization_is_refused_where_there_is_none(program, rows) -> None:
     with qfast.config.override(vectorization="force"):
         assert program.run(rows[0]).num_qubits == 2
+        if program.engine == "native":
+            assert program.run(rows).shape == (len(rows), 4)
+            return
         with pytest.raises(EngineError, match="vectorization is 'force', but engine"):
             program.run(rows)
+
+
+def test_rows_side_by_side_give_the_bits_of_one_by_one(program, rows) -> None:
+    observable = qfast.PauliSum([("ZZ", [0, 1], 1.0), ("X", [0], -0.7)])
+    with qfast.config.override(vectorization="off"):
+        states, values = program.run(rows), program.expectation(rows, observable)
+    assert np.array_equal(program.run(rows), states)
+    assert np.array_equal(program.expectation(rows, observable), values)

@@ -67,6 +67,30 @@ class CancelToken:
         self._done, self._total = done, total
 
 
+class BatchedCircuit(Protocol):
+    """A prepared circuit that runs many parameter sets from |0…0⟩ side by side.
+
+    In all methods: values : ndarray of float64, shape (m, num_parameters), C-contiguous; each result is that of a run of
+    its row alone, bit for bit. Raises `CancelledRunError` when the token was set.
+    """
+
+    def states(self, values: FloatArray, out: AnyArray, *, threads: int, cancel: CancelToken | None) -> None:
+        """Write the final states into `out`, shape (m, 2**n)."""
+        ...
+
+    def expectations(
+        self, values: FloatArray, observable: PreparedObservable, *, threads: int, cancel: CancelToken | None
+    ) -> AnyArray:
+        """Return the expectation of an observable of the same engine: complex128, shape (m,)."""
+        ...
+
+    def sample_indices(
+        self, values: FloatArray, uniforms: FloatArray, offsets: IntArray, *, threads: int, cancel: CancelToken | None
+    ) -> IntArray:
+        """Return basis states: set s is drawn with ``uniforms[offsets[s]:offsets[s + 1]]``, int64."""
+        ...
+
+
 class PreparedCircuit(Protocol):
     """A circuit of gates, ready to run many times on one engine in one precision. Thread-safe."""
 
@@ -109,6 +133,10 @@ class PreparedCircuit(Protocol):
         CancelledRunError
             The token was set; the state is then unspecified.
         """
+        ...
+
+    def batch(self) -> BatchedCircuit | None:
+        """Return the way to run many parameter sets at once; None where the engine runs them one by one."""
         ...
 
     def explain(self) -> dict[str, Any]:

@@ -117,12 +117,12 @@ class NativeObservable:
     def __init__(
         self, num_qubits: int, x_masks: UIntArray, z_masks: UIntArray, coefficients: ComplexArray, isa: Isa
     ) -> None:
-        self._sum: Any = core.PauliSum(num_qubits, x_masks, z_masks, coefficients)
+        self.core: Any = core.PauliSum(num_qubits, x_masks, z_masks, coefficients)
         self._isa = isa
 
     def expectation(self, state: AnyArray, *, threads: int) -> complex:
         """Return ⟨ψ|O|ψ⟩."""
-        return complex(self._sum.expectation(state, threads, self._isa))
+        return complex(self.core.expectation(state, threads, self._isa))
 
 
 def _check(cancel: CancelToken | None, done: int, total: int) -> None:

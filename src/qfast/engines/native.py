@@ -126,6 +126,28 @@ class NativeCircuit:
             self._expressions.evaluate(values)  # names the expression that has no finite value
             raise
 
+    def batch(self) -> NativeCircuit:
+        """See `PreparedCircuit.batch`."""
+        return self
+
+    def states(self, values: FloatArray, out: AnyArray, *, threads: int, cancel: CancelToken | None) -> None:
+        """See `BatchedCircuit.states`."""
+        self._program.states_many(values, out, threads, cancel and cancel.native)
+
+    def expectations(
+        self, values: FloatArray, observable: Any, *, threads: int, cancel: CancelToken | None
+    ) -> AnyArray:
+        """See `BatchedCircuit.expectations`."""
+        found: AnyArray = self._program.expectation_many(values, observable.core, threads, cancel and cancel.native)
+        return found
+
+    def sample_indices(
+        self, values: FloatArray, uniforms: FloatArray, offsets: IntArray, *, threads: int, cancel: CancelToken | None
+    ) -> IntArray:
+        """See `BatchedCircuit.sample_indices`."""
+        found: IntArray = self._program.run_many(values, uniforms, offsets, threads, cancel and cancel.native)
+        return found
+
     def explain(self) -> dict[str, Any]:
         """See `PreparedCircuit.explain`."""
         plan: dict[str, Any] = json.loads(self._program.explain())

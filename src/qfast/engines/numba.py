@@ -153,6 +153,9 @@ class NumbaCircuit:
             state[0] = 1
         _run_steps(_reals(state), self._bind(values), threads, cancel)
 
+    def batch(self) -> None:
+        """See `PreparedCircuit.batch`: one by one."""
+
     def explain(self) -> dict[str, Any]:
         """See `PreparedCircuit.explain`; the steps are those of the last run."""
         found: dict[str, Any] = {"operations": len(self._lowered.ops), "tile_qubits": _TILE_QUBITS}

@@ -163,6 +163,9 @@ class ReferenceCircuit:
         if psi is not state:
             state[:] = _to_numpy(psi)
 
+    def batch(self) -> None:
+        """See `PreparedCircuit.batch`: one by one."""
+
     def explain(self) -> dict[str, Any]:
         """See `PreparedCircuit.explain`."""
         return {"operations": len(self._lowered.ops), "array_backend": self._backend}

@@ -10,11 +10,13 @@ from numpy.typing import ArrayLike
 
 from qfast import config
 from qfast._typing import FloatArray, Precision
-from qfast.circuit import Circuit, Parameter
+from qfast.circuit import Circuit, Parameter, PauliSum
 from qfast.engines import CancelToken
+from qfast.engines._base import BatchedCircuit
 from qfast.engines._memory import allocate_state, check_memory, state_bytes
 from qfast.errors import CircuitError, EngineError, InputError, ParameterError
 from qfast.simulation._compiled import Compiled, compiled_for
+from qfast.simulation._observables import measurable
 from qfast.simulation._sampling import Method, Output
 from qfast.simulation._settings import MAX_SEED, RunSettings, checked_shots, chosen_seed, run_settings
 from qfast.simulation.run import run_shots, run_state
@@ -43,7 +45,7 @@ class Program:
     Examples
     --------
     >>> import numpy as np
-    >>> from qfast.circuit import Circuit, Parameter
+    >>> from qfast.circuit import Circuit, Parameter, PauliSum
     >>> program = compile(Circuit(1).ry(Parameter("theta"), 0), engine="reference")
     >>> program.run([np.pi / 2]).probabilities()
     array([0.5, 0.5])
@@ -132,6 +134,10 @@ class Program:
         elif not isinstance(out, np.ndarray) or out.shape != shape or not out.flags.c_contiguous:
             given = getattr(out, "shape", type(out).__name__)
             raise InputError(f"out must be a C-contiguous array of shape {shape}, {given} given")
+        batch = self._batch(initial_state)
+        if batch is not None:
+            batch.states(table, out, threads=self._settings.threads, cancel=cancel)
+            return out
         for row, result in zip(table, out, strict=True):
             run_state(self._compiled, self._settings, row, initial_state, result, cancel=cancel)
         return out
@@ -173,6 +179,16 @@ class Program:
         """
         self._check_static("expectation")
         table = self._table(values)
+        batch = self._batch(initial_state)
+        if batch is not None and isinstance(observable, PauliSum):
+            self._compiled.check_memory(self._settings)
+            settings = self._settings
+            wanted = measurable(observable, settings.engine, self.num_qubits)
+            rows = table if table.ndim == 2 else table[None, :]
+            found = batch.expectations(rows, wanted.prepared, threads=settings.threads, cancel=cancel)
+            if wanted.is_hermitian:
+                found = found.real
+            return found if table.ndim == 2 else found[0].item()
         if table.ndim == 1:
             state = run_state(self._compiled, self._settings, table, initial_state, cancel=cancel)
             return state.expectation(observable)
@@ -243,12 +259,16 @@ class Program:
                 f"parameter values of shape {table.shape} were given; ({number},) or (m, {number}) is needed, "
                 f"in the order {names or '(no parameters)'}"
             )
+        if not np.isfinite(table.sum()):  # quicker than a look at each; an overflow of the sum is sorted out below
+            self._check_finite(table)
+        return np.ascontiguousarray(table)
+
+    def _check_finite(self, table: FloatArray) -> None:
         if not np.isfinite(table).all():
             place = np.argwhere(~np.isfinite(table))[0]
             name = self._compiled.parameter_names[place[-1]]
             row = f" in row {place[0]}" if table.ndim == 2 else ""
             raise ParameterError(f"the value of parameter '{name}'{row} is {table[tuple(place)]}, which is not finite")
-        return np.ascontiguousarray(table)
 
     def _rows(self, values: ArrayLike) -> FloatArray:
         table = self._table(values)
@@ -261,8 +281,14 @@ class Program:
                 "in the middle: use sample, or qfast.simulate for the state of one shot"
             )
 
+    def _batch(self, initial_state: Any) -> BatchedCircuit | None:
+        """Return the engine's way to run many rows at once, where it has one and the policy wants it."""
+        if initial_state is not None or len(self._compiled.segments) != 1 or config.get("vectorization") == "off":
+            return None
+        return self._compiled.segments[0].batch()
+
     def _check_policy(self) -> None:
-        if config.get("vectorization") == "force":
+        if config.get("vectorization") == "force" and self._batch(None) is None:
             raise EngineError(
                 f"vectorization is 'force', but engine {self.engine!r} runs parameter sets one by one; "
                 "set vectorization to 'auto' or 'off'"
