@@ -358,7 +358,7 @@ class Scheduler:
     def _wait_for_retry(self, job: Job, outcome: Outcome) -> None:
         delay = min(job.config["retry_max_delay_s"], job.config["retry_delay_s"] * 2.0 ** (job.attempts - 1))
         job.execution_log += (("RETRY", f"attempt_{job.attempts}_failed", f"again_in_{delay:g}_s"),)
-        _log.warning("job %s, attempt %d: %s; again in %g s", job.id, job.attempts, outcome.error, delay)
+        _log.info("job %s, attempt %d: %s; again in %g s", job.id, job.attempts, outcome.error, delay)
         job.enter(JobStatus.QUEUED)
         self._retrying[job.id] = job
         self._set_alarm(job, delay, self._retry)
