@@ -90,8 +90,8 @@ def test_an_isa_that_this_machine_lacks_is_refused(monkeypatch, nothing_loaded) 
 
 def test_an_array_library_that_is_not_installed_is_named(monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
-    with pytest.raises(EngineError, match=r"array backend 'torch' was asked for.*choose the backend 'numpy'"):
-        ReferenceEngine("torch")
+    with pytest.raises(EngineError, match=r"array backend 'pytorch' was asked for.*choose the backend 'numpy'"):
+        ReferenceEngine("pytorch")
 
 
 def test_an_unknown_array_backend_is_refused() -> None:

@@ -42,7 +42,7 @@ def select(name: str = "auto", isa: str | None = None, array_backend: str = "num
     isa : {"baseline", "avx2", "avx512"}, optional
         Force the native engine's instruction set; by default the best that this CPU has.
     array_backend : str, default "numpy"
-        Array library of the reference engine: "numpy", "torch", "cupy" or "cupynumeric".
+        Array library of the reference engine: "numpy", "pytorch", "cupy" or "cupynumeric".
 
     Returns
     -------

@@ -30,7 +30,7 @@ _BLOCK = 1 << 14  # amplitudes that are converted to double at a time
 # file uses what it has.
 _NAMESPACES = {
     "numpy": ("numpy", "numpy"),
-    "torch": ("torch", "array_api_compat.torch"),
+    "pytorch": ("torch", "array_api_compat.torch"),
     "cupy": ("cupy", "array_api_compat.cupy"),
     "cupynumeric": ("cupynumeric", "cupynumeric"),
 }
@@ -41,7 +41,7 @@ class ReferenceEngine:
 
     Parameters
     ----------
-    array_backend : {"numpy", "torch", "cupy", "cupynumeric"}
+    array_backend : {"numpy", "pytorch", "cupy", "cupynumeric"}
         cuPyNumeric is used as a numpy-like namespace and is not tested here.
 
     Raises
@@ -239,7 +239,7 @@ class ReferenceCircuit:
 
     def _constant(self, array: AnyArray) -> Any:
         """Bring a small array into the library, in the state's precision."""
-        return self._xp.asarray(np.ascontiguousarray(array, dtype=self._precision))
+        return self._xp.asarray(np.array(array, dtype=self._precision, order="C"))  # a copy: PyTorch wants it writable
 
 
 def _axes(num_qubits: int, qubits: Sequence[int]) -> tuple[list[int], dict[int, int]]:
