@@ -86,8 +86,8 @@ std::string readable_bytes(std::uint64_t bytes) {
   return text;
 }
 
-[[noreturn]] void throw_capacity(std::size_t size_bytes, std::uint64_t available_bytes) {
-  throw Error(ErrorKind::kCapacity, "a state needs " + std::to_string(size_bytes) + " bytes (" +
+[[noreturn]] void throw_capacity(const char* what, std::size_t size_bytes, std::uint64_t available_bytes) {
+  throw Error(ErrorKind::kCapacity, std::string(what) + " needs " + std::to_string(size_bytes) + " bytes (" +
                                         readable_bytes(size_bytes) + "); " + std::to_string(available_bytes) +
                                         " bytes (" + readable_bytes(available_bytes) +
                                         ") are available to this process; the largest power of two that fits is " +
@@ -132,7 +132,7 @@ StateBuffer::~StateBuffer() {
   if (data_ != nullptr) StateBufferPool::instance().recycle(data_, size_bytes_);
 }
 
-StateBuffer StateBufferPool::allocate(std::size_t size_bytes) {
+StateBuffer StateBufferPool::allocate(std::size_t size_bytes, const char* what) {
   if (size_bytes == 0)
     throw Error(ErrorKind::kInput, "a state buffer of 0 bytes was asked for; a state has at least 1");
   const std::lock_guard lock(mutex_);
@@ -150,24 +150,24 @@ StateBuffer StateBufferPool::allocate(std::size_t size_bytes) {
     count_live_locked(size_bytes);
     return {data, size_bytes, false};
   }
-  check_capacity_locked(size_bytes);
+  check_capacity_locked(size_bytes, what);
   void* data = allocate_from_system(size_bytes);
   if (data == nullptr) {
     trim_locked(0);
     data = allocate_from_system(size_bytes);
   }
-  if (data == nullptr) throw_capacity(size_bytes, memory_info().available_bytes);
+  if (data == nullptr) throw_capacity(what, size_bytes, memory_info().available_bytes);
   stats_.allocations += 1;
   count_live_locked(size_bytes);
   return {data, size_bytes, is_mapped(size_bytes)};
 }
 
 // Kept buffers count as used memory: they go first when the new one would not fit beside them.
-void StateBufferPool::check_capacity_locked(std::size_t size_bytes) {
+void StateBufferPool::check_capacity_locked(std::size_t size_bytes, const char* what) {
   if (size_bytes < kSmallestChecked) return;
   const std::uint64_t available = memory_info().available_bytes;
   if (available == 0 || size_bytes <= available) return;  // 0: the system does not tell
-  if (size_bytes > available + stats_.kept_bytes) throw_capacity(size_bytes, available + stats_.kept_bytes);
+  if (size_bytes > available + stats_.kept_bytes) throw_capacity(what, size_bytes, available + stats_.kept_bytes);
   trim_locked(0);
 }
 

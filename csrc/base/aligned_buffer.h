@@ -48,7 +48,7 @@ class QFAST_API StateBuffer {
 };
 
 struct BufferStats {
-  std::uint64_t live_bytes = 0;  // in the hands of states
+  std::uint64_t live_bytes = 0;  // in the hands of states and workloads
   std::uint64_t live_buffers = 0;
   std::uint64_t peak_live_bytes = 0;
   std::uint64_t kept_bytes = 0;  // dead, waiting for a state of their size
@@ -66,8 +66,8 @@ class QFAST_API StateBufferPool {
 
   // A buffer of exactly size_bytes, aligned to 64 bytes (2 MiB from that size on). Fresh pages have not been touched:
   // the threads that will work on them should write them first. Throws Error(kCapacity) with the bytes
-  // needed, those available and the largest power of two that fits, before anything is allocated.
-  StateBuffer allocate(std::size_t size_bytes);
+  // needed (by `what`), those available and the largest power of two that fits, before anything is allocated.
+  StateBuffer allocate(std::size_t size_bytes, const char* what = "a state");
 
   // Gives kept buffers back to the system, oldest first, until at most keep_bytes are kept.
   void trim(std::size_t keep_bytes = 0);
@@ -87,7 +87,7 @@ class QFAST_API StateBufferPool {
   StateBufferPool() = default;
   void recycle(void* data, std::size_t size_bytes) noexcept;
   void trim_locked(std::size_t keep_bytes) noexcept;
-  void check_capacity_locked(std::size_t size_bytes);
+  void check_capacity_locked(std::size_t size_bytes, const char* what);
   void count_live_locked(std::size_t size_bytes);
 
   std::mutex mutex_;

@@ -44,7 +44,8 @@ class Scratch {
  public:
   Scratch() = default;
   explicit Scratch(std::size_t size)
-      : buffer_(StateBufferPool::instance().allocate(std::bit_ceil(std::max<std::size_t>(size, 1) * sizeof(T)))),
+      : buffer_(StateBufferPool::instance().allocate(std::bit_ceil(std::max<std::size_t>(size, 1) * sizeof(T)),
+                                                     "sampling")),
         data_(static_cast<T*>(buffer_.data())) {}
   T* data() const { return data_; }
   T& operator[](std::size_t i) const { return data_[i]; }

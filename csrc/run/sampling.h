@@ -2,7 +2,8 @@
 // caller's) and finds the first index i whose cumulative probability exceeds u times the norm: an outcome is a function
 // of the state and of the shot's number, whatever else is drawn, in whatever order, on however many threads.
 //
-// Memory: one number per 4096 amplitudes, and at most 96 MiB of shots in flight.
+// Memory: one number per 4096 amplitudes, and at most 96 MiB of shots in flight. Counting also takes 8 bytes for every
+// possible outcome where that is at most 32 bytes a shot (or 512 KiB), else 16 for every outcome that came.
 #pragma once
 
 #include <cstdint>
