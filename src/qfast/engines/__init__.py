@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import threading
 from collections.abc import Callable
 
@@ -66,6 +67,16 @@ def select(name: str = "auto", isa: str | None = None, array_backend: str = "num
             engine = _loaded.get(key) or _load(name, isa, array_backend)
             _loaded[key] = engine
     return engine
+
+
+def _after_fork() -> None:
+    """Another thread of the parent may have held the lock."""
+    global _lock
+    _lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def available() -> dict[EngineName, list[Isa]]:

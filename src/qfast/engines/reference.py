@@ -63,7 +63,7 @@ class ReferenceEngine:
             self._xp: Any = importlib.import_module(namespace)
         except ImportError as error:
             raise EngineError(
-                f"array backend {array_backend!r} was asked for, but {error.name!r} cannot be imported ({error}); "
+                f"array backend {array_backend!r} was asked for, but importing it failed ({error}); "
                 f"install {library} and array-api-compat, or choose the backend 'numpy'"
             ) from error
 

@@ -22,7 +22,7 @@ _NO_VALUES: FloatArray = np.zeros(0)
 
 
 class Compiled:
-    """A script whose stretches of gates are prepared.
+    """A script whose stretches of gates are prepared: the circuit's own, or another one made of it.
 
     Attributes
     ----------
@@ -41,7 +41,13 @@ class Compiled:
         "segment_names", "segments", "workspace_bytes",
     )  # fmt: skip
 
-    def __init__(self, circuit: Circuit, engine: Engine, precision: Precision) -> None:
+    def __init__(
+        self,
+        circuit: Circuit,
+        engine: Engine,
+        precision: Precision,
+        script: tuple[Script, list[Circuit]] | None = None,
+    ) -> None:
         check_qubits(circuit.num_qubits, precision)
         begun = time.perf_counter()
         self.num_qubits = circuit.num_qubits
@@ -50,7 +56,7 @@ class Compiled:
         self.parameters = circuit.parameters
         self.parameter_names = tuple(parameter.name for parameter in self.parameters)
         self.script: Script
-        self.script, segments = script_of(circuit)
+        self.script, segments = script_of(circuit) if script is None else script
         self.segments: list[PreparedCircuit] = [engine.prepare(segment, precision=precision) for segment in segments]
         self.segment_names = [tuple(parameter.name for parameter in segment.parameters) for segment in segments]
         self.workspace_bytes = max((segment.workspace_bytes for segment in self.segments), default=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from dataclasses import dataclass
 
@@ -28,6 +29,16 @@ class Measurable:
 
 _kept: dict[tuple[int, Engine, int], Measurable] = {}
 _lock = threading.Lock()
+
+
+def _after_fork() -> None:
+    """Another thread of the parent may have held the lock."""
+    global _lock
+    _lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def measurable(observable: PauliSum, engine: Engine, num_qubits: int) -> Measurable:

@@ -74,6 +74,31 @@ def check_rows(shots: int, num_bits: int) -> None:
     check_memory(shots * row_bytes(num_bits), what, amplitude_bytes=16)
 
 
+class Collector:
+    """Gathers packed rows: every shot in its place, or how often each row was seen."""
+
+    def __init__(self, shots: int, num_bits: int, output: Output) -> None:
+        check_output(output)
+        self.rows: Rows | None = None
+        self._histogram: Histogram | None = None
+        if output == "bits":
+            check_rows(shots, num_bits)
+            self.rows = np.empty((shots, row_bytes(num_bits)), dtype=np.uint8)
+        else:
+            self._histogram = Histogram(num_bits)
+
+    def put(self, places: IntArray, rows: Rows) -> None:
+        """Take the rows of some shots, or one row for all of them; `places` are counted from the first shot."""
+        if self.rows is not None:
+            self.rows[places] = rows
+        elif self._histogram is not None:
+            self._histogram.add(rows, np.array([places.size]) if len(rows) == 1 else None)
+
+    def counts(self) -> tuple[Rows, IntArray] | None:
+        """Return the distinct rows and their counts, where these were asked for."""
+        return None if self._histogram is None else self._histogram.result()
+
+
 def _multinomial(
     settings: RunSettings, state: AnyArray, wiring: Wiring, shots: int, seed: int
 ) -> tuple[Rows, IntArray]:

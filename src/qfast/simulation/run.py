@@ -7,20 +7,22 @@ from typing import Any
 
 import numpy as np
 
-from qfast._typing import AnyArray, FloatArray, IntArray, Precision
+from qfast._typing import AnyArray, FloatArray, Precision
 from qfast.circuit import Circuit
 from qfast.circuit.binding import ParameterValues
 from qfast.engines import CancelToken
-from qfast.engines._bits import Histogram, Rows, row_bytes, row_of_int, strings_of
+from qfast.engines._bits import row_of_int, strings_of
 from qfast.engines._memory import check_memory, memory_limits, state_bytes
 from qfast.engines._sampler import CHUNK
-from qfast.errors import CircuitError
+from qfast.errors import CircuitError, InputError
+from qfast.noise import NoiseModel
 from qfast.simulation._compiled import Compiled, compiled_for
 from qfast.simulation._provenance import Provenance
-from qfast.simulation._sampling import Method, Output, check_output, check_rows, sample_state
+from qfast.simulation._sampling import Collector, Method, Output, check_output, sample_state
 from qfast.simulation._settings import RunSettings, checked_shots, chosen_seed, run_settings
 from qfast.simulation._states import initial_array, working_state
 from qfast.simulation.dynamic import MAX_LOOP_PASSES, Leaf, Shots, Walker, Weight, named_values
+from qfast.simulation.noisy import check_noise, sample_noisy
 from qfast.simulation.samples import Samples
 from qfast.simulation.statevector import Statevector
 
@@ -165,6 +167,7 @@ def sample(
     output: Output = "bits",
     method: Method = "philox",
     first_shot: int = 0,
+    noise: NoiseModel | None = None,
     branch_bytes: int | None = None,
     max_loop_passes: int = MAX_LOOP_PASSES,
     cancel: CancelToken | None = None,
@@ -187,6 +190,8 @@ def sample(
         ``"multinomial"`` draws counts at once, equal in law only, for circuits that measure at the end.
     first_shot : int, default 0
         Absolute index of the first shot: segments of one plan use disjoint ranges of the same seed.
+    noise : NoiseModel, optional
+        What acts at gates and measurements. ``metadata["noise"]`` tells how it was simulated.
     branch_bytes : int, optional
         Memory for branches that wait, where the circuit measures in the middle; a branch that finds no room is
         simulated again. By default half of what is available.
@@ -218,6 +223,14 @@ def sample(
     ['00', '11']
     """
     settings = run_settings(engine, precision, threads, isa)
+    if noise is not None and not check_noise(noise).is_empty:
+        if method != "philox":
+            raise InputError(f"method {method!r} draws from one final state, which noise leaves none; use 'philox'")
+        return sample_noisy(
+            circuit, noise, settings, parameters, checked_shots(shots), chosen_seed(seed), initial_state=initial_state,
+            output=output, first_shot=first_shot, branch_bytes=branch_bytes, max_loop_passes=max_loop_passes,
+            cancel=cancel,
+        )  # fmt: skip
     compiled = compiled_for(circuit, settings.engine, settings.precision)
     return run_shots(
         compiled, settings, compiled.values(parameters), checked_shots(shots), chosen_seed(seed),
@@ -257,7 +270,7 @@ def run_shots(
             f"method {method!r} draws from one final state, but this circuit measures or resets in the middle; "
             "use method='philox'"
         )
-    collector = _Collector(shots, script.wiring.num_bits, output)
+    collector = Collector(shots, script.wiring.num_bits, output)
     walker, peak_bytes = _walker(compiled, settings, values, initial_state, branch_bytes, max_loop_passes, cancel)
     begun = time.perf_counter()
     for begin in range(0, shots, CHUNK):
@@ -277,33 +290,8 @@ def run_shots(
     return Samples(script.registers, rows=collector.rows, histogram=collector.counts(), metadata=provenance)
 
 
-class _Collector:
-    """Gathers packed rows: every shot in its place, or how often each row was seen."""
-
-    def __init__(self, shots: int, num_bits: int, output: Output) -> None:
-        check_output(output)
-        self.rows: Rows | None = None
-        self._histogram: Histogram | None = None
-        if output == "bits":
-            check_rows(shots, num_bits)
-            self.rows = np.empty((shots, row_bytes(num_bits)), dtype=np.uint8)
-        else:
-            self._histogram = Histogram(num_bits)
-
-    def put(self, places: IntArray, rows: Rows) -> None:
-        """Take the rows of some shots, or one row for all of them; `places` are counted from the first shot."""
-        if self.rows is not None:
-            self.rows[places] = rows
-        elif self._histogram is not None:
-            self._histogram.add(rows, np.array([places.size]) if len(rows) == 1 else None)
-
-    def counts(self) -> tuple[Rows, IntArray] | None:
-        """Return the distinct rows and their counts, where these were asked for."""
-        return None if self._histogram is None else self._histogram.result()
-
-
 def _collect(
-    collector: _Collector, compiled: Compiled, settings: RunSettings, state: AnyArray, leaf: Leaf, first_shot: int
+    collector: Collector, compiled: Compiled, settings: RunSettings, state: AnyArray, leaf: Leaf, first_shot: int
 ) -> None:
     """Make the final measurements of the shots of one branch."""
     wiring = compiled.script.wiring

@@ -1,0 +1,180 @@
+"""One simulation, many measurement bases: counts of absolute shot ranges in each."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from qfast._typing import FloatArray, IntArray, UIntArray
+from qfast.circuit import Circuit
+from qfast.circuit.transforms import take
+from qfast.engines import CancelToken
+from qfast.engines._bits import Wiring, words_of_rows
+from qfast.engines._memory import allocate_state, memory_limits, state_bytes
+from qfast.engines._sampler import Sampler
+from qfast.simulation._compiled import Compiled, compiled_for
+from qfast.simulation._script import _final_measurements
+from qfast.simulation._settings import RunSettings
+from qfast.simulation.run import run_shots, run_state
+
+__all__ = ["Basis", "CircuitReadout", "Readout", "StateReadout"]
+
+_NO_VALUES: FloatArray = np.zeros(0)
+
+
+class Basis(Protocol):
+    """What a readout needs to know of a measurement setting."""
+
+    @property
+    def qubits(self) -> tuple[int, ...]: ...
+
+    def rotation(self, num_qubits: int) -> Circuit | None: ...
+
+
+class Readout(Protocol):
+    """Counts of a circuit in several bases."""
+
+    def counts(self, basis: int, shots: int, seed: int, first_shot: int) -> tuple[UIntArray, IntArray]:
+        """Return the distinct outcomes, ascending, and how often each came.
+
+        Bit j of an outcome is qubit ``qubits[j]`` of basis number `basis`. Shot i is a function of (seed, i).
+        """
+        ...
+
+    def statistics(self) -> dict[str, Any]:
+        """Return what was simulated."""
+        ...
+
+
+class StateReadout:
+    """The final state of a circuit of gates, kept, and read in many bases.
+
+    Parameters
+    ----------
+    compiled : Compiled
+        Static: it measures at its end, if at all.
+    settings : RunSettings
+    values : ndarray of float64, shape (p,)
+    bases : sequence of Basis
+    cancel : CancelToken, optional
+    budget_bytes : int, optional
+        For rotated copies that are kept between calls; by default a quarter of what is available. At least one is kept.
+
+    Notes
+    -----
+    Cost: one simulation; per basis a copy, its basis change and one reading pass; per shot O(log). A copy that was
+    dropped is made again, with the same bits. Memory: the state and the copies.
+    """
+
+    def __init__(
+        self,
+        compiled: Compiled,
+        settings: RunSettings,
+        values: FloatArray,
+        bases: Sequence[Basis],
+        cancel: CancelToken | None = None,
+        budget_bytes: int | None = None,
+    ) -> None:
+        self._settings = settings
+        self._bases = bases
+        self._cancel = cancel
+        self._state = run_state(compiled, settings, values, cancel=cancel).amplitudes
+        self._num_qubits = compiled.num_qubits
+        size = state_bytes(compiled.num_qubits, settings.precision)
+        if budget_bytes is None:
+            budget_bytes = memory_limits().available_bytes // 4 if size > 1 << 20 else 1 << 26
+        self._max_copies = max(1, budget_bytes // size)
+        self._plain: Sampler | None = None
+        self._samplers: OrderedDict[int, Sampler] = OrderedDict()
+        self._wirings = [Wiring([(q, j) for j, q in enumerate(basis.qubits)], len(basis.qubits)) for basis in bases]
+        self._num_copies = 0
+
+    def counts(self, basis: int, shots: int, seed: int, first_shot: int) -> tuple[UIntArray, IntArray]:
+        """See `Readout.counts`."""
+        rows, counts = self._sampler(basis).count(seed, first_shot, shots, 0, self._wirings[basis], self._cancel)
+        return words_of_rows(rows)[:, 0], counts
+
+    def statistics(self) -> dict[str, Any]:
+        """See `Readout.statistics`."""
+        return {"simulations": 1, "basis_changes": self._num_copies}
+
+    def _sampler(self, basis: int) -> Sampler:
+        rotation = self._bases[basis].rotation(self._num_qubits)
+        if rotation is None:
+            if self._plain is None:
+                self._plain = self._settings.engine.sampler(self._state, threads=self._settings.threads)
+            return self._plain
+        sampler = self._samplers.get(basis)
+        if sampler is None:
+            while len(self._samplers) >= self._max_copies:
+                self._samplers.popitem(last=False)
+            sampler = self._samplers[basis] = self._rotated(rotation)
+        self._samplers.move_to_end(basis)
+        return sampler
+
+    def _rotated(self, rotation: Circuit) -> Sampler:
+        settings = self._settings
+        state = allocate_state(self._num_qubits, settings.precision)
+        np.copyto(state, self._state)
+        prepared = settings.engine.prepare(rotation, precision=settings.precision)
+        prepared.run(state, _NO_VALUES, from_zero=False, threads=settings.threads, cancel=self._cancel)
+        self._num_copies += 1
+        return settings.engine.sampler(state, threads=settings.threads)
+
+
+class CircuitReadout:
+    """A circuit that measures, resets or decides in the middle: every call follows its branches again.
+
+    Parameters are those of `StateReadout`; its measurements at the end are left out.
+    """
+
+    def __init__(
+        self,
+        circuit: Circuit,
+        settings: RunSettings,
+        values: FloatArray,
+        bases: Sequence[Basis],
+        cancel: CancelToken | None = None,
+    ) -> None:
+        self._settings = settings
+        self._values = values
+        self._cancel = cancel
+        self._num_runs = 0
+        final = _final_measurements(circuit)
+        rows = [row for row in range(len(circuit)) if row not in final]
+        base = take(circuit, rows) if final else circuit
+        self._circuits = [_measured(base, basis) for basis in bases]
+        self._bases = bases
+        self._first_bit = circuit.num_clbits
+
+    def counts(self, basis: int, shots: int, seed: int, first_shot: int) -> tuple[UIntArray, IntArray]:
+        """See `Readout.counts`."""
+        compiled = compiled_for(self._circuits[basis], self._settings.engine, self._settings.precision)
+        samples = run_shots(
+            compiled, self._settings, self._values, shots, seed,
+            output="counts", first_shot=first_shot, cancel=self._cancel,
+        )  # fmt: skip
+        self._num_runs += 1
+        bits = range(self._first_bit, self._first_bit + len(self._bases[basis].qubits))
+        rows, counts = samples.slice(bits=bits).histogram()
+        return words_of_rows(rows)[:, 0], counts
+
+    def statistics(self) -> dict[str, Any]:
+        """See `Readout.statistics`."""
+        return {"simulations": self._num_runs, "basis_changes": self._num_runs}
+
+
+def _measured(circuit: Circuit, basis: Basis) -> Circuit:
+    """The circuit, the basis change, and the measurements into a classical register of their own."""
+    result = circuit.copy()
+    taken = {register.name for register in (*result.qubit_registers, *result.classical_registers)}
+    taken |= set(result.variables)
+    name = next(name for k in range(len(taken) + 1) if (name := f"readout{k or ''}") not in taken)
+    register = result.add_classical_register(name, len(basis.qubits))
+    rotation = basis.rotation(circuit.num_qubits)
+    if rotation is not None:
+        result.compose(rotation)
+    return result.measure(basis.qubits, register)

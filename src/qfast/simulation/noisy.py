@@ -1,0 +1,402 @@
+"""Sampling a circuit under a noise model.
+
+Where all channels are Pauli mixtures and the circuit measures at its end, every shot's errors are drawn first, pushed
+to the end of the circuit (`_pauli_push`), and shots with the same angles share one simulation (`_sweep`). Everything
+else is walked branch by branch (`_noisy_walk`). Both draw a shot's errors from the same uniforms: channel number k of a
+shot, counted along its way, has the site ``NOISE_SITE + k``.
+"""
+
+from __future__ import annotations
+
+import time
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from qfast._typing import AnyArray, FloatArray, IntArray, Precision
+from qfast.circuit import Circuit
+from qfast.circuit.binding import ParameterValues, resolve_values
+from qfast.circuit.gates import NUM_GATES
+from qfast.engines import CancelToken, Engine
+from qfast.engines._bits import Rows, Wiring, row_of_int
+from qfast.engines._memory import check_memory, memory_limits, state_bytes
+from qfast.engines._sampler import CHUNK
+from qfast.errors import InputError, ParameterError
+from qfast.noise import NoiseModel, ReadoutError
+from qfast.simulation._compiled import Compiled
+from qfast.simulation._noisy_script import final_measurements, is_straight, noisy_script, places_of, readout_groups
+from qfast.simulation._noisy_walk import NOISE_SITE, NoisyShots, NoisyWalker
+from qfast.simulation._pauli_push import MAX_FRAME_QUBITS, PushedCircuit, PushedCircuitBuilder
+from qfast.simulation._provenance import Provenance
+from qfast.simulation._sampling import Collector, Output
+from qfast.simulation._script import script_of
+from qfast.simulation._settings import RunSettings
+from qfast.simulation._states import initial_array, working_state
+from qfast.simulation._sweep import Sweep, SweepStatistics, number_of_blocks
+from qfast.simulation.samples import BitRegister, Samples
+
+__all__ = ["FINAL_READ_SITE", "check_noise", "sample_noisy"]
+
+FINAL_READ_SITE = 1 << 42
+"""Site of the misreading of classical bit 0 at the end of a circuit; the other bits follow."""
+
+_ROWS_BYTES = 1 << 27  # effects of errors that stand in memory at a time
+
+
+def check_noise(noise: Any) -> NoiseModel:
+    """Return a noise model, or refuse what is none."""
+    if not isinstance(noise, NoiseModel):
+        raise InputError(
+            f"noise must be a qfast.NoiseModel, {type(noise).__name__} given; a single channel becomes one with "
+            "NoiseModel().add(channel, gates=[…])"
+        )
+    return noise
+
+
+@dataclass(slots=True)
+class _Pushed:
+    """Plan of a circuit whose errors are pushed to its end."""
+
+    pushed: PushedCircuit
+    sweep: Sweep
+    wiring: Wiring
+    registers: tuple[BitRegister, ...]
+
+
+@dataclass(slots=True)
+class _Walked:
+    """Plan of a circuit that is walked."""
+
+    compiled: Compiled
+    segment_sizes: list[int]
+
+
+@dataclass(slots=True)
+class _Plan:
+    """How a circuit is sampled under a noise model, on one engine in one precision."""
+
+    way: _Pushed | _Walked
+    readout: list[tuple[ReadoutError, tuple[int, ...]]]
+    num_gates: int
+    num_channels: int
+    prepare_s: float
+
+
+def sample_noisy(
+    circuit: Circuit,
+    noise: NoiseModel,
+    settings: RunSettings,
+    parameters: ParameterValues | None,
+    shots: int,
+    seed: int,
+    *,
+    initial_state: Any = None,
+    output: Output = "bits",
+    first_shot: int = 0,
+    branch_bytes: int | None = None,
+    max_loop_passes: int,
+    cancel: CancelToken | None = None,
+) -> Samples:
+    """Sample a circuit under noise; see `qfast.sample`.
+
+    Notes
+    -----
+    The result's ``metadata["noise"]`` tells how: ``method`` ("pauli-frames" or "walk"), ``trajectories`` (distinct ones
+    that were simulated), ``channels`` (places where noise acts), ``gate_applications`` and the same per gate of the
+    circuit, and ``max_standard_error``, the largest that an outcome's relative frequency has.
+    """
+    plan = _plan_for(circuit, noise, settings)
+    values = parameter_values(circuit, parameters)
+    initial = initial_array(initial_state, circuit.num_qubits)
+    begun = time.perf_counter()
+    if isinstance(plan.way, _Pushed):
+        collector = Collector(shots, plan.way.wiring.num_bits, output)
+        registers = plan.way.registers
+        statistics, peak_bytes = _sample_pushed(
+            plan, plan.way, settings, values, shots, seed, initial, first_shot, collector, cancel
+        )
+        made = ("pauli-frames", statistics.rows, statistics.gates)
+    else:
+        script = plan.way.compiled.script
+        collector = Collector(shots, script.wiring.num_bits, output)
+        registers = script.registers
+        walker, peak_bytes = _walker(plan.way, settings, values, initial, branch_bytes, max_loop_passes, cancel)
+        _sample_walked(plan, walker, settings, shots, seed, first_shot, collector)
+        peak_bytes += walker.statistics.peak_kept_bytes
+        made = ("walk", walker.statistics.branches, walker.gates)
+    more = {
+        "shots": shots, "first_shot": first_shot, "method": "philox",
+        "noise": {
+            "method": made[0], "trajectories": made[1], "channels": plan.num_channels, "gate_applications": made[2],
+            "gate_applications_per_gate": made[2] / max(1, plan.num_gates), "max_standard_error": 0.5 / shots**0.5,
+        },
+    }  # fmt: skip
+    times = {"prepare_s": plan.prepare_s, "run_s": time.perf_counter() - begun}
+    provenance = Provenance(settings, None, seed=seed, peak_bytes=peak_bytes, times=times, more=more)
+    return Samples(registers, rows=collector.rows, histogram=collector.counts(), metadata=provenance)
+
+
+def parameter_values(circuit: Circuit, parameters: ParameterValues | None) -> dict[str, float]:
+    """Return the value of each parameter.
+
+    Raises
+    ------
+    ParameterError
+        One is unbound or unknown, or a value is not a finite real number.
+    """
+    free = circuit.parameters
+    if not free and not parameters:
+        return {}
+    found: dict[str, float] = {}
+    for name, value in resolve_values(free, {} if parameters is None else parameters).items():
+        if not isinstance(value, float):
+            raise ParameterError(f"the value of parameter '{name}' is the expression {value}; a number is needed")
+        found[name] = value
+    return found
+
+
+# --- plans ------------------------------------------------------------------------------------------------------------
+
+_Key = tuple[int, int, Engine, Precision]
+_State = tuple[weakref.ref[Circuit], weakref.ref[NoiseModel], tuple[int, ...]]
+_plans: dict[_Key, tuple[_State, _Plan]] = {}
+_MAX_PLANS = 64
+
+
+def _plan_for(circuit: Circuit, noise: NoiseModel, settings: RunSettings) -> _Plan:
+    """Return the plan, the same object until the circuit or the model grows or dies."""
+    if not isinstance(circuit, Circuit):
+        raise InputError(f"a qfast.Circuit is needed, {type(circuit).__name__} given")
+    key = (id(circuit), id(noise), settings.engine, settings.precision)
+    sizes = (
+        len(circuit.opcodes), circuit.num_qubits, circuit.num_clbits, len(circuit.variables),
+        noise.version,
+    )  # fmt: skip
+    entry = _plans.get(key)
+    if entry is not None:
+        (known_circuit, known_noise, known_sizes), plan = entry
+        if known_circuit() is circuit and known_noise() is noise and known_sizes == sizes:
+            return plan
+    plan = _make_plan(circuit, noise, settings.engine, settings.precision)
+    while len(_plans) >= _MAX_PLANS:
+        _plans.pop(next(iter(_plans)), None)
+    _plans[key] = ((weakref.ref(circuit), weakref.ref(noise), sizes), plan)
+    return plan
+
+
+def _make_plan(circuit: Circuit, noise: NoiseModel, engine: Engine, precision: Precision) -> _Plan:
+    begun = time.perf_counter()
+    final = final_measurements(circuit, noise)
+    num_gates = sum(opcode < NUM_GATES for opcode in circuit.opcodes)
+    size = state_bytes(circuit.num_qubits, precision)
+    check_memory(size, f"a run of {circuit.num_qubits} qubits in {precision}", amplitude_bytes=size >> circuit.num_qubits)
+    places = [place for row in range(len(circuit)) for part in places_of(circuit, noise, row) for place in part]
+    can_push = circuit.num_qubits <= MAX_FRAME_QUBITS and all(place.channel.is_pauli for place in places)
+    way: _Pushed | _Walked
+    if can_push and is_straight(circuit, final):
+        way = _push(circuit, noise, engine, precision)
+        wiring = way.wiring
+    else:
+        script, segments = noisy_script(circuit, noise)
+        compiled = Compiled(circuit, engine, precision, (script, segments))
+        way = _Walked(compiled, [len(segment) for segment in segments])
+        wiring = script.wiring
+    readout = readout_groups(wiring, noise)
+    return _Plan(way, readout, num_gates, len(places), time.perf_counter() - begun)
+
+
+def _push(circuit: Circuit, noise: NoiseModel, engine: Engine, precision: Precision) -> _Pushed:
+    builder = PushedCircuitBuilder(circuit.num_qubits)
+    for row, opcode in enumerate(circuit.opcodes):
+        before, after = places_of(circuit, noise, row)
+        for place in before:
+            builder.add_site(place.channel, place.qubits)
+        if opcode < NUM_GATES:
+            builder.add_gate(circuit._instruction(row))
+        for place in after:
+            builder.add_site(place.channel, place.qubits)
+    pushed = builder.build(number_of_blocks(circuit.num_qubits, builder.num_gates, precision))
+    script, _ = script_of(circuit)
+    sweep = Sweep(engine, pushed.blocks, pushed.bounds, precision)
+    return _Pushed(pushed, sweep, script.wiring, script.registers)
+
+
+# --- errors at the end ------------------------------------------------------------------------------------------------
+
+
+def _sample_pushed(
+    plan: _Plan,
+    way: _Pushed,
+    settings: RunSettings,
+    values: dict[str, float],
+    shots: int,
+    seed: int,
+    initial: AnyArray | None,
+    first_shot: int,
+    collector: Collector,
+    cancel: CancelToken | None,
+) -> tuple[SweepStatistics, int]:
+    engine, effects = settings.engine, way.pushed.effects
+    chunk = min(CHUNK, max(4096, _ROWS_BYTES // (effects.rows.shape[1] + 64)))
+    peak_bytes = way.sweep.kept_bytes(settings.threads)
+    num_qubits = way.pushed.num_qubits
+    check_memory(
+        peak_bytes, f"noisy shots of {num_qubits} qubits in {settings.precision}",
+        amplitude_bytes=state_bytes(num_qubits, settings.precision) >> num_qubits, limit_bytes=settings.max_bytes,
+    )  # fmt: skip
+    clean, change = way.pushed.angles(values)
+    statistics = SweepStatistics()
+    for begin in range(0, shots, chunk):
+        first, count = first_shot + begin, min(chunk, shots - begin)
+        group = _grouped(way.pushed, engine, seed, first, count)
+        uniforms = engine.uniforms(seed, first, count, 0)
+        found = way.sweep.sample(
+            clean, change, group.bits, uniforms[group.order], group.offsets, initial=initial,
+            threads=settings.threads, statistics=statistics, cancel=cancel,
+        )  # fmt: skip
+        indices = np.empty(count, dtype=np.int64)
+        indices[group.order] = found
+        indices ^= group.frames.view(np.int64)
+        rows = way.wiring.pack(indices)
+        misread(rows, plan.readout, lambda site, first=first, count=count: engine.uniforms(seed, first, count, site))
+        collector.put(np.arange(begin, begin + count), rows)
+    return statistics, peak_bytes
+
+
+@dataclass(slots=True)
+class _Groups:
+    """Shots by their changed angles.
+
+    Attributes
+    ----------
+    bits : ndarray of uint8, shape (m, p)
+        Which angles each group changes, in lexicographic order.
+    order : ndarray of int64, shape (shots,)
+        The shots, group by group.
+    offsets : ndarray of int64, shape (m + 1,)
+    frames : ndarray of uint64, shape (shots,)
+        Qubits that the errors of each shot flip at the end.
+    """
+
+    bits: AnyArray
+    order: IntArray
+    offsets: IntArray
+    frames: AnyArray
+
+
+def _grouped(pushed: PushedCircuit, engine: Engine, seed: int, first: int, count: int) -> _Groups:
+    """Draw the errors of consecutive shots, and bring together those that change the same angles."""
+    effects = pushed.effects
+    shots, errors = _drawn(pushed, engine, seed, first, count)
+    order = np.argsort(shots, kind="stable")
+    shots = shots[order]
+    starts = np.flatnonzero(np.diff(shots, prepend=-1))
+    noisy = shots[starts]
+    words = effects.rows.view(np.uint64)[errors[order]]
+    summed = np.bitwise_xor.reduceat(words, starts, axis=0) if noisy.size else words
+    frames = np.zeros(count, dtype=np.uint64)
+    frames[noisy] = np.ascontiguousarray(summed[:, -1]).view(">u8")
+    if noisy.size < count:  # some shots have no error
+        summed = np.concatenate([summed, np.zeros((1, summed.shape[1]), dtype=np.uint64)])
+    flips = np.ascontiguousarray(summed[:, :-1])
+    if flips.shape[1]:
+        keys = flips.view(f"S{8 * flips.shape[1]}")[:, 0]
+        _, chosen, inverse = np.unique(keys, return_index=True, return_inverse=True)
+    else:
+        chosen, inverse = np.zeros(1, dtype=np.int64), np.zeros(len(flips), dtype=np.int64)
+    group = np.full(count, inverse[-1], dtype=np.int64)
+    group[noisy] = inverse[: noisy.size]
+    bits = np.unpackbits(flips[chosen].view(np.uint8), axis=1, count=pushed.num_angles)
+    offsets = np.concatenate([[0], np.cumsum(np.bincount(group, minlength=len(chosen)))])
+    return _Groups(bits, np.argsort(group, kind="stable"), offsets, frames)
+
+
+def _drawn(pushed: PushedCircuit, engine: Engine, seed: int, first: int, count: int) -> tuple[IntArray, IntArray]:
+    """Return the errors that happen: of each, its shot (from 0) and its row among the effects."""
+    shots, errors = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int64)]
+    effects = pushed.effects
+    for site, (thresholds, start) in enumerate(zip(effects.thresholds, effects.first.tolist(), strict=True)):
+        uniforms = engine.uniforms(seed, first, count, NOISE_SITE + site)
+        hit = np.flatnonzero(uniforms >= thresholds[0])
+        if hit.size:
+            shots.append(hit)
+            errors.append(start + np.searchsorted(thresholds[1:-1], uniforms[hit], side="right"))
+    return np.concatenate(shots), np.concatenate(errors)
+
+
+# --- branch by branch -------------------------------------------------------------------------------------------------
+
+
+def _walker(
+    way: _Walked,
+    settings: RunSettings,
+    values: dict[str, float],
+    initial: AnyArray | None,
+    branch_bytes: int | None,
+    max_loop_passes: int,
+    cancel: CancelToken | None,
+) -> tuple[NoisyWalker, int]:
+    """Make a walker, and the bytes it holds without the branches that wait."""
+    compiled = way.compiled
+    size = state_bytes(compiled.num_qubits, settings.precision)
+    peak_bytes = compiled.check_memory(settings, more_bytes=size)  # a channel's operator works beside the state
+    if branch_bytes is None:
+        available = memory_limits().available_bytes if size > 1 << 20 else 1 << 30
+        free = available if settings.max_bytes is None else min(available, settings.max_bytes)
+        branch_bytes = max(0, free - peak_bytes) // 2
+    state = working_state(None, None, compiled.num_qubits, settings.precision)
+    walker = NoisyWalker(
+        compiled, settings, values, state, initial, budget_bytes=branch_bytes, max_loop_passes=max_loop_passes,
+        cancel=cancel,
+    )  # fmt: skip
+    walker.segment_sizes = way.segment_sizes
+    return walker, peak_bytes
+
+
+def _sample_walked(
+    plan: _Plan,
+    walker: NoisyWalker,
+    settings: RunSettings,
+    shots: int,
+    seed: int,
+    first_shot: int,
+    collector: Collector,
+) -> None:
+    assert isinstance(plan.way, _Walked)
+    wiring = plan.way.compiled.script.wiring
+    for begin in range(0, shots, CHUNK):
+        first = first_shot + begin
+        indices = np.arange(first, first + min(CHUNK, shots - begin), dtype=np.int64)
+        for leaf in walker.leaves(NoisyShots(settings.engine, seed, indices)):
+            arrived = leaf.population
+            if wiring.runs:
+                sampler = settings.engine.sampler(walker.state, threads=settings.threads)
+                rows = wiring.pack(sampler.find(arrived.uniforms(leaf.machine.site)), leaf.machine.bits)
+                misread(rows, plan.readout, arrived.uniforms)
+            else:
+                rows = row_of_int(leaf.machine.bits, wiring.num_bits)
+            collector.put(arrived.indices - first_shot, rows)
+
+
+# --- readout ----------------------------------------------------------------------------------------------------------
+
+
+def misread(
+    rows: Rows, readout: list[tuple[ReadoutError, tuple[int, ...]]], uniforms: Callable[[int], FloatArray]
+) -> None:
+    """Change packed outcomes to what is read, in place."""
+    for error, bits in readout:
+        true = np.zeros(len(rows), dtype=np.int64)
+        for place, bit in enumerate(bits):
+            true |= (rows[:, bit >> 3].astype(np.int64) >> (bit & 7) & 1) << place
+        cumulative = np.cumsum(error.probabilities, axis=1)[:, :-1]
+        drawn = uniforms(FINAL_READ_SITE + bits[0])
+        read = np.zeros(len(rows), dtype=np.int64)
+        for column in cumulative.T:
+            read += drawn >= column[true]
+        changed = true ^ read
+        for place, bit in enumerate(bits):
+            rows[:, bit >> 3] ^= ((changed >> place & 1) << (bit & 7)).astype(np.uint8)
