@@ -13,6 +13,7 @@ from qfast.devices import Device
 from qfast.errors import (
     CapacityError,
     CircuitError,
+    ConfigError,
     InputError,
     JobCancelledError,
     JobTimeoutError,
@@ -203,6 +204,7 @@ def test_the_memory_of_results_counts_until_they_die(runtime: Runtime, device: D
         ({"shots": 2.5}, InputError, r"shots 2\.5"),
         ({"shots": 5, "observables": H}, InputError, "both given"),
         ({"circuit": Circuit(70)}, CapacityError, "70"),
+        ({"options": {"error_mitigation": ["zne"]}}, ConfigError, "error_mitigation is zne"),
     ],
 )
 def test_bad_arguments_are_refused_when_they_are_submitted(

@@ -180,15 +180,8 @@ def _check_device(value: Any) -> str:
     return value
 
 
-def _check_path(value: Any) -> str:
-    if not isinstance(value, str) or not value:
-        raise ValueError
-    return value
-
-
 _NAME = Kind("a name of letters, digits, '_', '-' and '.'", _check_name, str)
 _DEVICE = Kind("a device as provider::name", _check_device, str)
-_PATH = Kind("a path", _check_path, str)
 _COUNT = _number(int, 1)
 _SEED = _number(int, 0)
 _SECONDS = _number(float, 0, " of seconds")
@@ -212,12 +205,9 @@ _ROWS: tuple[tuple[str, Kind, Any, str], ...] = (
         "threads of one simulation; auto: affinity, cgroup, SLURM and MPI limits",
     ),
     ("precision", _choice("complex64", "complex128"), "complex128", "type of the amplitudes"),
-    ("plan", _choice("tuned", "portable"), "tuned", "cost table of the planner: this machine's, or the built-in one"),
     ("vectorization", _choice("auto", "force", "off"), "auto", "how a batch of parameter sets runs"),
     ("array_backend", _ARRAY_BACKEND, "numpy", "array library of the reference engine"),
-    ("numa", _choice("none", "pin"), "none", "pin: threads stay on their NUMA node"),
     ("progress", _choice("auto", "on", "off"), "auto", "progress of long runs on a terminal"),
-    ("cache_dir", _optional(_PATH), None, "folder of the tuned cost tables; none: the platform's cache folder"),
     ("default_provider", _NAME, "local", "provider of a device that is named without one"),
     ("default_device", _NAME, "statevector", "device when none is named"),
     ("execution_mode", _choice("sync", "async"), "async", "sync: run() returns a finished job"),

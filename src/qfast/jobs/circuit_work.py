@@ -11,14 +11,23 @@ from qfast import simulation
 from qfast._typing import Precision
 from qfast.circuit import Circuit, PauliSum
 from qfast.engines._memory import check_qubits, state_bytes
-from qfast.errors import CircuitError, InputError
+from qfast.errors import CircuitError, ConfigError, InputError
 from qfast.jobs.work import Requirements
 
 if TYPE_CHECKING:
     from qfast.config import Snapshot
     from qfast.jobs.context import JobContext
 
-__all__ = ["CircuitWork", "check_circuit", "circuit_cost", "copied_values", "engine_arguments", "make_circuit_work"]
+__all__ = [
+    "CircuitWork",
+    "check_circuit",
+    "check_mitigation",
+    "check_unchanged",
+    "circuit_cost",
+    "copied_values",
+    "engine_arguments",
+    "make_circuit_work",
+]
 
 # Amplitude updates that count as one small job in the fair share: some 0.1 ms of an engine's time.
 _UPDATES_PER_COST = 1 << 18
@@ -52,6 +61,7 @@ class CircuitWork:
 
     def requirements(self, settings: Snapshot) -> Requirements:
         """See `Work`."""
+        check_mitigation(settings)
         precision: Precision = settings["precision"]
         check_qubits(self._num_qubits, precision)
         size_bytes = state_bytes(self._num_qubits, precision)
@@ -117,6 +127,15 @@ def check_circuit(circuit: Any) -> None:
     """Raise ``InputError`` for anything but a circuit."""
     if not isinstance(circuit, Circuit):
         raise InputError(f"{type(circuit).__name__} is not a circuit; pass a qfast.Circuit")
+
+
+def check_mitigation(settings: Snapshot) -> None:
+    """Refuse a setting that no local job can honour yet, rather than return unmitigated values."""
+    if settings["error_mitigation"]:
+        raise ConfigError(
+            f"error_mitigation is {', '.join(settings['error_mitigation'])}, but circuits on exact local devices have "
+            "no errors to mitigate; set it to none"
+        )
 
 
 def check_unchanged(circuit: Circuit, length: int) -> None:

@@ -13,7 +13,7 @@ from qfast.circuit import PauliSum
 from qfast.devices import Device
 from qfast.engines._memory import check_qubits, state_bytes
 from qfast.errors import InputError
-from qfast.jobs.circuit_work import check_unchanged, circuit_cost, engine_arguments
+from qfast.jobs.circuit_work import check_mitigation, check_unchanged, circuit_cost, engine_arguments
 from qfast.jobs.group import JobGroup
 from qfast.jobs.job import Job
 from qfast.jobs.pubs import EstimatorPub, SamplerPub, make_estimator_pub, make_sampler_pub
@@ -55,6 +55,7 @@ class _PubWork(Generic[P]):
 
     def requirements(self, settings: Snapshot) -> Requirements:
         """See `Work`."""
+        check_mitigation(settings)
         precision: Precision = settings["precision"]
         num_qubits = max((pub.circuit.num_qubits for pub in self.pubs), default=0)
         check_qubits(num_qubits, precision)
