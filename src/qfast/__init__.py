@@ -49,6 +49,9 @@ __all__ = [
 
 # What stands above layer 4: a name, and the module that has it; None: the name is a module of qfast itself.
 _LAZY: dict[str, str | None] = {
+    "NoiseModel": "qfast.noise",
+    "ReadoutError": "qfast.noise",
+    "channels": "qfast.noise",
     "Batch": "qfast.jobs",
     "Estimator": "qfast.jobs",
     "Job": "qfast.jobs",

@@ -16,7 +16,7 @@ from qfast._typing import ComplexArray, FloatArray
 from qfast.circuit.checks import as_index
 from qfast.errors import InputError
 
-__all__ = ["MAX_CHANNEL_QUBITS", "Channel", "checked_probability", "pauli_matrix"]
+__all__ = ["MAX_CHANNEL_QUBITS", "Channel", "checked_probability", "checked_qubits", "pauli_label", "pauli_matrix"]
 
 MAX_CHANNEL_QUBITS = 4
 """The widest channel: 256 Kraus operators of 16 x 16."""
@@ -89,7 +89,7 @@ class Channel:
                 )
         kept = [(p, matrix) for p, matrix in zip(checked, unitaries, strict=True) if p > 0]
         num_qubits = len(unitaries[0]).bit_length() - 1
-        labels = [_pauli_label(matrix) for _, matrix in kept]
+        labels = [pauli_label(matrix) for _, matrix in kept]
         if all(label is not None for label in labels):
             merged: dict[str, float] = {}
             for label, (p, _) in zip(labels, kept, strict=True):
@@ -313,7 +313,7 @@ def _checked_operators(name: str, operators: Sequence[ArrayLike]) -> list[Comple
     return found
 
 
-def _pauli_label(matrix: ComplexArray) -> str | None:
+def pauli_label(matrix: ComplexArray) -> str | None:
     """Return the Pauli string that a unitary is up to a phase, or None.
 
     A Pauli string has one entry in each column: row 0's place tells the X part, the signs along it the Z part.

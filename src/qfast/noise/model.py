@@ -64,6 +64,7 @@ class NoiseModel:
     """
 
     def __init__(self) -> None:
+        self._version = 0
         self._rules: list[Rule] = []
         self._readout: list[tuple[ReadoutError, tuple[int, ...] | None]] = []
         self._places: dict[tuple[str, tuple[int, ...]], tuple[tuple[Place, ...], tuple[Place, ...]]] = {}
@@ -77,6 +78,11 @@ class NoiseModel:
     def readout(self) -> tuple[tuple[ReadoutError, tuple[int, ...] | None], ...]:
         """The readout errors, each with its qubits; None: every qubit that no other one names."""
         return tuple(self._readout)
+
+    @property
+    def version(self) -> int:
+        """How often something was added: plans made for the model are good as long as this stays."""
+        return self._version
 
     @property
     def is_empty(self) -> bool:
@@ -141,6 +147,7 @@ class NoiseModel:
         at_measure = names is not None and "measure" in names
         if at_measure and len(names or ()) > 1 and not before:
             raise InputError("a channel at 'measure' acts before it, at gates after them: add two rules")
+        self._version += 1
         self._rules.append(Rule(channel, names, places, spectators, before or at_measure, fallback))
         self._places.clear()
         return self
@@ -167,6 +174,7 @@ class NoiseModel:
                 raise InputError(f"a readout error of {error.num_qubits} qubits needs to be told which: qubits=[…]")
             self._readout = [entry for entry in self._readout if entry[1] is not None]
             self._readout.append((error, None))
+            self._version += 1
             return self
         listed = checked_qubits(qubits, "readout error")
         groups = [(qubit,) for qubit in listed] if error.num_qubits == 1 else [listed]
@@ -177,6 +185,7 @@ class NoiseModel:
                 if other is not None and set(other) & set(group):
                     raise InputError(f"qubits {sorted(set(other) & set(group))} have a readout error already")
             self._readout.append((error, group))
+        self._version += 1
         return self
 
     # --- what acts where ----------------------------------------------------------------------------------------------
@@ -279,7 +288,7 @@ class NoiseModel:
     __hash__ = None  # type: ignore[assignment]
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"_rules": self._rules, "_readout": self._readout, "_places": {}}
+        return {"_version": self._version, "_rules": self._rules, "_readout": self._readout, "_places": {}}
 
     def __repr__(self) -> str:
         return f"<NoiseModel: {len(self._rules)} rules, {len(self._readout)} readout errors>"
