@@ -15,13 +15,13 @@ ROOT = Path(qfast.__file__).parent
 LAYERS = {
     "_typing": 0, "_version": 0, "errors": 0,
     "config": 1,
-    "circuit": 2, "qiskit": 2,
+    "circuit": 2, "noise": 2, "qiskit": 2,
     "engines": 3,
     "simulation": 4,
     "pools": 5,
     "devices": 6,
-    "jobs": 8,
-    "__main__": 9, "benchmark": 9, "capi": 9, "cli": 9, "plotting": 9,
+    "jobs": 8, "mitigation": 8, "qvm": 8,
+    "__main__": 9, "benchmark": 9, "capi": 9, "cirq": 9, "cli": 9, "pennylane": 9, "plotting": 9, "server": 9,
 }  # fmt: skip
 PACKAGE_LAYER = 4  # `import qfast` loads the layers up to this one
 
