@@ -37,9 +37,12 @@ struct Draft {
 // Divides the circuit into sweeps whose tiles hold the lowest `run_bits` memory bits and others.
 class Scheduler {
  public:
-  Scheduler(const Plan& plan, const std::vector<DagItem>& items, const std::vector<double>& weight, int run_bits)
+  // settles_early: a tile takes in, with each label, the one that stands on its final place, and both change places at
+  // the first sweep that has them; else labels move when all gates are done.
+  Scheduler(const Plan& plan, const std::vector<DagItem>& items, const std::vector<double>& weight, int run_bits,
+            bool settles_early)
       : plan_(plan), items_(items), weight_(weight), place_(to_size(plan.num_qubits)),
-        final_place_(to_size(plan.num_qubits)), run_bits_(run_bits) {
+        final_place_(to_size(plan.num_qubits)), run_bits_(run_bits), settles_early_(settles_early) {
     std::iota(place_.begin(), place_.end(), 0);
     for (std::int32_t q = 0; q < plan.num_qubits; ++q) {
       final_place_[to_size(plan.lowered.label_of[to_size(q)])] = q;
@@ -77,10 +80,27 @@ class Scheduler {
     return reach;
   }
 
-  // Grown by the node that brings most work per added qubit.
+  // The labels and those on their final places; where both do not fit, the labels alone.
+  std::uint64_t with_partners(std::uint64_t labels) const {
+    const std::vector<std::int32_t> label_at = labels_by_place();
+    std::uint64_t wider = labels;
+    for (std::uint64_t l = labels; l != 0; l &= l - 1) {
+      wider |= bit(label_at[to_size(final_place_[to_size(std::countr_zero(l))])]);
+    }
+    return std::popcount(wider) < capacity() - 2 ? wider : labels;
+  }
+
   std::uint64_t choose_reach(Frontier& frontier) {
     if (plan_.num_qubits <= capacity()) return low_mask(plan_.num_qubits);
-    std::uint64_t reach = always_in_reach();
+    const std::uint64_t reach = grow_reach(frontier, settles_early_);
+    // In a small tile no node may fit together with its partners.
+    if (settles_early_ && frontier.gain(reach, weight_, 1) == 0) return grow_reach(frontier, false);
+    return reach;
+  }
+
+  // Grown by the node that brings most work per added qubit.
+  std::uint64_t grow_reach(Frontier& frontier, bool takes_partners) {
+    std::uint64_t reach = takes_partners ? with_partners(always_in_reach()) : always_in_reach();
     std::vector<std::uint64_t> tried;
     std::vector<std::int32_t> blocked;
     for (;;) {
@@ -89,7 +109,8 @@ class Scheduler {
       double best_gain = 0;
       tried.clear();
       for (const std::int32_t i : blocked) {
-        const std::uint64_t wider = reach | frontier.need(i);
+        const std::uint64_t need = frontier.need(i);
+        const std::uint64_t wider = reach | (takes_partners ? with_partners(need) : need);
         if (std::popcount(wider) > capacity()) continue;
         if (std::ranges::find(tried, wider) != tried.end()) continue;
         tried.push_back(wider);
@@ -136,7 +157,7 @@ class Scheduler {
     std::ranges::sort(draft.tile_bits);
     draft.order = std::move(order);
     draft.place = place_;
-    if (is_final) place_ = settle(is_inside);
+    if (is_final || settles_early_) place_ = settle(is_inside);
     draft.destination = place_;
     drafts_.push_back(std::move(draft));
   }
@@ -175,6 +196,7 @@ class Scheduler {
   std::vector<std::int32_t> final_place_;  // ... at the end
   std::vector<Draft> drafts_;
   int run_bits_;
+  bool settles_early_;
 };
 
 // Cost of the passes alone: the work inside the tiles hardly depends on how it is divided. Starting from |0...0>, a sweep
@@ -209,9 +231,14 @@ std::vector<Draft> choose_drafts(const Plan& plan) {
   const int least = std::min(most, std::max(plan.lane_bits, kMinRunBits));
   const int last = plan.num_qubits >= kSmallestTrial ? std::min(most, kMaxRunBits - 1) : least;
   std::vector<Draft> best;
-  for (int run_bits = least; run_bits <= last; ++run_bits) {
-    std::vector<Draft> drafts = Scheduler(plan, items, weight, run_bits).run(dag);
+  const auto consider = [&](int run_bits, bool settles_early) {
+    std::vector<Draft> drafts = Scheduler(plan, items, weight, run_bits, settles_early).run(dag);
     if (best.empty() || pass_cost(drafts, plan.num_qubits) < pass_cost(best, plan.num_qubits)) best = std::move(drafts);
+  };
+  const bool is_moved = !std::ranges::is_sorted(plan.lowered.label_of) && plan.num_qubits > plan.tile_bits;
+  for (int run_bits = least; run_bits <= last; ++run_bits) {
+    consider(run_bits, false);
+    if (is_moved) consider(run_bits, true);
   }
   return best;
 }
