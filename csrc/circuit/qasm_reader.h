@@ -17,10 +17,15 @@
 namespace qfast::qasm {
 
 // Limits, so that a short text cannot take all memory or time.
-constexpr std::int64_t kMaxBits = 1 << 20;      // qubits, and classical bits, of a circuit
-constexpr std::int64_t kFreeRows = 4'000'000;   // instructions that any text may expand to, plus one per byte
-constexpr std::int64_t kMaxSteps = 50'000'000;  // statements run while unrolling
-constexpr std::size_t kMaxListed = 1 << 24;     // entries of all aliases and registers
+#ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION  // the fuzzer meets them every few texts and must not wait
+constexpr int kSmaller = 256;
+#else
+constexpr int kSmaller = 1;
+#endif
+constexpr std::int64_t kMaxBits = (1 << 20) / kSmaller;    // qubits, and classical bits, of a circuit
+constexpr std::int64_t kFreeRows = 4'000'000 / kSmaller;   // instructions that any text may expand to, and one per byte
+constexpr std::int64_t kMaxSteps = 50'000'000 / kSmaller;  // statements run while unrolling
+constexpr std::size_t kMaxListed = (1 << 24) / kSmaller;   // entries of all aliases and registers
 constexpr std::size_t kMaxIncludeDepth = 16;
 constexpr std::size_t kMaxIncludes = 4096;
 constexpr std::uintmax_t kMaxIncludeBytes = 64 << 20;  // of one file; all together at most four times as much
