@@ -350,15 +350,17 @@ def test_a_lease_is_returned_once_and_to_its_own_pool(make_pool: MakePool) -> No
 
 def test_a_lost_lease_is_counted_and_its_place_logged(make_pool: MakePool, caplog: pytest.LogCaptureFixture) -> None:
     pool = make_pool()
-    thing = pool.acquire(3, tenant="t", job="j").resource
+    thing = pool.acquire(3, tenant="t").resource
     gc.collect()
     assert (pool.statistics().leaked, pool.statistics().leased) == (1, 0)
     (record,) = caplog.records
     assert record.levelno == logging.ERROR
     assert "test_pool.py:" in record.getMessage()
-    assert "job 'j' of tenant 't'" in record.getMessage()
+    assert "by tenant 't'" in record.getMessage()
     with pool.acquire(3) as other:
         assert other is not thing, "somebody may still use what was lost"
+    pool.acquire(3, job="j")
+    assert "taken at job j" in caplog.records[-1].getMessage()
 
 
 def test_what_a_result_holds_is_not_waited_for(make_pool: MakePool) -> None:

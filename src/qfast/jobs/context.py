@@ -5,12 +5,11 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from qfast._typing import AnyArray, Precision
 from qfast.engines import CancelToken
 from qfast.errors import CancelledRunError
-from qfast.jobs.job import Telemetry
 from qfast.pools import Cancellation, Lease, StateBuffers
 from qfast.pools.state_buffers import Memory
 
@@ -182,9 +181,15 @@ class JobContext:
         self._is_unloaded = True
         started = time.perf_counter()
         if is_loaded:
-            self._try(lambda: self.job.work.unload(self), "unload")
+            try:
+                self.job.work.unload(self)
+            except Exception as error:
+                self._report("unload", error)
         while self._at_unload:
-            self._try(self._at_unload.pop(), "an action at unload")
+            try:
+                self._at_unload.pop()()
+            except Exception as error:
+                self._report("an action at unload", error)
         # What is alive now, the work has put into its result or keeps for itself: it is not the job's any more.
         kept = sum(not lease.returned and self._pool.export(lease) for lease in self._leases)
         if self._token is not None:
@@ -195,22 +200,25 @@ class JobContext:
         self._lines.append(("UNLOAD", "resources_released"))
         self.cleanup_s = time.perf_counter() - started
 
-    def telemetry(self) -> Telemetry:
+    def telemetry(self) -> dict[str, Any]:
         """Return what is in use, and what was at the peak."""
         in_use = [lease.size for lease in self._leases if not (lease.returned or lease.exported)]
-        return Telemetry(
-            len(in_use), sum(in_use), self._peak_leases, self.peak_bytes, self.cleanup_s, self.cleanup_failures
-        )
+        return {
+            "leases": len(in_use),
+            "bytes": sum(in_use),
+            "peak_leases": self._peak_leases,
+            "peak_bytes": self.peak_bytes,
+            "cleanup_s": self.cleanup_s,
+            "cleanup_failures": self.cleanup_failures,
+        }
 
-    def _try(self, action: Callable[[], None], what: str) -> None:
-        try:
-            action()
-        except Exception as error:
-            self.cleanup_failures += 1
-            self._lines.append(("ERROR", f"{what} failed: {error}"))
-            _log.error("job %s: %s failed: %s", self.job.id, what, error)
-            if self._on_cleanup_failure is not None:
-                try:
-                    self._on_cleanup_failure(f"job {self.job.id}: {what} failed", error)
-                except Exception:
-                    _log.exception("job %s: on_cleanup_failure failed", self.job.id)
+    def _report(self, what: str, error: Exception) -> None:
+        """Tell everybody but the caller that something could not be given back."""
+        self.cleanup_failures += 1
+        self._lines.append(("ERROR", f"{what} failed: {error}"))
+        _log.error("job %s: %s failed: %s", self.job.id, what, error)
+        if self._on_cleanup_failure is not None:
+            try:
+                self._on_cleanup_failure(f"job {self.job.id}: {what} failed", error)
+            except Exception:
+                _log.exception("job %s: on_cleanup_failure failed", self.job.id)

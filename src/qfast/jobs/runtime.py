@@ -6,7 +6,6 @@ import atexit
 import logging
 import os
 import threading
-import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -62,7 +61,7 @@ class Runtime:
         self.clock = clock
         self._on_cleanup_failure = on_cleanup_failure
         self._lock = threading.Lock()
-        self._schedulers: weakref.WeakKeyDictionary[Device, Scheduler] = weakref.WeakKeyDictionary()
+        self._schedulers: dict[Device, Scheduler] = {}
         self._flows: dict[tuple[str, int], Flow] = {}
         settings = config.process_snapshot()
         self.buffers = StateBuffers(
@@ -150,24 +149,26 @@ def _route(device: Device, settings: Snapshot) -> Device:
 
 def check_limits(needed: Requirements, settings: Snapshot, device: Device) -> None:
     """Refuse a job that is larger than a limit or than the device, before anything is taken."""
-    _check(needed.num_qubits, settings["max_qubits"], "qubits", "max_qubits")
-    _check(needed.shots, settings["max_shots"], "shots", "max_shots")
-    if needed.size_bytes > _UNCHECKED_BYTES or settings["max_job_bytes"] is not None:
-        qubits = needed.num_qubits
-        _check(needed.size_bytes, settings["max_job_bytes"], "bytes", "max_job_bytes", qubits=qubits)
-        capacity = device.capacity_bytes()
-        _check(needed.size_bytes, capacity, "bytes", f"the memory of {device.name}", qubits=qubits)
+    limit = settings["max_qubits"]
+    if limit is not None and needed.num_qubits > limit:
+        raise CapacityError(_too_large(needed.num_qubits, "qubits", "max_qubits", limit))
+    limit = settings["max_shots"]
+    if limit is not None and needed.shots > limit:
+        raise CapacityError(_too_large(needed.shots, "shots", "max_shots", limit))
+    limit = settings["max_job_bytes"]
+    if limit is not None and needed.size_bytes > limit:
+        raise CapacityError(_too_large(needed.size_bytes, "bytes", "max_job_bytes", limit, needed.num_qubits))
+    if needed.size_bytes > _UNCHECKED_BYTES and needed.size_bytes > (limit := device.capacity_bytes()):
+        whose = f"the memory of {device.name}"
+        raise CapacityError(_too_large(needed.size_bytes, "bytes", whose, limit, needed.num_qubits))
 
 
-def _check(needed: int, limit: int | None, unit: str, whose: str, *, qubits: int = 0) -> None:
-    if limit is None or needed <= limit:
-        return
-    # A state doubles with every qubit.
-    fits = f"; the largest state of this kind that fits has {qubits - (-(-needed // limit) - 1).bit_length()} qubits"
-    raise CapacityError(
-        f"the job needs {needed} {unit}, but {whose} is {limit}{fits if unit == 'bytes' and qubits else ''}; "
-        "make the job smaller, or raise the limit"
-    )
+def _too_large(needed: int, unit: str, whose: str, limit: int, qubits: int = 0) -> str:
+    fits = ""
+    if qubits:
+        halvings = (-(-needed // limit) - 1).bit_length()  # a state halves with every qubit less
+        fits = f"; the largest state of this kind that fits has {qubits - halvings} qubits"
+    return f"the job needs {needed} {unit}, but {whose} is {limit}{fits}; make the job smaller, or raise the limit"
 
 
 def check_tags(tags: Iterable[str]) -> tuple[str, ...]:

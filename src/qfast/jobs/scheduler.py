@@ -15,6 +15,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from functools import partial
 
+from qfast import config
 from qfast.config import Source
 from qfast.devices import Device, DeviceLoad
 from qfast.errors import ConfigError, DeviceBusyError, JobTimeoutError, LifecycleError
@@ -213,7 +214,7 @@ class Scheduler:
 
     def _read_limits(self) -> None:
         try:
-            settings = self.device.settings()
+            settings = config.process_snapshot(device=self.device.name)
         except ConfigError as error:  # somebody broke the environment meanwhile: go on as before
             _log.error("device %s keeps %d workers: %s", self.device.name, self._num_workers, error)
             return
@@ -258,9 +259,10 @@ class Scheduler:
         """Enter a final state; nothing of the job stays behind here."""
         job.enter(status)
         job.finished_at = self.clock.monotonic()
-        for alarm in job.alarms:
-            alarm.cancel()
-        job.alarms = ()
+        if job.alarms:
+            for alarm in job.alarms:
+                alarm.cancel()
+            job.alarms = ()
         job.flow.unfinished.pop(job.id, None)
         if self._num_idle_waiters and not (self._running or self._queue or self._retrying):
             self._idle.notify_all()
@@ -273,7 +275,7 @@ class Scheduler:
             job = pending.pop()
             lease: Lease[Worker] | None = None
             try:
-                lease = self._workers.acquire()
+                lease = self._workers.acquire(tenant=job.tenant, job=job.id)
                 lease.resource.run(partial(self._serve, lease, job))
             except Exception as error:  # no thread to be had
                 if lease is not None:
@@ -307,6 +309,8 @@ class Scheduler:
 
     def _threads_for(self, job: Job) -> int:
         """Return the threads of one job: those of the machine, shared among the jobs that run beside it."""
+        if job.requirements.is_short:
+            return 1
         setting = job.config.lookup("threads")
         threads: int = setting.value
         if setting.source is not Source.DEFAULT:

@@ -51,7 +51,10 @@ class Lease(Generic[T]):
         self.generation = generation
         self.exported = False
         self.returned = False
-        self._code, self._line = _place()
+        self._code: CodeType | None = None
+        self._line = 0
+        if not job:  # a job's name says where to look, and walking the frames would cost it a microsecond
+            self._code, self._line = _place()
 
     @property
     def pool(self) -> Pool[T]:
@@ -60,8 +63,8 @@ class Lease(Generic[T]):
 
     @property
     def place(self) -> str:
-        """``file:line`` of the code outside the pools that asked for it."""
-        return f"{self._code.co_filename}:{self._line}"
+        """``file:line`` of the code outside the pools that asked for it, or the job."""
+        return f"job {self.job}" if self._code is None else f"{self._code.co_filename}:{self._line}"
 
     def release(self) -> None:
         """Return the resource for the next user; a second time is a ``LeaseError``."""

@@ -582,8 +582,8 @@ class Pool(Generic[T]):
             for resource in thrown:
                 self._throw_away(resource)
             for lease in lost:
-                _log.error("pool %r: a lease of %d %s was never returned; it was taken at %s by job %r of tenant %r",
-                           self.name, lease.size, self.unit, lease.place, lease.job, lease.tenant)  # fmt: skip
+                _log.error("pool %r: a lease of %d %s was never returned; it was taken at %s, by tenant %r",
+                           self.name, lease.size, self.unit, lease.place, lease.tenant)  # fmt: skip
 
 
 class NullPool(Pool[T]):
