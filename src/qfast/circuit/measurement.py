@@ -40,8 +40,9 @@ class Setting:
         The terms of the observable that it measures.
     masks : ndarray of uint64, shape (t,)
         The bits of an outcome whose parity gives the sign of a term.
-    weights : ndarray of float64, shape (t,)
-        Coefficient of each term, with the sign that the basis change gives it.
+    coefficients : ndarray of float64, shape (t,)
+    signs : ndarray of float64, shape (t,)
+        ±1: what the parity has to be multiplied by, because the basis change turned P into -Z…Z.
     """
 
     basis: str
@@ -49,7 +50,8 @@ class Setting:
     gates: tuple[Gate, ...]
     terms: IntArray
     masks: UIntArray
-    weights: FloatArray
+    coefficients: FloatArray
+    signs: FloatArray
 
     @property
     def label(self) -> str:
@@ -70,15 +72,15 @@ class Setting:
         return circuit
 
     def values(self, outcomes: UIntArray) -> FloatArray:
-        """Return Σ weight · sign over the terms for each outcome, float64 of shape (k,)."""
+        """Return Σ coefficient · (±1) over the terms for each outcome, float64 of shape (k,)."""
         total = np.zeros(outcomes.size, dtype=np.float64)
-        for mask, weight in zip(self.masks, self.weights.tolist(), strict=True):
+        for mask, weight in zip(self.masks, (self.coefficients * self.signs).tolist(), strict=True):
             total += weight * parity_signs(outcomes & mask)
         return total
 
 
 def parity_signs(words: UIntArray) -> FloatArray:
-    """Return +1 for each word with an even number of ones, −1 for the others."""
+    """Return +1 for each word with an even number of ones, -1 for the others."""
     for shift in (32, 16, 8, 4, 2, 1):
         words = words ^ (words >> np.uint64(shift))
     signs: FloatArray = 1.0 - 2.0 * (words & np.uint64(1)).astype(np.float64)
@@ -88,9 +90,9 @@ def parity_signs(words: UIntArray) -> FloatArray:
 def segment_setting(segment: Segment) -> Setting:
     """Return the setting of a segment by itself: it measures the Pauli string of its letters."""
     mask = np.array([(1 << len(segment.qubits)) - 1], dtype=np.uint64)
-    return Setting(
-        segment.basis, segment.qubits, _letter_gates(segment.basis_map), np.zeros(1, dtype=np.int64), mask, np.ones(1)
-    )
+    gates = _letter_gates(segment.basis_map)
+    term = np.zeros(1, dtype=np.int64)
+    return Setting(segment.basis, segment.qubits, gates, term, mask, np.ones(1), np.ones(1))
 
 
 def group_settings(observable: PauliSum, grouping: Grouping) -> tuple[list[Setting], float]:
@@ -175,7 +177,9 @@ def _qubit_wise_setting(x: UIntArray, z: UIntArray, weights: FloatArray, group: 
     letters = {qubit: "IXZY"[(all_x >> qubit & 1) + 2 * (all_z >> qubit & 1)] for qubit in qubits}
     masks = _local(x[group] | z[group], qubits)
     basis = "".join(letters.values())
-    return Setting(basis, tuple(qubits), _letter_gates(letters), group, masks, weights[group].copy())
+    return Setting(
+        basis, tuple(qubits), _letter_gates(letters), group, masks, weights[group].copy(), np.ones(group.size)
+    )
 
 
 def _general_setting(x: UIntArray, z: UIntArray, weights: FloatArray, group: IntArray) -> Setting:
@@ -195,13 +199,13 @@ def _general_setting(x: UIntArray, z: UIntArray, weights: FloatArray, group: Int
         taken |= 1 << pivot
     qubits = _bits(int(np.bitwise_or.reduce(rotated.z)))
     masks = _local(rotated.z, qubits)
-    return Setting("", tuple(qubits), tuple(rotated.gates), group, masks, weights[group] * rotated.signs)
+    return Setting("", tuple(qubits), tuple(rotated.gates), group, masks, weights[group].copy(), rotated.signs)
 
 
 class _Conjugated:
     """Pauli strings under a growing Clifford circuit U: what U P U† is, with its sign.
 
-    A string is sign · i^|x & z| X^x Z^z, all rows at once (Aaronson and Gottesman 2004, doi:10.1103/PhysRevA.70.052328).
+    A string is sign · i^|x & z| X^x Z^z; all rows at once (Aaronson and Gottesman, doi:10.1103/PhysRevA.70.052328).
     """
 
     def __init__(self, x: UIntArray, z: UIntArray) -> None:
@@ -211,14 +215,14 @@ class _Conjugated:
         self.gates: list[Gate] = []
 
     def h(self, qubit: int) -> None:
-        """X ↔ Z, Y → −Y."""
+        """X ↔ Z, Y → -Y."""
         self._flip(self._bit(self.x, qubit) & self._bit(self.z, qubit))
         changed = (self._bit(self.x, qubit) ^ self._bit(self.z, qubit)) << np.uint64(qubit)
         self.x, self.z = self.x ^ changed, self.z ^ changed
         self.gates.append(("h", (qubit,)))
 
     def sdg(self, qubit: int) -> None:
-        """X → −Y, Y → X."""
+        """X → -Y, Y → X."""
         has_x = self._bit(self.x, qubit)
         self._flip(has_x & ~self._bit(self.z, qubit))
         self.z = self.z ^ (has_x << np.uint64(qubit))

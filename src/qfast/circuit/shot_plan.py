@@ -230,7 +230,9 @@ def _basis_map(entry: Mapping[str, Any], place: str, num_qubits: int | None) -> 
     found = None if not mapped else _mapped_letters(mapped, place, num_qubits)
     if found is not None and basis is None:
         if given is not None and set(_qubits(given, place, num_qubits)) != set(found):
-            raise ShotPlanError(f"{place}: 'basis_map' names qubits {sorted(found)}, but qubits {list(given)} are given")
+            raise ShotPlanError(
+                f"{place}: 'basis_map' names qubits {sorted(found)}, but qubits {list(given)} are given"
+            )
         return found
     letters = "Z" if basis is None else basis
     if not isinstance(letters, str) or not letters:

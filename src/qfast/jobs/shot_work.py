@@ -1,0 +1,205 @@
+"""A shot plan as work: one simulation, then segment after segment until the plan says that it is done."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from qfast._typing import FloatArray, Precision
+from qfast.circuit import Circuit
+from qfast.circuit.shot_plan import Segment
+from qfast.engines._memory import check_qubits, state_bytes
+from qfast.errors import ShotPlanError
+from qfast.jobs._aggregate import Outcomes, Tally, estimate, merge
+from qfast.jobs.circuit_work import check_unchanged, circuit_cost, copied_values, engine_arguments
+from qfast.jobs.seeds import fresh_seed
+from qfast.jobs.shot_files import plan_arrays, read_plan_file, write_plan_file
+from qfast.jobs.work import Requirements
+from qfast.simulation._compiled import Compiled, compiled_for
+from qfast.simulation._provenance import Provenance
+from qfast.simulation._readout import CircuitReadout, Readout, StateReadout
+from qfast.simulation._settings import RunSettings, run_settings
+
+if TYPE_CHECKING:
+    from qfast.config import Snapshot
+    from qfast.jobs.context import JobContext
+    from qfast.jobs.shot_result import PlanResult
+    from qfast.jobs.shots import ShotPlan
+
+__all__ = ["PlanWork"]
+
+_CHECKPOINT_INTERVAL_S = 5.0
+
+Key = tuple[int, int, int]  # setting, first shot, shots
+
+
+class PlanWork:
+    """A shot plan on one circuit; see `ShotPlan.submit` for the arguments."""
+
+    name = "shot plan"
+
+    def __init__(
+        self,
+        plan: ShotPlan,
+        circuit: Circuit,
+        parameters: Any,
+        checkpoint: str | os.PathLike[str] | None,
+        progress: Callable[[int, int], None] | None,
+        seed: int | None,
+    ) -> None:
+        self.plan = plan
+        self._circuit = circuit
+        self._length = len(circuit)
+        self._parameters = copied_values(parameters)
+        self._checkpoint = None if checkpoint is None else Path(checkpoint)
+        self._progress = progress
+        self._asked_seed = seed
+        self._kept: dict[Key, Outcomes] = {}
+        self._kept_seed: int | None = None
+        self._run = ""
+        self._compiled: Compiled | None = None
+        self._settings: RunSettings | None = None
+        self._values: FloatArray = np.zeros(0)
+        self._written_at = 0.0
+
+    def requirements(self, settings: Snapshot) -> Requirements:
+        """See `Work`: the state, and one rotated copy if any basis needs one."""
+        precision: Precision = settings["precision"]
+        num_qubits = self._circuit.num_qubits
+        check_qubits(num_qubits, precision)
+        states = 2 if any(setting.gates for setting in self.plan.settings) else 1
+        cost = circuit_cost(self._length + sum(len(setting.gates) for setting in self.plan.settings), num_qubits)
+        return Requirements(num_qubits, self.plan.shots, states * state_bytes(num_qubits, precision), cost)
+
+    def load(self, context: JobContext) -> None:
+        """Prepare the circuit, bind its values, and read the checkpoint."""
+        check_unchanged(self._circuit, self._length)
+        self._settings = run_settings(**engine_arguments(context, self._circuit.num_qubits))
+        self._compiled = compiled_for(self._circuit, self._settings.engine, self._settings.precision)
+        self._values = self._compiled.values(self._parameters)
+        if self._checkpoint is not None:
+            self._run = self._fingerprint()
+            if self._checkpoint.exists():
+                self._resume(self._checkpoint)
+
+    def execute(self, context: JobContext) -> PlanResult:
+        """Run rounds of segments; what a checkpoint holds is not run again."""
+        from qfast.jobs.shot_result import PlanResult  # shots → shot_work → shot_result → shots
+
+        begun = time.perf_counter()
+        seed = self._kept_seed if self._kept_seed is not None else context.seed
+        if seed is None:
+            seed = fresh_seed()
+        parts: list[tuple[Segment, Outcomes]] = []
+        tallies = [Tally(0, 0.0, float("inf")) for _ in self.plan.settings]
+        pilot: list[Tally] | None = None
+        reader: list[Readout] = []
+        merged = [merge([]) for _ in self.plan.settings]
+        try:
+            while segments := self.plan.next_segments(tallies):
+                fresh: dict[int, list[Outcomes]] = {}
+                for segment in segments:
+                    outcomes = self._outcomes(segment, seed, reader, context)
+                    parts.append((segment, outcomes))
+                    fresh.setdefault(segment.setting, []).append(outcomes)
+                    self._tell(context, parts[-1][0].stop_shot)
+                    self._keep(seed, parts)
+                for number, found in fresh.items():
+                    merged[number] = merge([merged[number], *found])
+                    tallies[number] = estimate(self.plan.settings[number], merged[number])
+                pilot = pilot or list(tallies)
+        finally:
+            self._keep(seed, parts, at_once=True)
+        metadata = self._metadata(seed, reader, time.perf_counter() - begun)
+        target = self.plan.target_report(tallies, pilot or tallies)
+        if target is not None:
+            metadata["target"] = target
+            if not target["reached"]:
+                context.log(
+                    f"the target {target['target_error']:g} was not reached with {target['max_shots']} shots; "
+                    f"about {target['shots_foretold_by_pilot']} are needed"
+                )
+        return PlanResult(self.plan, seed, parts, metadata)
+
+    def unload(self, context: JobContext) -> None:
+        """Let go of the prepared circuit."""
+        self._compiled = None
+        self._kept = {}
+
+    def _outcomes(self, segment: Segment, seed: int, reader: list[Readout], context: JobContext) -> Outcomes:
+        """Take a segment's counts from the checkpoint, or from the state, which is simulated when first needed."""
+        kept = self._kept.get(_key(segment))
+        if kept is not None:
+            return kept
+        context.check_cancelled()
+        if not reader:
+            reader.append(self._simulate(context))
+        return Outcomes(*reader[0].counts(segment.setting, segment.shots, seed, segment.first_shot))
+
+    def _simulate(self, context: JobContext) -> Readout:
+        assert self._compiled is not None
+        assert self._settings is not None
+        cancel = context.cancel_token
+        # From now on the job's progress is counted in shots, not in steps of the engine.
+        context.job.follow_progress(None)
+        settings, bases = self._settings, self.plan.settings
+        if self._compiled.script.is_static:
+            return StateReadout(self._compiled, settings, self._values, bases, cancel)
+        return CircuitReadout(self._circuit, settings, self._values, bases, cancel)
+
+    def _tell(self, context: JobContext, done: int) -> None:
+        context.progress(done, self.plan.shots)
+        if self._progress is not None:
+            self._progress(done, self.plan.shots)
+
+    def _metadata(self, seed: int, reader: list[Readout], seconds: float) -> dict[str, Any]:
+        assert self._settings is not None
+        statistics = reader[0].statistics() if reader else {"simulations": 0, "basis_changes": 0}
+        made = Provenance(self._settings, None, seed=seed, times={"run_s": seconds}, more=statistics).as_dict()
+        made.pop("plan")
+        made.pop("peak_bytes")  # the job's telemetry has it
+        return made
+
+    # --- checkpoint ---------------------------------------------------------------------------------------------------
+    def _fingerprint(self) -> str:
+        """What the counts depend on besides plan and seed: the values, and a circuit that the plan does not have."""
+        digest = hashlib.sha256(self._values.tobytes())
+        if self.plan.circuit is None:
+            for column in ("opcodes", "num_controls", "ctrl_states", "data", "qubit_end", "qubits", "params"):
+                digest.update(getattr(self._circuit, column).tobytes())
+            for item in self._circuit.data_items:
+                digest.update(np.asarray(item).tobytes() if isinstance(item, np.ndarray) else repr(item).encode())
+        return digest.hexdigest()
+
+    def _resume(self, path: Path) -> None:
+        found = read_plan_file(path, type(self.plan))
+        mine, theirs = plan_arrays(self.plan), plan_arrays(found.plan)
+        same = mine.keys() == theirs.keys() and all(np.array_equal(mine[k], theirs[k]) for k in mine)
+        if not same or (found.run and found.run != self._run):
+            what = "parameter values or circuit" if same else "plan"
+            raise ShotPlanError(f"checkpoint {path} belongs to another {what}; name another file, or remove it")
+        if self._asked_seed is not None and found.seed not in (None, self._asked_seed):
+            raise ShotPlanError(
+                f"checkpoint {path} was made with seed {found.seed}, {self._asked_seed} is asked for; "
+                "leave the seed out to go on, or name another file"
+            )
+        self._kept_seed = found.seed
+        self._kept = {_key(segment): outcomes for segment, outcomes in found.parts}
+
+    def _keep(self, seed: int, parts: list[tuple[Segment, Outcomes]], at_once: bool = False) -> None:
+        if self._checkpoint is None:
+            return
+        now = time.monotonic()
+        if at_once or now - self._written_at >= _CHECKPOINT_INTERVAL_S:
+            write_plan_file(self._checkpoint, self.plan, seed=seed, parts=parts, run=self._run)
+            self._written_at = now
+
+
+def _key(segment: Segment) -> Key:
+    return segment.setting, segment.first_shot, segment.shots
