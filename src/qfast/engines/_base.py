@@ -151,6 +151,14 @@ class PreparedObservable(Protocol):
         """Return ⟨ψ|O|ψ⟩."""
         ...
 
+    def imaginary_overlaps(self, bra: AnyArray, ket: AnyArray, *, threads: int) -> FloatArray:
+        """Return Im ⟨bra|P|ket⟩ of each string without its coefficient, float64 of shape (strings,)."""
+        ...
+
+    def apply(self, state: AnyArray, out: AnyArray, *, threads: int) -> None:
+        """Write O|ψ⟩ into `out`, an array like `state` that does not overlap it."""
+        ...
+
 
 class Engine(Protocol):
     """One way to change and to read statevectors. Every method is thread-safe and keeps its result independent of

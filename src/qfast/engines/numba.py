@@ -79,20 +79,45 @@ class NumbaEngine:
     def expectation_pauli(
         self, state: AnyArray, x_masks: UIntArray, z_masks: UIntArray, coefficients: ComplexArray, *, threads: int
     ) -> complex:
-        """See `Engine.expectation_pauli`; one pass over the state for each distinct X mask."""
-        powers = [word.bit_count() % 4 for word in (x_masks & z_masks).tolist()]  # a factor i for each Y
-        weights = coefficients * np.array([1, 1j, -1, -1j])[powers]
-        blocks = reading.blocks_of(state.size)
-        total = 0j
+        """See `Engine.expectation_pauli`."""
+        return complex(self.pauli_overlaps(state, state, x_masks, z_masks, threads=threads) @ coefficients)
+
+    def pauli_overlaps(
+        self, bra: AnyArray, ket: AnyArray, x_masks: UIntArray, z_masks: UIntArray, *, threads: int
+    ) -> ComplexArray:
+        """See `Engine.pauli_overlaps`; one pass over the states for each distinct X mask."""
+        blocks = reading.blocks_of(ket.size)
+        found = np.empty(x_masks.size, dtype=np.complex128)
         for x_mask in np.unique(x_masks):
             chosen = np.flatnonzero(x_masks == x_mask)
             for begin in range(0, chosen.size, 512):  # bounds the partial sums
                 terms = chosen[begin : begin + 512]
                 partial = np.empty((blocks, terms.size), dtype=np.complex128)
                 masks = z_masks[terms].astype(np.int64)
-                _share_out(reading.block_paulis, blocks, threads, _reals(state), np.int64(x_mask), masks, partial)
-                total += complex(_tree_sum(partial) @ weights[terms])
-        return total
+                states = _reals(bra), _reals(ket)
+                _share_out(reading.block_paulis, blocks, threads, *states, np.int64(x_mask), masks, partial)
+                found[terms] = _tree_sum(partial)
+        return found * _phases(x_masks, z_masks)
+
+    def apply_pauli(
+        self,
+        state: AnyArray,
+        x_masks: UIntArray,
+        z_masks: UIntArray,
+        coefficients: ComplexArray,
+        out: AnyArray,
+        *,
+        threads: int,
+    ) -> None:
+        """See `Engine.apply_pauli`; one pass over the states for each distinct X mask."""
+        weights = coefficients * _phases(x_masks, z_masks)
+        out[:] = 0
+        for x_mask in np.unique(x_masks):
+            chosen = np.flatnonzero(x_masks == x_mask)
+            masks = z_masks[chosen].astype(np.int64)
+            states = _reals(state), _reals(out)
+            blocks = reading.blocks_of(state.size)
+            _share_out(reading.block_apply, blocks, threads, *states, np.int64(x_mask), masks, weights[chosen])
 
     def observable(
         self, num_qubits: int, x_masks: UIntArray, z_masks: UIntArray, coefficients: ComplexArray
@@ -336,10 +361,11 @@ def _run_steps(reals: AnyArray, steps: _Steps, threads: int, cancel: CancelToken
             _together(kernels.execute, [(reals, *steps.columns, first, min(total, first + stride), 0, 1)])
     else:
         for first, last, is_local in steps.stretches:
-            # A slice is a part of the tiles or groups; more parts than threads are taken in turn.
+            # A slice is a part of the tiles or groups; more parts than threads are taken in turn, so that the token,
+            # and Ctrl-C, are heard in between.
             work = amplitudes * sum(steps.work[first:last])
             workers = threads if amplitudes >= 1 << _THREAD_QUBITS else 1
-            parts = max(workers, work // _SLICE_WORK) if cancel is not None else workers
+            parts = max(workers, work // _SLICE_WORK)
             for begin in range(0, parts, workers):
                 _check_cancel(cancel, first, total)
                 if is_local:
@@ -400,6 +426,12 @@ if hasattr(os, "register_at_fork"):
 
 
 # --- arrays -----------------------------------------------------------------------------------------------------------
+
+
+def _phases(x_masks: UIntArray, z_masks: UIntArray) -> ComplexArray:
+    """A factor i for each Y."""
+    powers = [word.bit_count() % 4 for word in (x_masks & z_masks).tolist()]
+    return np.array([1, 1j, -1, -1j])[powers]
 
 
 def _reals(state: AnyArray) -> AnyArray:
