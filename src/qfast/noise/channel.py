@@ -12,7 +12,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from qfast._typing import ComplexArray, FloatArray
+from qfast._typing import ComplexArray
 from qfast.circuit.checks import as_index
 from qfast.errors import InputError
 
@@ -234,14 +234,18 @@ class Channel:
                     for label, p in data["paulis"].items()
                 }
                 if any(set(label) - set("IXYZ") or len(label) != int(data["num_qubits"]) for label in given):
-                    raise InputError(f"{name}: the Pauli strings {sorted(given)} do not fit {data['num_qubits']} qubits")
+                    raise InputError(
+                        f"{name}: the Pauli strings {sorted(given)} do not fit {data['num_qubits']} qubits"
+                    )
                 return cls.of_paulis(name, given)
             matrices = [np.array(real) + 1j * np.array(imaginary) for real, imaginary in data["operators"]]
             if "probabilities" in data:
                 return cls.of_mixture(name, data["probabilities"], matrices)
             return cls.of_kraus(name, matrices)
         except (KeyError, TypeError) as error:
-            raise InputError(f"a channel's data lack or misplace {error}; Channel.to_dict writes what is read") from None
+            raise InputError(
+                f"a channel's data lack or misplace {error}; Channel.to_dict writes what is read"
+            ) from None
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Channel):
@@ -276,7 +280,7 @@ def pauli_matrix(label: str) -> ComplexArray:
     """Return the matrix of a Pauli string, letter 0 on the least significant bit; read-only."""
     matrix: ComplexArray = np.ones((1, 1), dtype=np.complex128)
     for letter in label:
-        matrix = np.kron(_LETTERS[letter], matrix)
+        matrix = np.kron(_LETTERS[letter], matrix).astype(np.complex128)
     matrix.flags.writeable = False
     return matrix
 
@@ -294,7 +298,7 @@ def _checked_operators(name: str, operators: Sequence[ArrayLike]) -> list[Comple
     found: list[ComplexArray] = []
     for place, given in enumerate(operators):
         try:
-            matrix = np.array(given, dtype=np.complex128)
+            matrix: ComplexArray = np.array(given, dtype=np.complex128)
         except (TypeError, ValueError) as error:
             raise InputError(f"{name}: operator {place} is no matrix of numbers ({error})") from None
         dim = matrix.shape[0] if matrix.ndim == 2 else 0
@@ -341,8 +345,8 @@ def _fewest_kraus(operators: Sequence[ComplexArray]) -> list[ComplexArray]:
         return list(operators)
     columns = np.array([operator.reshape(-1) for operator in operators]).T
     values, vectors = np.linalg.eigh(columns @ columns.conj().T)
-    kept: FloatArray = np.flatnonzero(values > _NEGLIGIBLE)
-    return [math.sqrt(values[k]) * vectors[:, k].reshape(dim, dim) for k in kept.tolist()]
+    kept = np.flatnonzero(values > _NEGLIGIBLE).tolist()
+    return [np.asarray(math.sqrt(values[k]) * vectors[:, k].reshape(dim, dim), dtype=np.complex128) for k in kept]
 
 
 def checked_qubits(qubits: Iterable[int] | int, place: str) -> tuple[int, ...]:

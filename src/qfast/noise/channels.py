@@ -60,13 +60,13 @@ def pauli(probabilities: Mapping[str, float]) -> Channel:
     """
     if not probabilities:
         raise InputError("a Pauli channel needs at least one Pauli string, for example {'X': 0.01}")
-    given = {label: checked_probability(p, f"pauli: the probability of {label!r}") for label, p in probabilities.items()}
+    given = {
+        label: checked_probability(p, f"pauli: the probability of {label!r}") for label, p in probabilities.items()
+    }
     num_qubits = len(next(iter(given)))
     for label in given:
         if set(label) - set("IXYZ") or not 1 <= len(label) <= MAX_CHANNEL_QUBITS:
-            raise InputError(
-                f"pauli: {label!r} is no string of 1 to {MAX_CHANNEL_QUBITS} of the letters I, X, Y and Z"
-            )
+            raise InputError(f"pauli: {label!r} is no string of 1 to {MAX_CHANNEL_QUBITS} of the letters I, X, Y and Z")
         if len(label) != num_qubits:
             raise InputError(f"pauli: {label!r} has {len(label)} letters, {next(iter(given))!r} has {num_qubits}")
     identity = "I" * num_qubits

@@ -111,7 +111,9 @@ def _operators(step: Mapping[str, Any], where: str) -> list[ComplexArray]:
 def _embedded(matrix: ComplexArray, qubits: Sequence[int], num_qubits: int) -> ComplexArray:
     """Extend a matrix on some qubits to all."""
     rest = [q for q in range(num_qubits) if q not in qubits]
-    wide = np.kron(np.eye(1 << len(rest)), matrix)  # on the qubits in the order qubits, rest
+    wide: ComplexArray = np.kron(np.eye(1 << len(rest)), matrix).astype(
+        np.complex128
+    )  # on the qubits in the order qubits, rest
     order = [*qubits, *rest]
     index = np.arange(1 << num_qubits)
     moved = np.zeros_like(index)

@@ -65,9 +65,7 @@ def final_measurements(circuit: Circuit, noise: NoiseModel) -> set[int]:
 
 def is_straight(circuit: Circuit, final: set[int]) -> bool:
     """Whether a circuit is gates, barriers and measurements that may wait until the end."""
-    return all(
-        opcode < NUM_GATES or opcode == _BARRIER or row in final for row, opcode in enumerate(circuit.opcodes)
-    )
+    return all(opcode < NUM_GATES or opcode == _BARRIER or row in final for row, opcode in enumerate(circuit.opcodes))
 
 
 def noisy_script(circuit: Circuit, noise: NoiseModel) -> tuple[Script, list[Circuit]]:
@@ -162,4 +160,3 @@ def readout_groups(wiring: Wiring, noise: NoiseModel) -> list[tuple[ReadoutError
         if qubit == min(group):
             found.append((error, tuple(bits_of[other][0] for other in group)))
     return found
-

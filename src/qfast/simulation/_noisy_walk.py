@@ -165,8 +165,8 @@ class NoisyWalker(Walker):
             checkpoint, path = _Copy(machine.copy(), self.state.copy()), None
             self._kept_bytes += self.state.nbytes
             self.statistics.peak_kept_bytes = max(self.statistics.peak_kept_bytes, self._kept_bytes)
-        for outcome in sorted(parts, reverse=True):
-            tasks.append(self._task(parts[outcome], checkpoint, (path, outcome)))
+        waiting = sorted(parts, reverse=True)
+        tasks.extend(self._task(parts[outcome], checkpoint, (path, outcome)) for outcome in waiting)
 
     def _restore(self, checkpoint: _Checkpoint) -> Machine:
         if isinstance(checkpoint, _Copy):
@@ -232,7 +232,7 @@ def apply_operator(state: AnyArray, matrix: ComplexArray, qubits: tuple[int, ...
 
 
 def kraus_weights(state: AnyArray, channel: Channel, qubits: tuple[int, ...]) -> FloatArray:
-    """Return the probability of each Kraus operator, ``tr(K†K rho)`` with the state's density matrix on these qubits."""
+    """Return the probability of each Kraus operator, ``tr(K†K rho)`` with the qubits' density matrix rho."""
     local = _local(state, qubits)
     dim = 1 << len(qubits)
     rho = np.empty((dim, dim), dtype=np.complex128)

@@ -1,8 +1,8 @@
 """Pauli errors pushed to the end of a circuit.
 
-A Pauli error behind a gate is the same as other angles and another Pauli error behind the next gate: Clifford gates turn
-it into another Pauli, and a rotation about an axis that anticommutes with it changes its sign. Pushed to the end, an
-error is a set of changed angles, and an X frame that flips outcomes. All of this is linear over GF(2): the effect of
+A Pauli error in front of a gate is the same as another angle and a Pauli error behind it: Clifford gates turn it into
+another Pauli, and a rotation about an axis that anticommutes with it changes its sign. Pushed to the end, an error is a
+set of changed angles, and an X frame that flips outcomes. All of this is linear over GF(2): the effect of
 several errors is the sum of their effects. So a noisy trajectory is a row of angles of one program.
 
 Gates are rewritten where that helps (t becomes a phase with an angle, cp three rotations). Where a Pauli cannot pass a
@@ -11,6 +11,7 @@ gate it is left in front of it, as an RX or RZ whose angle is 0 or pi.
 
 from __future__ import annotations
 
+import cmath
 import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -235,9 +236,7 @@ class PushedCircuitBuilder:
                 caught.append(self._new_slot(0.0, caught=True))
                 self._rows.append(_Row(OPCODES["rz" if letter else "rx"], (qubits[qubit],), slots=(caught[-1],)))
         item = gate.data
-        self._rows.append(
-            _Row(gate.opcode, gate.qubits, gate.params, None, gate.controls, gate.ctrl_state, item)
-        )
+        self._rows.append(_Row(gate.opcode, gate.qubits, gate.params, None, gate.controls, gate.ctrl_state, item))
         self._path.append(_Conjugate(qubits, images, tuple(caught)))
 
     def _new_slot(self, value: ParameterValue, *, caught: bool) -> int:
@@ -388,7 +387,7 @@ def _masks(label: str) -> tuple[int, int]:
 
 
 def _images_of_gate(gate: Instruction) -> Images:
-    """What is known of a gate's conjugations without its angles: its numbers if it is small, else where it is diagonal."""
+    """What a gate does to Paulis whatever its angles: from its numbers if it is small, else where it is diagonal."""
     qubits = gate.all_qubits
     if not gate.params and not gate.controls and len(gate.qubits) <= _MAX_NUMERIC_QUBITS:
         return _numeric_images(gate.matrix())
@@ -403,13 +402,13 @@ def euler_angles(matrix: ComplexArray) -> tuple[float, float, float]:
     a, b, c, d = (complex(entry) for entry in np.asarray(matrix).ravel())
     theta = 2 * math.atan2(abs(c), abs(a))
     if abs(a) < abs(c):  # the phases of the larger entries are the ones that are known
-        phi_minus = np.angle(c) - np.angle(-b)  # phi - lambda
-        phi_plus = np.angle(d) - np.angle(a) if abs(a) > 0 else 0.0
+        phi_minus = cmath.phase(c) - cmath.phase(-b)  # phi - lambda
+        phi_plus = cmath.phase(d) - cmath.phase(a) if abs(a) > 0 else 0.0
     else:
-        phi_plus = np.angle(d) - np.angle(a)  # phi + lambda
-        phi_minus = np.angle(c) - np.angle(-b) if abs(c) > 0 else 0.0
+        phi_plus = cmath.phase(d) - cmath.phase(a)  # phi + lambda
+        phi_minus = cmath.phase(c) - cmath.phase(-b) if abs(c) > 0 else 0.0
     phi, lam = (phi_plus + phi_minus) / 2, (phi_plus - phi_minus) / 2
-    return theta, *_same_sheet(matrix, theta, float(phi), float(lam))
+    return theta, *_same_sheet(matrix, theta, phi, lam)
 
 
 def _same_sheet(matrix: ComplexArray, theta: float, phi: float, lam: float) -> tuple[float, float]:

@@ -22,9 +22,10 @@ from qfast.errors import CancelledRunError
 
 __all__ = ["Sweep", "SweepStatistics", "number_of_blocks"]
 
-# What a block must cost at least for a kept state to pay: a call of an engine takes some 10 us. 2 cores of a Xeon
-# 8481C, AVX-512, 2026-11: a gate of a 14-qubit ansatz takes 0.05 ns per amplitude.
-_BLOCK_AMPLITUDES = 1_000_000
+# What a block must cost at least for a kept state to pay: shorter blocks are fused worse (14 qubits, 30 layers of an
+# ansatz, one core: 1.03 ms whole, 1.25 in 8 blocks, 1.51 in 15) and a call of an engine takes some 10 us. Xeon
+# 8481C, AVX-512, complex128, 2026-11.
+_BLOCK_AMPLITUDES = 2_500_000
 _MAX_BLOCKS = 16
 _MAX_KEPT_BYTES = 1 << 30
 _SIDE_BY_SIDE_QUBITS = 17  # states up to this size run one on each thread, larger ones on all threads

@@ -8,6 +8,7 @@ shot, counted along its way, has the site ``NOISE_SITE + k``.
 
 from __future__ import annotations
 
+import functools
 import time
 import weakref
 from collections.abc import Callable
@@ -192,7 +193,9 @@ def _make_plan(circuit: Circuit, noise: NoiseModel, engine: Engine, precision: P
     final = final_measurements(circuit, noise)
     num_gates = sum(opcode < NUM_GATES for opcode in circuit.opcodes)
     size = state_bytes(circuit.num_qubits, precision)
-    check_memory(size, f"a run of {circuit.num_qubits} qubits in {precision}", amplitude_bytes=size >> circuit.num_qubits)
+    check_memory(
+        size, f"a run of {circuit.num_qubits} qubits in {precision}", amplitude_bytes=size >> circuit.num_qubits
+    )
     places = [place for row in range(len(circuit)) for part in places_of(circuit, noise, row) for place in part]
     can_push = circuit.num_qubits <= MAX_FRAME_QUBITS and all(place.channel.is_pauli for place in places)
     way: _Pushed | _Walked
@@ -261,9 +264,13 @@ def _sample_pushed(
         indices[group.order] = found
         indices ^= group.frames.view(np.int64)
         rows = way.wiring.pack(indices)
-        misread(rows, plan.readout, lambda site, first=first, count=count: engine.uniforms(seed, first, count, site))
+        misread(rows, plan.readout, functools.partial(_uniforms, engine, seed, first, count))
         collector.put(np.arange(begin, begin + count), rows)
     return statistics, peak_bytes
+
+
+def _uniforms(engine: Engine, seed: int, first: int, count: int, site: int) -> FloatArray:
+    return engine.uniforms(seed, first, count, site)
 
 
 @dataclass(slots=True)

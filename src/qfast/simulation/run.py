@@ -21,6 +21,7 @@ from qfast.simulation._provenance import Provenance
 from qfast.simulation._sampling import Collector, Method, Output, check_output, sample_state
 from qfast.simulation._settings import RunSettings, checked_shots, chosen_seed, run_settings
 from qfast.simulation._states import initial_array, working_state
+from qfast.simulation.density import noisy_distribution
 from qfast.simulation.dynamic import MAX_LOOP_PASSES, Leaf, Shots, Walker, Weight, named_values
 from qfast.simulation.noisy import check_noise, sample_noisy
 from qfast.simulation.samples import Samples
@@ -338,6 +339,7 @@ def distribution(
     threads: int | None = None,
     isa: str | None = None,
     initial_state: Any = None,
+    noise: NoiseModel | None = None,
     cutoff: float = 1e-14,
     branch_bytes: int | None = None,
     max_loop_passes: int = MAX_LOOP_PASSES,
@@ -349,6 +351,8 @@ def distribution(
     ----------
     circuit, parameters, engine, precision, threads, isa, initial_state, branch_bytes, max_loop_passes, cancel
         As for `sample`.
+    noise : NoiseModel, optional
+        The distribution is then that of the exact density matrix, a state of twice the qubits.
     cutoff : float, default 1e-14
         Branches and outcomes of this probability or less are dropped, which also ends loops that go on with ever
         smaller probability.
@@ -374,6 +378,11 @@ def distribution(
     {'0': 0.5, '1': 0.5}
     """
     settings = run_settings(engine, precision, threads, isa)
+    if noise is not None and not check_noise(noise).is_empty:
+        return noisy_distribution(
+            circuit, noise, settings, parameters, initial_state=initial_state, cutoff=cutoff,
+            max_loop_passes=max_loop_passes, cancel=cancel,
+        )  # fmt: skip
     compiled = compiled_for(circuit, settings.engine, settings.precision)
     script = compiled.script
     measured = np.array(script.measured, dtype=np.int32)

@@ -1,0 +1,332 @@
+"""Exact density matrices of small circuits, noisy or not.
+
+A density matrix of n qubits is a state of 2n: amplitude ``i + 2**n j`` is ``rho[i, j]``, qubit k is the ket's, qubit
+n + k the bra's. A gate is applied to the ket's qubits and, conjugated, to the bra's, by the same engines as any state;
+a channel is its superoperator on both.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from qfast._typing import AnyArray, ComplexArray, FloatArray, Precision
+from qfast.circuit import Circuit, Instruction, PauliSum
+from qfast.circuit.binding import ParameterValues
+from qfast.circuit.gates import OPCODES, GateFlag
+from qfast.engines import CancelToken
+from qfast.engines._memory import check_memory, check_qubits, state_bytes
+from qfast.errors import CircuitError, InputError
+from qfast.noise import NoiseModel
+from qfast.noise.channel import checked_qubits
+from qfast.simulation._compiled import Compiled
+from qfast.simulation._noisy_script import Misread, Noise, noisy_script, readout_groups
+from qfast.simulation._noisy_walk import NoisyMachine, NoisyWalker, NoisyWeight, _Choice, _local, apply_operator
+from qfast.simulation._provenance import Provenance
+from qfast.simulation._script import Measure, Script
+from qfast.simulation._settings import RunSettings, run_settings
+from qfast.simulation._states import initial_array, working_state
+from qfast.simulation.dynamic import MAX_LOOP_PASSES, Leaf
+from qfast.simulation.noisy import check_noise, parameter_values
+
+__all__ = ["DensityMatrix", "noisy_distribution", "simulate_density"]
+
+_UNITARY = OPCODES["unitary"]
+
+
+class DensityMatrix:
+    """A density matrix. Made by `simulate_density`.
+
+    Attributes
+    ----------
+    matrix : ndarray, complex, shape (2**n, 2**n)
+        ``matrix[i, j]`` is ⟨i|rho|j⟩; qubit 0 is the least significant bit.
+    num_qubits : int
+    """
+
+    __slots__ = ("_metadata", "matrix", "num_qubits")
+
+    def __init__(self, matrix: AnyArray, metadata: Provenance | None = None) -> None:
+        self.matrix = matrix
+        self.num_qubits = len(matrix).bit_length() - 1
+        self._metadata = metadata
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """Provenance; see `Samples.metadata`."""
+        return {} if self._metadata is None else self._metadata.as_dict()
+
+    def probabilities(self, qubits: Iterable[int] | None = None) -> FloatArray:
+        """Return the joint distribution of some qubits, shape (2**k,), the first listed least significant."""
+        listed = tuple(range(self.num_qubits)) if qubits is None else checked_qubits(qubits, "probabilities")
+        if any(qubit >= self.num_qubits for qubit in listed):
+            raise InputError(f"probabilities of qubits {list(listed)} were asked for; there are {self.num_qubits}")
+        diagonal = np.ascontiguousarray(self.matrix.diagonal().real, dtype=np.float64)
+        index = np.arange(diagonal.size)
+        outcome = np.zeros_like(index)
+        for place, qubit in enumerate(listed):
+            outcome |= (index >> qubit & 1) << place
+        found = np.bincount(outcome, weights=diagonal, minlength=1 << len(listed))
+        return found.astype(np.float64, copy=False)
+
+    def expectation(self, observable: PauliSum) -> complex | float:
+        """Return tr(O rho): a float where the observable's coefficients are real."""
+        index = np.arange(1 << self.num_qubits)
+        total = 0j
+        for letters, qubits, coefficient in observable:
+            if qubits and max(qubits) >= self.num_qubits:
+                raise InputError(f"the term {letters!r} on {list(qubits)} does not fit {self.num_qubits} qubits")
+            x_mask = sum(1 << q for letter, q in zip(letters, qubits, strict=True) if letter in "XY")
+            z_mask = sum(1 << q for letter, q in zip(letters, qubits, strict=True) if letter in "YZ")
+            signs = np.ones(index.size)
+            for qubit in range(self.num_qubits):
+                if z_mask >> qubit & 1:
+                    signs *= 1 - 2 * (index >> qubit & 1)
+            # P|k> = i^(number of Y) (-1)^(z.k) |k xor x>, so tr(P rho) gathers rho[k, k xor x].
+            total += (
+                coefficient * 1j ** letters.count("Y") * complex((signs * self.matrix[index, index ^ x_mask]).sum())
+            )
+        is_real = all(np.imag(coefficient) == 0 for _, _, coefficient in observable)
+        return total.real if is_real else total
+
+    def purity(self) -> float:
+        """Return tr(rho²)."""
+        return float(np.square(np.abs(self.matrix), dtype=np.float64).sum())
+
+    def fidelity(self, state: Any) -> float:
+        """Return ⟨ψ|rho|ψ⟩ with a pure state, a Statevector or an array of shape (2**n,)."""
+        vector = initial_array(state, self.num_qubits)
+        assert vector is not None
+        return float(np.vdot(vector, self.matrix @ vector).real)
+
+    def __repr__(self) -> str:
+        return f"<DensityMatrix: {self.num_qubits} qubits, {self.matrix.dtype}>"
+
+
+def simulate_density(
+    circuit: Circuit,
+    noise: NoiseModel | None = None,
+    *,
+    parameters: ParameterValues | None = None,
+    engine: str | None = None,
+    precision: Precision | None = None,
+    threads: int | None = None,
+    isa: str | None = None,
+    initial_state: Any = None,
+    cancel: CancelToken | None = None,
+) -> DensityMatrix:
+    """Run a circuit on its density matrix.
+
+    Parameters
+    ----------
+    circuit : Circuit
+        Measurements at its end are left out; over the outcomes of those in the middle the result is averaged.
+    noise : NoiseModel, optional
+    parameters, engine, precision, threads, isa, initial_state, cancel
+        As for `simulate`; `initial_state` is pure.
+
+    Returns
+    -------
+    DensityMatrix
+
+    Raises
+    ------
+    CapacityError
+        4**n amplitudes do not fit.
+    CircuitError
+        An angle depends on a classical variable.
+
+    Notes
+    -----
+    Memory: two or three times 16 · 4**n bytes in complex128; cost: 2 gates on 2n qubits for each gate.
+
+    Examples
+    --------
+    >>> from qfast.noise import channels
+    >>> noise = NoiseModel().add(channels.phase_flip(0.5), gates=["h"])
+    >>> simulate_density(Circuit(1).h(0), noise, engine="reference").purity()
+    0.5
+    """
+    settings = run_settings(engine, precision, threads, isa)
+    begun = time.perf_counter()
+    walker, _ = _density_walker(circuit, noise, settings, parameters, initial_state, MAX_LOOP_PASSES, cancel)
+    dim = 1 << circuit.num_qubits
+    total = np.zeros((dim, dim), dtype=settings.precision)
+    for leaf in walker.leaves(NoisyWeight(1.0, 1e-14, [])):
+        total += leaf.population.value * walker.state.reshape(dim, dim).T
+    times = {"run_s": time.perf_counter() - begun}
+    peak_bytes = 2 * total.nbytes + walker.statistics.peak_kept_bytes
+    return DensityMatrix(total, Provenance(settings, None, peak_bytes=peak_bytes, times=times))
+
+
+def noisy_distribution(
+    circuit: Circuit,
+    noise: NoiseModel,
+    settings: RunSettings,
+    parameters: ParameterValues | None,
+    *,
+    initial_state: Any = None,
+    cutoff: float = 1e-14,
+    max_loop_passes: int = MAX_LOOP_PASSES,
+    cancel: CancelToken | None = None,
+) -> dict[str, float]:
+    """Return the exact distribution of the classical bits under noise; see `qfast.distribution`."""
+    walker, script = _density_walker(circuit, noise, settings, parameters, initial_state, max_loop_passes, cancel)
+    readout = readout_groups(script.wiring, noise)
+    found: dict[int, float] = {}
+    for leaf in walker.leaves(NoisyWeight(1.0, cutoff, [])):
+        for bits, weight in _outcomes_of(leaf, walker.state, circuit.num_qubits, script, cutoff):
+            found[bits] = found.get(bits, 0.0) + weight
+    for error, group in readout:
+        read: dict[int, float] = {}
+        mask = sum(1 << bit for bit in group)
+        for outcome, weight in found.items():
+            true = sum((outcome >> bit & 1) << place for place, bit in enumerate(group))
+            for value, share in enumerate(error.probabilities[true].tolist()):
+                if weight * share > cutoff:
+                    key = (outcome & ~mask) | sum((value >> place & 1) << bit for place, bit in enumerate(group))
+                    read[key] = read.get(key, 0.0) + weight * share
+        found = read
+    width = script.wiring.num_bits
+    return {f"{bits:0{width}b}" if width else "": found[bits] for bits in sorted(found)}
+
+
+def _outcomes_of(
+    leaf: Leaf, state: AnyArray, num_qubits: int, script: Script, cutoff: float
+) -> Iterable[tuple[int, float]]:
+    """Yield the classical bits at the end of a branch, with their probabilities."""
+    dim = 1 << num_qubits
+    matrix = state.reshape(dim, dim).T
+    weights = DensityMatrix(matrix).probabilities(script.measured)
+    weights = weights * (leaf.population.value / weights.sum())
+    kept = leaf.machine.bits & ~script.wiring.written
+    place_of = {qubit: place for place, qubit in enumerate(script.measured)}
+    for outcome in np.flatnonzero(weights > cutoff).tolist():
+        bits = kept
+        for run in script.wiring.runs:
+            for step in range(run.width):
+                bits |= (outcome >> place_of[run.source + step] & 1) << (run.destination + step)
+        yield bits, float(weights[outcome])
+
+
+# --- a density matrix as a state of twice the qubits ------------------------------------------------------------------
+
+
+def _density_walker(
+    circuit: Circuit,
+    noise: NoiseModel | None,
+    settings: RunSettings,
+    parameters: ParameterValues | None,
+    initial_state: Any,
+    max_loop_passes: int,
+    cancel: CancelToken | None,
+) -> tuple[_DensityWalker, Script]:
+    num_qubits = circuit.num_qubits
+    check_qubits(2 * num_qubits, settings.precision)
+    size = state_bytes(2 * num_qubits, settings.precision)
+    check_memory(
+        3 * size, f"a density matrix of {num_qubits} qubits in {settings.precision}, which is a state of twice as many",
+        amplitude_bytes=size >> 2 * num_qubits, limit_bytes=settings.max_bytes,
+    )  # fmt: skip
+    values = parameter_values(circuit, parameters)
+    bound = circuit.bind(values) if values else circuit
+    script, segments = noisy_script(bound, NoiseModel() if noise is None else check_noise(noise))
+    compiled = Compiled(Circuit(2 * num_qubits), settings.engine, settings.precision, (script, _doubled(segments)))
+    initial = initial_array(initial_state, num_qubits)
+    start = None
+    if initial is not None:
+        start = np.outer(initial.conj(), initial).astype(settings.precision).reshape(-1)
+    state = working_state(None, None, 2 * num_qubits, settings.precision)
+    walker = _DensityWalker(
+        compiled, settings, {}, state, start, budget_bytes=1 << 30, max_loop_passes=max_loop_passes, cancel=cancel
+    )
+    walker.segment_sizes = [len(segment) for segment in segments]
+    walker.shift = num_qubits
+    return walker, script
+
+
+def _doubled(segments: list[Circuit]) -> list[Circuit]:
+    """Return each stretch of gates on the ket's qubits and, conjugated, on the bra's."""
+    found = []
+    for segment in segments:
+        shift = segment.num_qubits
+        doubled = Circuit(2 * shift)
+        for place, gate in enumerate(segment):
+            if not gate.is_gate:
+                continue  # a barrier
+            if any(not isinstance(value, float) for value in gate.params):
+                raise CircuitError(
+                    f"'{gate.label}' at instruction {place} of a stretch of gates has an angle that is no number; "
+                    "an exact density matrix needs numbers: bind parameters, and sample circuits whose angles are "
+                    "classical variables"
+                )
+            doubled._append_checked(
+                gate.opcode, gate.qubits, gate.params, gate.controls, gate.ctrl_state, item=gate.data
+            )
+            _append_conjugated(doubled, gate, shift)
+        found.append(doubled)
+    return found
+
+
+def _append_conjugated(circuit: Circuit, gate: Instruction, shift: int) -> None:
+    """Append the gate whose matrix is the complex conjugate, on qubits further up."""
+    qubits = tuple(qubit + shift for qubit in gate.qubits)
+    controls = tuple(qubit + shift for qubit in gate.controls)
+    opcode, params, item = gate.opcode, gate.params, gate.data
+    if gate.name == "pauli_rotation":
+        # conj(exp(-i a/2 P)) = exp(i a/2 conj(P)), and conj(Y) = -Y.
+        num_y = sum(int(code) == 2 for code in item)
+        params = (gate.params[0] * (1 if num_y % 2 else -1),)
+    elif item is not None and gate.name != "permutation":
+        item = _frozen(item.conj())
+    elif item is None and GateFlag.REAL not in gate.row.flags:
+        if not gate.qubits:  # a global phase
+            params = tuple(-value for value in params)
+        else:
+            opcode, params, item = _UNITARY, (), _frozen(gate.matrix().conj())
+    circuit._append_checked(opcode, qubits, params, controls, gate.ctrl_state, item=item)
+
+
+def _frozen(array: ComplexArray) -> ComplexArray:
+    copy: ComplexArray = np.ascontiguousarray(array)
+    copy.flags.writeable = False
+    return copy
+
+
+class _DensityWalker(NoisyWalker):
+    """Walks the branches of the classical side; noise and resets do not divide."""
+
+    shift = 0
+    """Qubits of the ket: the bra's come after them."""
+
+    def _choice(self, step: Measure | Misread | Noise, machine: NoisyMachine) -> _Choice:
+        if isinstance(step, Noise) or (isinstance(step, Measure) and step.bit is None):
+            self._write_blank()
+            return _Choice(np.ones(1), 0)
+        return super()._choice(step, machine)
+
+    def _take(self, step: Measure | Misread | Noise, outcome: int, weight: float, machine: NoisyMachine) -> None:
+        if isinstance(step, Noise):
+            both = step.place.qubits + tuple(qubit + self.shift for qubit in step.place.qubits)
+            apply_operator(self.state, step.place.channel.superoperator, both)
+        elif isinstance(step, Measure) and step.bit is None:
+            local = _local(self.state, (step.qubit, step.qubit + self.shift))
+            local[0] = local[0] + local[3]
+            for index in (1, 2, 3):
+                local[index] = np.zeros_like(local[index])
+        else:
+            super()._take(step, outcome, weight, machine)
+
+    def _weights(self, qubit: int) -> tuple[float, float]:
+        self._write_blank()
+        dim = 1 << self.shift
+        low, high = DensityMatrix(self.state.reshape(dim, dim).T).probabilities([qubit]).tolist()
+        return max(0.0, low), max(0.0, high)
+
+    def _project(self, step: Measure, outcome: int, weight: float) -> None:
+        local = _local(self.state, (step.qubit, step.qubit + self.shift))
+        for index in range(4):
+            local[index] = local[index] / weight if index == 3 * outcome else np.zeros_like(local[index])
