@@ -46,6 +46,15 @@ def test_importing_qfast_is_fast(tmp_path: Path) -> None:
     assert min(float(run(code, tmp_path)) for _ in range(5)) < ALLOWED_S
 
 
+def test_without_the_extension_simulations_run_on_numba(tmp_path: Path) -> None:
+    code = (
+        "import sys; sys.modules['qfast._core'] = None; import qfast; "
+        "s = qfast.sample(qfast.Circuit(2).h(0).cx(0, 1), 1000, seed=7); "
+        "print(s.metadata['engine'], *sorted(s.get_counts()), 'native' in qfast.engines.available())"
+    )
+    assert run(code, tmp_path).split() == ["numba", "00", "11", "False"]
+
+
 @pytest.mark.parametrize("name", [name for name in qfast._LAZY if name != "qiskit" or find_spec("qiskit")])
 def test_a_lazy_name_leads_somewhere(name: str) -> None:
     assert getattr(qfast, name) is not None

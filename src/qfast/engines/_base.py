@@ -22,8 +22,8 @@ class CancelToken:
     """A flag that stops a running simulation, and a view of how far it is.
 
     Hand the same token to ``simulate(…, cancel=token)`` and to whoever may call `cancel`, from any thread. An engine
-    looks at the token at least every 50 ms of work and raises `CancelledRunError` when it is set. A token stays set:
-    use a new one for the next run.
+    looks at the token at least every 50 ms of work (the reference engine: between gates) and raises
+    `CancelledRunError` when it is set. A token stays set: use a new one for the next run.
 
     Examples
     --------
