@@ -70,8 +70,8 @@ class CancelToken:
 class BatchedCircuit(Protocol):
     """A prepared circuit that runs many parameter sets from |0…0⟩ side by side.
 
-    In all methods: values : ndarray of float64, shape (m, num_parameters), C-contiguous; each result is that of a run of
-    its row alone, bit for bit. Raises `CancelledRunError` when the token was set.
+    In all methods: values : ndarray of float64, shape (m, num_parameters), C-contiguous; each result is that of a run
+    of its row alone, bit for bit. Raises `CancelledRunError` when the token was set.
     """
 
     def states(self, values: FloatArray, out: AnyArray, *, threads: int, cancel: CancelToken | None) -> None:
