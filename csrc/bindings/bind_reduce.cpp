@@ -100,6 +100,38 @@ py::array_t<double> term_values(const PauliSum& sum, const py::array& state, int
   return values;
 }
 
+py::array_t<double> imaginary_overlaps(const PauliSum& sum, const py::array& bra, const py::array& ket, int threads,
+                                       const IsaName& isa, CancelToken* cancel) {
+  const StateView left = view_for(sum, bra), right = view_for(sum, ket);
+  if (left.precision != right.precision) {
+    throw Error(ErrorKind::kInput, "overlaps need two states of one precision; their dtypes are " +
+                                       std::string(py::str(py::object(bra.dtype()))) + " and " +
+                                       std::string(py::str(py::object(ket.dtype()))));
+  }
+  const Isa chosen = isa_or_default(isa);
+  py::array_t<double> values(static_cast<py::ssize_t>(sum.size()));
+  double* const to = values.mutable_data();
+  const py::gil_scoped_release unlocked;
+  sum.imaginary_overlaps(left, right, chosen, threads, to, cancel);
+  return values;
+}
+
+void apply(const PauliSum& sum, const py::array& state, const py::array& out, int threads, const IsaName& isa,
+           CancelToken* cancel) {
+  const StateView from = view_for(sum, state), to = view_for(sum, out);
+  const auto* const begin = static_cast<const char*>(from.amplitudes);
+  const auto* const target = static_cast<const char*>(to.amplitudes);
+  const std::size_t bytes = from.size() * amplitude_bytes(from.precision);
+  if (from.precision != to.precision || !out.writeable() || (target < begin + bytes && begin < target + bytes)) {
+    throw Error(ErrorKind::kInput, "out must be a writable array of dtype " +
+                                       std::string(py::str(py::object(state.dtype()))) +
+                                       " that does not overlap the state");
+  }
+  const Isa chosen = isa_or_default(isa);
+  const py::gil_scoped_release unlocked;
+  sum.apply(from, const_cast<void*>(to.amplitudes), chosen, threads, cancel);
+}
+
 // A sampler and the array it reads.
 struct BoundSampler {
   py::array state;
@@ -257,7 +289,13 @@ void register_reduce(py::module_& m) {
       .def("expectation", &expectation, py::arg("state"), py::arg("threads"), py::arg("isa") = py::none(),
            py::arg("cancel") = py::none())
       .def("term_values", &term_values, py::arg("state"), py::arg("threads"), py::arg("isa") = py::none(),
-           py::arg("cancel") = py::none(), "The expectation value of each string without its coefficient.");
+           py::arg("cancel") = py::none(), "The expectation value of each string without its coefficient.")
+      .def("imaginary_overlaps", &imaginary_overlaps, py::arg("bra"), py::arg("ket"), py::arg("threads"),
+           py::arg("isa") = py::none(), py::arg("cancel") = py::none(),
+           "Im <bra|P|ket> of each string without its coefficient.")
+      .def("apply", &apply, py::arg("state"), py::arg("out").noconvert(), py::arg("threads"),
+           py::arg("isa") = py::none(), py::arg("cancel") = py::none(),
+           "Writes the sum applied to the state into out.");
 
   py::class_<BoundSampler>(m, "Sampler", "Draws basis states; reads the state once and holds on to it.")
       .def(py::init(&make_sampler), py::arg("state"), py::arg("threads"), py::arg("isa") = py::none())

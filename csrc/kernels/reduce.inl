@@ -281,8 +281,74 @@ static void overlaps(const T* a, const T* b, std::size_t length, std::uint64_t x
 }
 
 template <class T>
+static void add_products_scalar(const T* a, std::size_t length, std::uint64_t x, const double* d_re,
+                                const double* d_im, double* sum_re, double* sum_im) {
+  for (std::uint64_t i = 0; i < length; ++i) {
+    const double re = static_cast<double>(a[2 * (i ^ x)]), im = static_cast<double>(a[2 * (i ^ x) + 1]);
+    const double dr = d_re[i], di = d_im ? d_im[i] : 0.0;
+    sum_re[i] += dr * re - di * im;
+    sum_im[i] += dr * im + di * re;
+  }
+}
+
+// kXor: as for overlaps_lanes.
+template <class T, int kXor>
+static void add_products_lanes(const T* a, std::size_t length, std::uint64_t x, const double* d_re,
+                               const double* d_im, double* sum_re, double* sum_im) {
+  constexpr std::size_t kVector = 2 * kLanes<double>;
+  const std::uint64_t x_vector = x / kLanes<double>;
+  for (std::uint64_t v = 0; v < length / kLanes<double>; ++v) {
+    const std::size_t at = kLanes<double> * v;
+    const T* const from = a + kVector * (v ^ x_vector);
+    D re, im;
+    deinterleave<double>(load_double(from), load_double(from + kLanes<double>), re, im);
+    re = xor_lanes<kXor>(re);
+    im = xor_lanes<kXor>(im);
+    const D dr = load(d_re + at);
+    D to_re = fma(dr, re, load(sum_re + at)), to_im = fma(dr, im, load(sum_im + at));
+    if (d_im) {
+      const D di = load(d_im + at);
+      to_re = fnma(di, im, to_re);
+      to_im = fma(di, re, to_im);
+    }
+    store(sum_re + at, to_re);
+    store(sum_im + at, to_im);
+  }
+}
+
+template <class T>
+static void add_products(const T* a, std::size_t length, std::uint64_t x, const double* d_re, const double* d_im,
+                         double* sum_re, double* sum_im) {
+  if (length < kLanes<double>) return add_products_scalar(a, length, x, d_re, d_im, sum_re, sum_im);
+  switch (x % kLanes<double>) {
+    case 0:
+      return add_products_lanes<T, 0>(a, length, x, d_re, d_im, sum_re, sum_im);
+    case 1:
+      return add_products_lanes<T, 1>(a, length, x, d_re, d_im, sum_re, sum_im);
+#if QFAST_SIMD_BYTES >= 32
+    case 2:
+      return add_products_lanes<T, 2>(a, length, x, d_re, d_im, sum_re, sum_im);
+    case 3:
+      return add_products_lanes<T, 3>(a, length, x, d_re, d_im, sum_re, sum_im);
+#endif
+#if QFAST_SIMD_BYTES >= 64
+    case 4:
+      return add_products_lanes<T, 4>(a, length, x, d_re, d_im, sum_re, sum_im);
+    case 5:
+      return add_products_lanes<T, 5>(a, length, x, d_re, d_im, sum_re, sum_im);
+    case 6:
+      return add_products_lanes<T, 6>(a, length, x, d_re, d_im, sum_re, sum_im);
+    case 7:
+      return add_products_lanes<T, 7>(a, length, x, d_re, d_im, sum_re, sum_im);
+#endif
+  }
+  __builtin_unreachable();
+}
+
+template <class T>
 static constexpr ReduceKernels<T> reduce_kernels() {
-  return {&norm_squared<T>, &inner_product<T>, &add_squares<T>, &cumulative<T>, &signed_overlap<T>, &overlaps<T>};
+  return {&norm_squared<T>,   &inner_product<T>, &add_squares<T>, &cumulative<T>,
+          &signed_overlap<T>, &overlaps<T>,      &add_products<T>};
 }
 
 // --- kernels on real numbers --------------------------------------------------------------------------------------

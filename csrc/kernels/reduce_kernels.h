@@ -24,6 +24,9 @@ struct ReduceKernels {
                            bool imaginary);
   // The q_i themselves; re or im may be null.
   void (*overlaps)(const T* a, const T* b, std::size_t length, std::uint64_t x, double* re, double* im);
+  // (sum_re, sum_im)_i += (d_re, d_im)_i a_(i ^ x); a null d_im stands for zeros.
+  void (*add_products)(const T* a, std::size_t length, std::uint64_t x, const double* d_re, const double* d_im,
+                       double* sum_re, double* sum_im);
 };
 
 // Kernels that see no amplitudes.

@@ -9,11 +9,13 @@
 #include "base/thread_pool.h"
 #include "run/probabilities.h"
 
-// With P = i^y X^x Z^z, y the number of Y (bits in x & z), and q_i = conj(psi[i ^ x]) psi[i]:
-//   <P> = i^y sum_i (-1)^(bits in i & z) q_i.
-// i and i ^ x give conjugate products and their signs differ by (-1)^y, so only real parts remain for even y and only
-// imaginary parts for odd y, and for x != 0 half of the indices suffice:
+// With P = i^y X^x Z^z, y the number of Y (bits in x & z), and q_i = conj(bra[i ^ x]) ket[i]:
+//   <bra|P|ket> = i^y sum_i (-1)^(bits in i & z) q_i.
+// An expectation value has bra = ket: i and i ^ x give conjugate products and their signs differ by (-1)^y, so only
+// real parts remain for even y and only imaginary parts for odd y, and for x != 0 half of the indices suffice:
 //   y = 0, 1, 2, 3 (mod 4):  + sum Re, - sum Im, - sum Re, + sum Im.
+// The imaginary part of an overlap is, over all indices,
+//   y = 0, 1, 2, 3 (mod 4):  + sum Im, + sum Re, - sum Im, - sum Re.
 //
 // The state is walked in blocks that fit in the first cache, inside tiles that fit in the second. A group of few
 // strings sums products and signs in one go, string by string; a group of many writes the products of a block down and
@@ -22,8 +24,6 @@
 namespace qfast {
 namespace {
 
-constexpr int kBlockBits = 10;
-constexpr std::size_t kBlock = std::size_t{1} << kBlockBits;
 constexpr std::size_t kMaxRank = 4;  // 2^4 blocks of complex128: 256 KiB
 // X masks inside a block pair up inside it; runs shorter than this are not worth a call, so both partners are summed.
 constexpr int kShortestRunBits = 7;
@@ -71,11 +71,10 @@ PauliSum::PauliSum(int num_qubits, std::span<const std::uint64_t> x_masks, std::
   terms_.reserve(size);
   for (std::uint32_t j : order) {
     const std::uint64_t x = x_masks[j], z = z_masks[j];
-    const int num_y = std::popcount(x & z) & 3;
-    const auto sign = static_cast<std::int8_t>(num_y == 1 || num_y == 2 ? -1 : 1);
+    const auto num_y = static_cast<std::int8_t>(std::popcount(x & z) & 3);
     if (groups_.empty() || groups_.back().x != x) groups_.push_back({x, size, size});
     if (groups_.back().first == size) groups_.back().first = static_cast<std::uint32_t>(terms_.size());
-    terms_.push_back({z, j, sign, (num_y & 1) != 0});
+    terms_.push_back({z, j, num_y});
     groups_.back().last = static_cast<std::uint32_t>(terms_.size());
   }
   const std::uint32_t batch_terms = num_qubits <= kSmallStateQubits ? kSmallStateBatchTerms : kBatchTerms;
@@ -119,19 +118,20 @@ void PauliSum::Batch::list_space() {
 }
 
 // True where add_block visits one of i and i ^ x only.
-bool PauliSum::sums_half(const Group& group) const {
-  if (group.x == 0) return false;
+bool PauliSum::sums_half(const Group& group, Quantity quantity) const {
+  if (group.x == 0 || quantity != Quantity::kExpectation) return false;
   const int top = highest_bit(group.x);
   return top >= block_bits_ || (top >= kShortestRunBits && !is_transformed(group.last - group.first));
 }
 
 template <class T>
-void PauliSum::add_block(const T* amplitudes, const ReduceKernels<T>& kernels, const RealKernels& real,
+void PauliSum::add_block(const States<T>& states, const ReduceKernels<T>& kernels, const RealKernels& real,
                          const Group& group, std::uint64_t base, double* sums) const {
+  const auto [bra, ket, quantity] = states;
   std::size_t length = std::size_t{1} << block_bits_;
   std::uint64_t end = base + length;
   std::uint64_t step = length;
-  if (sums_half(group)) {
+  if (sums_half(group, quantity)) {
     const std::uint64_t top = 1ull << highest_bit(group.x);
     if (base & top) return;
     if (top < length) {  // runs of the block in which the top bit of i is 0
@@ -141,18 +141,17 @@ void PauliSum::add_block(const T* amplitudes, const ReduceKernels<T>& kernels, c
   }
   const std::uint64_t inside = length - 1, x_inside = group.x & inside, x_above = group.x & ~inside;
   if (is_transformed(group.last - group.first)) {
-    alignas(64) double re[kBlock], im[kBlock];
+    alignas(64) double re[1 << kBlockBits], im[1 << kBlockBits];
     bool any_real = false, any_imaginary = false;
     for (std::uint32_t t = group.first; t < group.last; ++t) {
-      any_real |= !terms_[t].imaginary;
-      any_imaginary |= terms_[t].imaginary;
+      (terms_[t].sums_imaginary(quantity) ? any_imaginary : any_real) = true;
     }
-    kernels.overlaps(amplitudes + 2 * base, amplitudes + 2 * (base ^ x_above), length, x_inside,
-                     any_real ? re : nullptr, any_imaginary ? im : nullptr);
+    kernels.overlaps(ket + 2 * base, bra + 2 * (base ^ x_above), length, x_inside, any_real ? re : nullptr,
+                     any_imaginary ? im : nullptr);
     if (any_real) real.walsh_hadamard(re, log2_exact(length));
     if (any_imaginary) real.walsh_hadamard(im, log2_exact(length));
     for (std::uint32_t t = group.first; t < group.last; ++t) {
-      const double* transformed = terms_[t].imaginary ? im : re;
+      const double* transformed = terms_[t].sums_imaginary(quantity) ? im : re;
       *sums++ += with_sign(transformed[terms_[t].z & inside], terms_[t].z & base);
     }
     return;
@@ -160,8 +159,8 @@ void PauliSum::add_block(const T* amplitudes, const ReduceKernels<T>& kernels, c
   for (std::uint32_t t = group.first; t < group.last; ++t, ++sums) {
     const Term& term = terms_[t];
     for (std::uint64_t run = base; run < end; run += step) {
-      const double sum = kernels.signed_overlap(amplitudes + 2 * run, amplitudes + 2 * (run ^ x_above), length,
-                                                x_inside, term.z & inside, term.imaginary);
+      const double sum = kernels.signed_overlap(ket + 2 * run, bra + 2 * (run ^ x_above), length, x_inside,
+                                                term.z & inside, term.sums_imaginary(quantity));
       *sums += with_sign(sum, term.z & run);
     }
   }
@@ -173,7 +172,7 @@ std::size_t PauliSum::num_cosets(const Batch& batch) const {
 
 // Adds the batch's sums over the strand's cosets to sums[0 …), one per term of the batch.
 template <class T>
-void PauliSum::sum_batch(const T* amplitudes, const ReduceKernels<T>& kernels, const RealKernels& real,
+void PauliSum::sum_batch(const States<T>& states, const ReduceKernels<T>& kernels, const RealKernels& real,
                          const Batch& batch, std::size_t strand, std::size_t num_strands, double* sums,
                          const CancelToken* cancel) const {
   const std::size_t cosets_per_strand = num_cosets(batch) / num_strands;
@@ -185,13 +184,23 @@ void PauliSum::sum_batch(const T* amplitudes, const ReduceKernels<T>& kernels, c
     for (std::uint64_t element : batch.space) {
       const std::uint64_t base = (member ^ element) << block_bits_;
       for (std::uint32_t g = batch.first; g < batch.last; ++g) {
-        add_block(amplitudes, kernels, real, groups_[g], base, sums + (groups_[g].first - first_term));
+        add_block(states, kernels, real, groups_[g], base, sums + (groups_[g].first - first_term));
       }
     }
   }
 }
 
 void PauliSum::term_values(const StateView& state, Isa isa, int threads, double* values, CancelToken* cancel) const {
+  sum_terms(state, state, Quantity::kExpectation, isa, threads, values, cancel);
+}
+
+void PauliSum::imaginary_overlaps(const StateView& bra, const StateView& ket, Isa isa, int threads, double* values,
+                                  CancelToken* cancel) const {
+  sum_terms(bra, ket, Quantity::kImaginaryOverlap, isa, threads, values, cancel);
+}
+
+void PauliSum::sum_terms(const StateView& bra, const StateView& ket, Quantity quantity, Isa isa, int threads,
+                         double* values, CancelToken* cancel) const {
   // Strands, and with them the order of the sums, depend on the strings and the number of qubits alone.
   std::vector<std::size_t> first_task(batches_.size() + 1, 0);
   const auto strands_of = [&](std::size_t b) { return std::min(kMaxStrands, num_cosets(batches_[b])); };
@@ -200,26 +209,28 @@ void PauliSum::term_values(const StateView& state, Isa isa, int threads, double*
   std::vector<double> sums(num_strands * terms_.size(), 0.0);  // [strand][term]
 
   const RealKernels& real = kernels_for(isa).real;
-  with_amplitudes(state, isa, [&](const auto* amplitudes, const auto& kernels) {
-    parallel_for(useful_threads(threads, state.size() * terms_.size()), static_cast<std::int64_t>(first_task.back()), 1,
+  with_amplitudes(ket, isa, [&]<class T>(const T* amplitudes, const ReduceKernels<T>& kernels) {
+    const States<T> states{static_cast<const T*>(bra.amplitudes), amplitudes, quantity};
+    parallel_for(useful_threads(threads, ket.size() * terms_.size()), static_cast<std::int64_t>(first_task.back()), 1,
                  [&](std::int64_t task, std::int64_t) {
                    const auto index = static_cast<std::size_t>(task);
                    const auto after = std::upper_bound(first_task.begin(), first_task.end(), index);
                    const auto b = static_cast<std::size_t>(after - first_task.begin()) - 1;
                    const std::size_t strand = index - first_task[b];
                    double* const out = sums.data() + strand * terms_.size() + groups_[batches_[b].first].first;
-                   sum_batch(amplitudes, kernels, real, batches_[b], strand, strands_of(b), out, cancel);
+                   sum_batch(states, kernels, real, batches_[b], strand, strands_of(b), out, cancel);
                  });
   });
   if (cancel != nullptr && cancel->cancelled.load()) {
-    throw Error(ErrorKind::kCancelled, "the expectation value was cancelled");
+    throw Error(ErrorKind::kCancelled, quantity == Quantity::kExpectation ? "the expectation value was cancelled"
+                                                                          : "the overlaps were cancelled");
   }
   std::vector<double> strands(num_strands);
   for (const Group& group : groups_) {
-    const double scale = sums_half(group) ? 2.0 : 1.0;
+    const double scale = sums_half(group, quantity) ? 2.0 : 1.0;
     for (std::uint32_t t = group.first; t < group.last; ++t) {
       for (std::size_t s = 0; s < num_strands; ++s) strands[s] = sums[s * terms_.size() + t];
-      values[terms_[t].index] = scale * terms_[t].sign * pairwise_sum(strands);
+      values[terms_[t].index] = scale * terms_[t].sign(quantity) * pairwise_sum(strands);
     }
   }
 }

@@ -1,5 +1,5 @@
-// Expectation values of Pauli sums. Terms are grouped by X mask: all terms of a group need the same products
-// conj(psi[i ^ x]) psi[i], and differ in signs only.
+// What a Pauli sum does to states: expectation values, overlaps of two states, and the sum applied to a state. Terms
+// are grouped by X mask: all terms of a group need the same products conj(bra[i ^ x]) ket[i], and differ in signs only.
 #pragma once
 
 #include <cstdint>
@@ -31,12 +31,37 @@ class QFAST_API PauliSum {
   // ⟨state|P_j|state⟩ of each string, without its coefficient: size() numbers, which are real.
   void term_values(const StateView& state, Isa isa, int threads, double* values, CancelToken* cancel = nullptr) const;
 
+  // Im ⟨bra|P_j|ket⟩ of each string, without its coefficient: what the adjoint gradient needs. Both states have
+  // num_qubits() qubits and one precision. Determinism, memory and errors as for expectation().
+  void imaginary_overlaps(const StateView& bra, const StateView& ket, Isa isa, int threads, double* values,
+                          CancelToken* cancel = nullptr) const;
+
+  // out = H|state⟩: amplitudes of the state's precision, summed in double; out must not overlap the state. The same
+  // bits for any number of threads. Throws Error(kCancelled) when the token was set.
+  void apply(const StateView& state, void* out, Isa isa, int threads, CancelToken* cancel = nullptr) const;
+
  private:
+  static constexpr int kBlockBits = 10;  // a block of complex128 and its sums stay in the first cache
+  enum class Quantity : std::uint8_t { kExpectation, kImaginaryOverlap };
   struct Term {
     std::uint64_t z;
     std::uint32_t index;  // in the caller's order
-    std::int8_t sign;     // of the sum that the kernels give
-    bool imaginary;       // an odd number of Y: the sum is of imaginary parts
+    std::int8_t num_y;    // modulo 4
+
+    // The quantity is the sum of the products' imaginary parts, or of their real parts, up to its sign.
+    bool sums_imaginary(Quantity quantity) const {
+      return ((num_y & 1) != 0) != (quantity == Quantity::kImaginaryOverlap);
+    }
+    double sign(Quantity quantity) const {
+      const int first_negative = quantity == Quantity::kExpectation ? 1 : 2;
+      return num_y == first_negative || num_y == first_negative + 1 ? -1.0 : 1.0;
+    }
+  };
+  template <class T>
+  struct States {
+    const T* bra;
+    const T* ket;
+    Quantity quantity;
   };
   struct Group {  // the strings of one X mask
     std::uint64_t x;
@@ -54,13 +79,19 @@ class QFAST_API PauliSum {
     void extend(std::uint64_t x_high);
     void list_space();
   };
+  void sum_terms(const StateView& bra, const StateView& ket, Quantity quantity, Isa isa, int threads, double* values,
+                 CancelToken* cancel) const;
   template <class T>
-  void sum_batch(const T* amplitudes, const ReduceKernels<T>& kernels, const RealKernels& real, const Batch& batch,
+  void sum_batch(const States<T>& states, const ReduceKernels<T>& kernels, const RealKernels& real, const Batch& batch,
                  std::size_t strand, std::size_t num_strands, double* sums, const CancelToken* cancel) const;
   template <class T>
-  void add_block(const T* amplitudes, const ReduceKernels<T>& kernels, const RealKernels& real, const Group& group,
+  void add_block(const States<T>& states, const ReduceKernels<T>& kernels, const RealKernels& real, const Group& group,
                  std::uint64_t base, double* sums) const;
-  bool sums_half(const Group& group) const;
+  template <class T>
+  void apply_block(const T* amplitudes, const ReduceKernels<T>& kernels, const RealKernels& real, std::uint64_t base,
+                   T* out) const;
+  bool fill_diagonal(const Group& group, std::uint64_t base, const RealKernels& real, double* re, double* im) const;
+  bool sums_half(const Group& group, Quantity quantity) const;
   std::size_t num_cosets(const Batch& batch) const;
 
   int num_qubits_;

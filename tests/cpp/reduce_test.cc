@@ -150,6 +150,43 @@ TEST(pauli_strings_agree_with_plain_sums) {
   });
 }
 
+TEST(overlaps_and_applied_sums_agree_with_plain_sums) {
+  for_each_engine([]<class T>(T, Isa isa) {
+    for (int n : kSizes) {
+      const State<T> bra(n, 5), ket(n, 6);
+      std::vector<std::uint64_t> x, z;
+      make_strings(n, x, z);
+      std::vector<Complex> coefficients;
+      for (std::size_t k = 0; k < x.size(); ++k) {
+        coefficients.emplace_back(philox_uniform(12, k, 0), k % 4 == 0 ? philox_uniform(12, k, 1) : 0.0);
+      }
+      const PauliSum sum(n, x, z, coefficients);
+      std::vector<double> overlaps(x.size()), again(x.size());
+      sum.imaginary_overlaps(bra.view, ket.view, isa, 2, overlaps.data());
+      sum.imaginary_overlaps(bra.view, ket.view, isa, 1, again.data());
+      CHECK(overlaps == again);
+      std::vector<Complex> applied(ket.size(), 0.0);
+      for (std::size_t j = 0; j < x.size(); ++j) {
+        const Complex power =
+            std::array<Complex, 4>{{{1, 0}, {0, 1}, {-1, 0}, {0, -1}}}[std::popcount(x[j] & z[j]) & 3];
+        Complex overlap = 0;
+        for (std::size_t i = 0; i < ket.size(); ++i) {
+          const Complex moved = power * (parity(i & z[j]) ? -ket[i] : ket[i]);  // P|i> lies at i ^ x
+          overlap += std::conj(bra[i ^ x[j]]) * moved;
+          applied[i ^ x[j]] += coefficients[j] * moved;
+        }
+        CHECK(close(overlaps[j], overlap.imag()));
+      }
+      State<T> out(n, 7), out_again(n, 8);
+      sum.apply(ket.view, out.data.data(), isa, 2);
+      sum.apply(ket.view, out_again.data.data(), isa, 1);
+      CHECK(out.data == out_again.data);
+      const double rounding = sizeof(T) == 4 ? 1e-6 : kTolerance;  // the result is in the state's precision
+      for (std::size_t i = 0; i < ket.size(); ++i) CHECK(std::abs(out[i] - applied[i]) < rounding);
+    }
+  });
+}
+
 TEST(a_pauli_sum_refuses_masks_beyond_the_state_and_uneven_columns) {
   const std::vector<std::uint64_t> one{1}, far{4}, none;
   const std::vector<Complex> c{1};

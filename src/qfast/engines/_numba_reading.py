@@ -53,18 +53,34 @@ def block_inner_products(a, b, out, begin, end):
 
 
 @kernel
-def block_paulis(f, x_mask, z_masks, out, begin, end):
-    """Write Σ conj(ψ[j ^ x]) (-1)^parity(j & z) ψ[j] of blocks [begin, end), out of shape (blocks, len(z_masks))."""
-    size = f.size >> 1
+def block_paulis(bra, ket, x_mask, z_masks, out, begin, end):
+    """Write Σ conj(bra[j ^ x]) (-1)^parity(j & z) ket[j] of blocks [begin, end), out of shape (blocks, masks)."""
+    size = ket.size >> 1
     for block in range(begin, end):
         out[block] = 0
         for j in range(BLOCK * block, min(BLOCK * (block + 1), size)):
             k = j ^ x_mask
-            ar, ai = np.float64(f[2 * k]), np.float64(f[2 * k + 1])
-            br, bi = np.float64(f[2 * j]), np.float64(f[2 * j + 1])
+            ar, ai = np.float64(bra[2 * k]), np.float64(bra[2 * k + 1])
+            br, bi = np.float64(ket[2 * j]), np.float64(ket[2 * j + 1])
             product = complex(ar * br + ai * bi, ar * bi - ai * br)
             for t in range(z_masks.size):
                 out[block, t] += -product if _odd(j & z_masks[t]) else product
+
+
+@kernel
+def block_apply(f, out, x_mask, z_masks, weights, begin, end):
+    """Add Σ weight (-1)^parity(j & z) ψ[j] to out[j ^ x] for the j ^ x of blocks [begin, end)."""
+    size = f.size >> 1
+    for k in range(BLOCK * begin, min(BLOCK * end, size)):
+        j = k ^ x_mask
+        re = im = 0.0
+        for t in range(z_masks.size):
+            sign = -1.0 if _odd(j & z_masks[t]) else 1.0
+            re += sign * weights[t].real
+            im += sign * weights[t].imag
+        ar, ai = np.float64(f[2 * j]), np.float64(f[2 * j + 1])
+        out[2 * k] += re * ar - im * ai
+        out[2 * k + 1] += re * ai + im * ar
 
 
 @kernel

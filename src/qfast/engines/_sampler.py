@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 
-from qfast._typing import AnyArray, ComplexArray, FloatArray, IntArray, UIntArray
-from qfast.engines._base import CancelToken
+from qfast._typing import AnyArray, ComplexArray, FloatArray, IntArray, Isa, UIntArray
+from qfast.engines._base import CancelToken, Engine
 from qfast.engines._bits import Histogram, Rows, Wiring, row_bytes, rows_of_words
 from qfast.engines._extension import core
 from qfast.errors import CancelledRunError
-
-if TYPE_CHECKING:
-    from qfast._typing import Isa
-    from qfast.engines._base import Engine
 
 CHUNK = 1 << 22
 """Shots drawn at a time; their uniforms, indices and rows take some 150 MB."""
@@ -99,16 +95,47 @@ class NativeSampler(Sampler):
         return rows_of_words(outcomes[:, None], wiring.num_bits), counts
 
 
+class PauliEngine(Engine, Protocol):
+    """An engine that reads Pauli strings one X mask at a time, without preparing them."""
+
+    def pauli_overlaps(
+        self, bra: AnyArray, ket: AnyArray, x_masks: UIntArray, z_masks: UIntArray, *, threads: int
+    ) -> ComplexArray:
+        """Return ⟨bra|P|ket⟩ of each string, complex128, accumulated in double."""
+        ...
+
+    def apply_pauli(
+        self,
+        state: AnyArray,
+        x_masks: UIntArray,
+        z_masks: UIntArray,
+        coefficients: ComplexArray,
+        out: AnyArray,
+        *,
+        threads: int,
+    ) -> None:
+        """Write Σ c P|ψ⟩ into `out`, an array like `state` that does not overlap it."""
+        ...
+
+
 class MaskedObservable:
     """A Pauli sum for any number of states; see `Engine.observable`."""
 
-    def __init__(self, engine: Engine, x_masks: UIntArray, z_masks: UIntArray, coefficients: ComplexArray) -> None:
+    def __init__(self, engine: PauliEngine, x_masks: UIntArray, z_masks: UIntArray, coefficients: ComplexArray) -> None:
         self._engine = engine
         self._masks = x_masks, z_masks, coefficients
 
     def expectation(self, state: AnyArray, *, threads: int) -> complex:
         """Return ⟨ψ|O|ψ⟩."""
         return self._engine.expectation_pauli(state, *self._masks, threads=threads)
+
+    def imaginary_overlaps(self, bra: AnyArray, ket: AnyArray, *, threads: int) -> FloatArray:
+        """Return Im ⟨bra|P|ket⟩ of each string."""
+        return self._engine.pauli_overlaps(bra, ket, *self._masks[:2], threads=threads).imag
+
+    def apply(self, state: AnyArray, out: AnyArray, *, threads: int) -> None:
+        """Write O|ψ⟩ into `out`."""
+        self._engine.apply_pauli(state, *self._masks, out, threads=threads)
 
 
 class NativeObservable:
@@ -123,6 +150,15 @@ class NativeObservable:
     def expectation(self, state: AnyArray, *, threads: int) -> complex:
         """Return ⟨ψ|O|ψ⟩."""
         return complex(self.core.expectation(state, threads, self._isa))
+
+    def imaginary_overlaps(self, bra: AnyArray, ket: AnyArray, *, threads: int) -> FloatArray:
+        """Return Im ⟨bra|P|ket⟩ of each string."""
+        found: FloatArray = self.core.imaginary_overlaps(bra, ket, threads, self._isa)
+        return found
+
+    def apply(self, state: AnyArray, out: AnyArray, *, threads: int) -> None:
+        """Write O|ψ⟩ into `out`."""
+        self.core.apply(state, out, threads, self._isa)
 
 
 def _check(cancel: CancelToken | None, done: int, total: int) -> None:

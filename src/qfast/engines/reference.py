@@ -101,11 +101,33 @@ class ReferenceEngine:
         self, state: AnyArray, x_masks: UIntArray, z_masks: UIntArray, coefficients: ComplexArray, *, threads: int
     ) -> complex:
         """See `Engine.expectation_pauli`."""
-        total = 0j
+        return complex(self.pauli_overlaps(state, state, x_masks, z_masks, threads=threads) @ coefficients)
+
+    def pauli_overlaps(
+        self, bra: AnyArray, ket: AnyArray, x_masks: UIntArray, z_masks: UIntArray, *, threads: int
+    ) -> ComplexArray:
+        """See `Engine.pauli_overlaps`."""
+        found = [
+            self.inner_product(bra, _apply_pauli(ket, x_mask, z_mask), threads=threads)
+            for x_mask, z_mask in zip(x_masks.tolist(), z_masks.tolist(), strict=True)
+        ]
+        return np.array(found, dtype=np.complex128)
+
+    def apply_pauli(
+        self,
+        state: AnyArray,
+        x_masks: UIntArray,
+        z_masks: UIntArray,
+        coefficients: ComplexArray,
+        out: AnyArray,
+        *,
+        threads: int,
+    ) -> None:
+        """See `Engine.apply_pauli`."""
+        total = np.zeros(state.size, dtype=np.complex128)
         for x_mask, z_mask, coefficient in zip(x_masks.tolist(), z_masks.tolist(), coefficients.tolist(), strict=True):
-            applied = _apply_pauli(np, state, x_mask, z_mask)
-            total += coefficient * self.inner_product(state, applied, threads=threads)
-        return total
+            total += coefficient * _apply_pauli(state, x_mask, z_mask)
+        out[:] = total
 
     def observable(
         self, num_qubits: int, x_masks: UIntArray, z_masks: UIntArray, coefficients: ComplexArray
@@ -256,7 +278,7 @@ def _axes(num_qubits: int, qubits: Sequence[int]) -> tuple[list[int], dict[int, 
     return [*shape, 1 << above], axis_of
 
 
-def _apply_pauli(xp: Any, state: AnyArray, x_mask: int, z_mask: int) -> AnyArray:
+def _apply_pauli(state: AnyArray, x_mask: int, z_mask: int) -> AnyArray:
     """Return P|ψ⟩: signs for Z and Y, then flips for X and Y, and a factor i for each Y (Y = iXZ)."""
     num_qubits = _num_qubits(state)
     qubits = [q for q in range(num_qubits) if (x_mask | z_mask) >> q & 1]
