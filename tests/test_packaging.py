@@ -16,13 +16,6 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 TEST_LINE = "pip install '.[test]' && pytest"
 
 
-def run_python(code: str) -> str:
-    """Run code in a fresh interpreter that finds the same qfast; return what it prints."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
-    return done.stdout
-
-
 def fake_nm(folder: Path, listing: str) -> Path:
     """Write a program that prints a listing as ``nm`` would."""
     program = folder / "nm"
@@ -34,13 +27,6 @@ def fake_nm(folder: Path, listing: str) -> Path:
 def check_symbols(nm: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, ROOT / "cmake" / "check_isa_symbols.py", "--nm", nm, "isa_avx2.cc.o"]
     return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
-def test_importing_qfast_loads_no_third_party_but_numpy() -> None:
-    loaded = run_python("import sys, qfast; print(*{name.partition('.')[0] for name in sys.modules})").split()
-    bare = run_python("import sys; print(*{name.partition('.')[0] for name in sys.modules})").split()
-    third_party = set(loaded) - set(bare) - set(sys.stdlib_module_names) - {"qfast"}
-    assert third_party == {"numpy"}
 
 
 def test_the_version_is_the_one_that_the_build_reads() -> None:
