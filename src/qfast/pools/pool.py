@@ -29,7 +29,7 @@ from qfast.pools.lease import Grant, Lease, Waiter
 from qfast.pools.lifecycle import Lifecycle, check_transition
 from qfast.pools.statistics import PoolStatistics
 
-__all__ = ["CleanupFailure", "NullPool", "Pool"]
+__all__ = ["CleanupFailure", "Pool"]
 
 _log = logging.getLogger("qfast.pools")
 T = TypeVar("T")
@@ -584,13 +584,6 @@ class Pool(Generic[T]):
             for lease in lost:
                 _log.error("pool %r: a lease of %d %s was never returned; it was taken at %s, by tenant %r",
                            self.name, lease.size, self.unit, lease.place, lease.tenant)  # fmt: skip
-
-
-class NullPool(Pool[T]):
-    """A pool that keeps nothing: the same leases, limits and statistics, every resource new."""
-
-    def __init__(self, name: str, create: Callable[[int], T], *, budget: int, unit: str, **options: Any) -> None:
-        super().__init__(name, create, budget=budget, unit=unit, keep_idle=False, **options)
 
 
 def _start_clean_in_child() -> None:
