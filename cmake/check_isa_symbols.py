@@ -50,9 +50,7 @@ def main() -> int:
         for name in names:
             print(f"{path.name}: weak symbol {name} is shared with other object files")
     if any(found.values()):
-        print(
-            "Put them in the namespace of the ISA or make them static; c++filt makes the names readable."
-        )
+        print("Put them in the namespace of the ISA or make them static; c++filt makes the names readable.")
         return 1
     print(f"{len(found)} ISA object files, no shared weak symbols")
     return 0

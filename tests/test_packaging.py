@@ -9,6 +9,8 @@ import sys
 import tomllib
 from pathlib import Path
 
+import pytest
+
 import qfast
 
 ROOT = Path(__file__).parent.parent
@@ -72,3 +74,11 @@ def test_python_m_qfast_is_the_command_line() -> None:
     command = [sys.executable, "-m", "qfast", "--version"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     assert done.stdout == f"qfast {qfast.__version__}\n"
+
+
+def test_the_python_of_the_readme_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    blocks = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    assert blocks
+    monkeypatch.chdir(ROOT)  # it reads an example
+    for block in blocks:
+        exec(compile(block, "README.md", "exec"), {})
