@@ -10,6 +10,7 @@
 #include "circuit/gates.h"
 #include "plan/matrices.h"
 #include "run/expectation.h"
+#include "run/plan_cache.h"
 #include "run/program.h"
 #include "run/sampling.h"
 
@@ -195,6 +196,19 @@ void register_program(py::module_& m) {
     }
     return rows;
   });
+  m.def(
+      "plan_cache_stats",
+      [] {
+        const PlanCacheStats s = plan_cache_stats();
+        py::dict out;
+        out["hits"] = s.hits;
+        out["misses"] = s.misses;
+        out["plans"] = s.plans;
+        out["operations"] = s.operations;
+        return out;
+      },
+      "Plans kept by circuit structure: hits, misses, plans, operations.");
+  m.def("clear_plan_cache", &clear_plan_cache);
   m.def("gate_matrix", &gate_matrix, py::arg("opcode"), py::arg("params"));
 }
 

@@ -11,10 +11,8 @@
 namespace qfast {
 namespace {
 
-constexpr double kZero = 1e-15;  // relative to a unitary's unit rows
-
 std::size_t to_size(std::int64_t i) { return static_cast<std::size_t>(i); }
-bool is_near(Complex a, Complex b) { return std::abs(a - b) <= kZero; }
+bool is_near(Complex a, Complex b) { return std::abs(a - b) <= kRoundingOfZero; }
 
 template <class T>
 class Binder {
@@ -93,7 +91,7 @@ class Binder {
 
   static bool is_real(std::span<const Complex> numbers) {
     for (const Complex z : numbers) {
-      if (std::abs(z.imag()) > kZero) return false;
+      if (std::abs(z.imag()) > kRoundingOfZero) return false;
     }
     return true;
   }
@@ -124,7 +122,7 @@ class Binder {
     const bool is_plus = is_near(d, 1), is_minus = is_near(d, -1);
     if (is_real(all) && (is_plus || is_minus)) {
       add_step(is_plus ? StepKind::kReal : StepKind::kRealNeg, step.target, {a, b}, {}, true);
-    } else if (is_plus && std::abs(a.real()) <= kZero && std::abs(b.real()) <= kZero) {
+    } else if (is_plus && std::abs(a.real()) <= kRoundingOfZero && std::abs(b.real()) <= kRoundingOfZero) {
       add_step(StepKind::kImag, step.target, {a.imag(), b.imag()}, {}, true);
     } else if (is_plus) {
       add_step(StepKind::kGivens, step.target, {a, b}, {});
@@ -148,7 +146,7 @@ class Binder {
     if (step.is_reversed) m = exchange_qubits(m);
     std::uint16_t pattern = 0;
     for (std::size_t i = 0; i < 16; ++i) {
-      if (std::abs(m[i]) > kZero) pattern = static_cast<std::uint16_t>(pattern | (1u << i));
+      if (std::abs(m[i]) > kRoundingOfZero) pattern = static_cast<std::uint16_t>(pattern | (1u << i));
     }
     const int variant = pair_variant(step.target, step.second);
     if ((pattern & ~kPatternPairs2) == 0) return bind_pairs(variant, m);

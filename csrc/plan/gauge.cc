@@ -2,10 +2,10 @@
 
 #include <cmath>
 
+#include "plan/matrices.h"
+
 namespace qfast {
 namespace {
-
-constexpr double kZero = 1e-15;
 
 std::size_t to_size(std::int64_t i) { return static_cast<std::size_t>(i); }
 
@@ -29,8 +29,8 @@ class Gauge {
   static bool is_cheap(const Matrix2& m) {
     const Complex pivot = std::abs(m[0]) >= std::abs(m[1]) ? m[0] : m[1];
     const auto ratio = [&](std::size_t k) { return m[k] / pivot; };
-    const auto is_real = [&](std::size_t k) { return std::abs(ratio(k).imag()) <= kZero; };
-    const auto is_imaginary = [&](std::size_t k) { return std::abs(ratio(k).real()) <= kZero; };
+    const auto is_real = [&](std::size_t k) { return std::abs(ratio(k).imag()) <= kRoundingOfZero; };
+    const auto is_imaginary = [&](std::size_t k) { return std::abs(ratio(k).real()) <= kRoundingOfZero; };
     const bool real = is_real(0) && is_real(1) && is_real(2) && is_real(3);
     const bool mixed = is_real(0) && is_real(3) && is_imaginary(1) && is_imaginary(2);
     return real || mixed;
@@ -45,7 +45,7 @@ class Gauge {
   // A dense real pair has a cheaper kernel, which a phase would spoil.
   static bool is_real_pair(const Matrix4& m) {
     for (const Complex z : m) {
-      if (std::abs(z.imag()) > kZero) return false;
+      if (std::abs(z.imag()) > kRoundingOfZero) return false;
     }
     return true;
   }
@@ -57,11 +57,11 @@ class Gauge {
     if (before >= 0 && after >= 0) {
       if (is_diagonal_like) {
         // m' = m00/|m00| [[c, -s], [s, c]]
-        late = std::abs(m[2]) > kZero ? unit(m[2] / m[0]) : unit(m[3] / m[0]);
-        early = std::abs(m[1]) > kZero ? unit(-m[1] / m[0]) : unit(m[3] / m[0] / late);
+        late = std::abs(m[2]) > kRoundingOfZero ? unit(m[2] / m[0]) : unit(m[3] / m[0]);
+        early = std::abs(m[1]) > kRoundingOfZero ? unit(-m[1] / m[0]) : unit(m[3] / m[0] / late);
       } else {
         // m' = -m01/|m01| [[c, -1], [1, c]] up to the sizes, c real
-        early = std::abs(m[0]) > kZero ? unit(-m[1] / m[0]) : Complex{1.0, 0.0};
+        early = std::abs(m[0]) > kRoundingOfZero ? unit(-m[1] / m[0]) : Complex{1.0, 0.0};
         late = unit(m[2] / (-m[1] / early));
       }
     } else if (after >= 0) {

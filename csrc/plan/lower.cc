@@ -5,21 +5,19 @@
 #include <cmath>
 #include <numeric>
 
-#include "plan/chain.h"
 #include "plan/matrices.h"
 #include "plan/node.h"
 
 namespace qfast {
 namespace {
 
-constexpr double kZero = 1e-15;          // as in matrices.cc: rounding of an exact zero
 constexpr int kMaxTableQubits = 10;      // a diagonal on more qubits than this must be a parity
 constexpr double kCostDiagonal = 4, kCostPairs = 8, kCostDense2 = 16, kCostOne = 6, kCostExchange = 2;
 
 std::uint16_t pattern_of(const Complex* m, int dim) {
   std::uint16_t bits = 0;
   for (int i = 0; i < dim * dim; ++i) {
-    if (std::abs(m[i]) > kZero) bits = static_cast<std::uint16_t>(bits | (1u << i));
+    if (std::abs(m[i]) > kRoundingOfZero) bits = static_cast<std::uint16_t>(bits | (1u << i));
   }
   return bits;
 }
@@ -74,11 +72,7 @@ class Lowering {
     out_.num_qubits = circuit.num_qubits;
     out_.label_of.resize(to_size(circuit.num_qubits));
     std::iota(out_.label_of.begin(), out_.label_of.end(), 0);
-    // Generic values where a parameter is symbolic: zeros that survive them are zeros of the gate's form.
-    params_ = circuit.params;
-    for (std::size_t k = 0; k < circuit.expressions.slots.size(); ++k) {
-      params_[to_size(circuit.expressions.slots[k])] = 0.7390851 + 0.1234567 * static_cast<double>(k % 17);
-    }
+    params_ = generic_parameters(circuit);
   }
 
   Lowered run() {
@@ -390,9 +384,16 @@ class Lowering {
            two_qubit_cost(out_.nodes[to_size(i)].pattern) == kCostDense2;
   }
 
-  bool is_real_pair(const Node& n, Chain& chain) const {
-    for (const Complex z : chain.matrix2(n.first_source)) {
-      if (std::abs(z.imag()) > kZero) return false;
+  // Judged source by source: a product that is real by accident must not change the plan of a structure.
+  bool is_real_pair(const Node& n) {
+    for (std::int32_t s = n.first_source; s >= 0; s = out_.sources[to_size(s)].next) {
+      const std::int64_t operation = out_.sources[to_size(s)].operation;
+      if (operation == kSourceHadamard) continue;
+      if (operation < 0) return false;
+      target_matrix(circuit_, operation_at(circuit_, operation), params_.data(), matrix_);
+      for (const Complex z : matrix_) {
+        if (std::abs(z.imag()) > kRoundingOfZero) return false;
+      }
     }
     return true;
   }
@@ -404,12 +405,11 @@ class Lowering {
     std::vector<Node> old = std::move(out_.nodes);
     out_.nodes = old;  // is_dense_pair looks at the nodes as they were
     std::vector<bool> is_split(old.size(), false);
-    Chain chain(circuit_, out_, params_);
     bool any = false;
     for (std::size_t i = 0; i < old.size(); ++i) {
       is_split[i] = is_dense_pair(static_cast<std::int32_t>(i)) &&
                     std::ranges::all_of(neighbours[i], [&](std::int32_t k) { return is_dense_pair(k); }) &&
-                    !is_real_pair(old[i], chain);
+                    !is_real_pair(old[i]);
       any = any || is_split[i];
     }
     if (!any) return;

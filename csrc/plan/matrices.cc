@@ -8,9 +8,6 @@
 namespace qfast {
 namespace {
 
-// Entries below this, relative to a unitary's unit rows, are rounding of an exact zero (cos(π/2) = 6e-17).
-constexpr double kZero = 1e-15;
-
 void pauli_rotation_matrix(const std::vector<std::int64_t>& letters, double angle, std::vector<Complex>& out) {
   const std::size_t dim = std::size_t{1} << letters.size();
   out.assign(dim * dim, Complex{});
@@ -150,10 +147,19 @@ bool is_diagonal(const std::vector<Complex>& matrix, int dim) {
   const auto n = static_cast<std::size_t>(dim);
   for (std::size_t r = 0; r < n; ++r) {
     for (std::size_t c = 0; c < n; ++c) {
-      if (r != c && std::abs(matrix[r * n + c]) > kZero) return false;
+      if (r != c && std::abs(matrix[r * n + c]) > kRoundingOfZero) return false;
     }
   }
   return true;
+}
+
+std::vector<double> generic_parameters(const FlatCircuit& circuit) {
+  std::vector<double> params = circuit.params;
+  for (std::size_t k = 0; k < circuit.expressions.slots.size(); ++k) {
+    params[static_cast<std::size_t>(circuit.expressions.slots[k])] =
+        0.7390851 + 0.1234567 * static_cast<double>(k % 17);
+  }
+  return params;
 }
 
 void evaluate_parameters(const FlatCircuit& circuit, const double* values, std::vector<double>& params) {

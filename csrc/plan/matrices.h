@@ -9,6 +9,9 @@
 
 namespace qfast {
 
+// Entries below this, relative to a unitary's unit rows, are rounding of an exact zero (cos(π/2) = 6e-17).
+constexpr double kRoundingOfZero = 1e-15;
+
 // One row of a flat circuit, with its qubits split into controls (extra ones, then the gate's own) and targets.
 struct Operation {
   const GateRow* row;
@@ -32,6 +35,10 @@ void full_matrix(const FlatCircuit& circuit, const Operation& op, const double* 
 
 // True when the gate is diagonal for every parameter value, judged from its matrix or its data.
 bool is_diagonal(const std::vector<Complex>& matrix, int dim);
+
+// The circuit's parameter slots with generic values where one is symbolic: zeros of a matrix that survive them are zeros
+// of the gate's form.
+std::vector<double> generic_parameters(const FlatCircuit& circuit);
 
 // Evaluates every expression slot: params = the circuit's own with the expressions' values filled in.
 void evaluate_parameters(const FlatCircuit& circuit, const double* values, std::vector<double>& params);

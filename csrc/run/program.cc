@@ -13,6 +13,7 @@
 #include "plan/matrices.h"
 #include "run/executor.h"
 #include "run/explain.h"
+#include "run/plan_cache.h"
 
 namespace qfast {
 namespace {
@@ -37,8 +38,10 @@ struct Program::Impl {
   FlatCircuit circuit;
   Precision precision;
   Isa isa;
-  Plan plan;
-  std::vector<SweepLayout> layouts;
+  std::shared_ptr<const PlannedCircuit> planned_circuit;
+
+  const Plan& plan() const { return planned_circuit->plan; }
+  const std::vector<SweepLayout>& layouts() const { return planned_circuit->layouts; }
 
   Impl(FlatCircuit c, Precision p, Isa i) : circuit(std::move(c)), precision(p), isa(i) {}
   virtual ~Impl() = default;
@@ -55,18 +58,17 @@ class TypedImpl final : public Base {
   TypedImpl(FlatCircuit circuit, Precision precision, Isa isa, const PlanOptions& options)
       : Base(std::move(circuit), precision, isa), kernels_(tile_kernels_of<T>(kernels_for(isa))) {
     const int tile_bits = wished_tile_bits(this->circuit.num_qubits, precision, options);
-    this->plan = make_plan(this->circuit, {kernels_.lane_bits, kernels_.block_bits, tile_bits});
-    this->layouts = lay_out(this->plan);
+    this->planned_circuit = planned(this->circuit, {kernels_.lane_bits, kernels_.block_bits, tile_bits});
     if (this->circuit.expressions.slots.empty()) {
       constant_ = std::make_unique<BoundPlan<T>>();
-      bind<T>(this->plan, this->circuit, nullptr, *constant_);
+      bind<T>(this->plan(), this->circuit, nullptr, *constant_);
     }
   }
 
   bool run(void* amplitudes, Start start, const double* values, const RunOptions& options) override {
     if (constant_) return run_bound(*constant_, static_cast<T*>(amplitudes), start, options);
     std::unique_ptr<BoundPlan<T>> bound = take();
-    bind<T>(this->plan, this->circuit, values, *bound);
+    bind<T>(this->plan(), this->circuit, values, *bound);
     const bool is_done = run_bound(*bound, static_cast<T*>(amplitudes), start, options);
     give_back(std::move(bound));
     return is_done;
@@ -74,10 +76,10 @@ class TypedImpl final : public Base {
 
   bool run_many(const double* values, std::int64_t num_sets, const RunOptions& options,
                 Program::Visit visit) override {
-    const std::size_t numbers = std::size_t{2} << std::max(this->plan.num_qubits, this->plan.lane_bits);
+    const std::size_t numbers = std::size_t{2} << std::max(this->plan().num_qubits, this->plan().lane_bits);
     const auto num_params = static_cast<std::size_t>(this->circuit.expressions.num_parameters);
     const StateBuffer whole =
-        this->plan.num_qubits > kLargestSideBySide ? StateBufferPool::instance().allocate(numbers * sizeof(T)) : StateBuffer();
+        this->plan().num_qubits > kLargestSideBySide ? StateBufferPool::instance().allocate(numbers * sizeof(T)) : StateBuffer();
     if (whole) {
       for (std::int64_t set = 0; set < num_sets; ++set) {
         T* state = static_cast<T*>(whole.data());
@@ -94,8 +96,8 @@ class TypedImpl final : public Base {
         const StateBuffer buffer = StateBufferPool::instance().allocate(numbers * sizeof(T));
         T* state = static_cast<T*>(buffer.data());
         for (std::int64_t set; (set = shared.take_set(options.cancel)) < num_sets;) {
-          if (!constant_) bind<T>(this->plan, this->circuit, values + static_cast<std::size_t>(set) * num_params, *bound);
-          execute_here<T>(this->plan, this->layouts, constant_ ? *constant_ : *bound, kernels_, state, Start::kZero,
+          if (!constant_) bind<T>(this->plan(), this->circuit, values + static_cast<std::size_t>(set) * num_params, *bound);
+          execute_here<T>(this->plan(), this->layouts(), constant_ ? *constant_ : *bound, kernels_, state, Start::kZero,
                           nullptr);
           visit(set, view(state));
         }
@@ -139,17 +141,17 @@ class TypedImpl final : public Base {
     std::exception_ptr error_;
   };
 
-  StateView view(const T* state) const { return {state, this->plan.num_qubits, this->precision}; }
+  StateView view(const T* state) const { return {state, this->plan().num_qubits, this->precision}; }
 
   bool run_bound(const BoundPlan<T>& bound, T* amplitudes, Start start, const RunOptions& options) {
-    if (this->plan.num_qubits >= this->plan.lane_bits) {
-      return execute<T>(this->plan, this->layouts, bound, kernels_, amplitudes, start, options);
+    if (this->plan().num_qubits >= this->plan().lane_bits) {
+      return execute<T>(this->plan(), this->layouts(), bound, kernels_, amplitudes, start, options);
     }
     // Fewer amplitudes than a vector has lanes: run on a padded copy.
     alignas(64) T padded[2 * 16] = {};
-    const std::size_t count = std::size_t{2} << this->plan.num_qubits;
+    const std::size_t count = std::size_t{2} << this->plan().num_qubits;
     if (start == Start::kGiven) std::copy(amplitudes, amplitudes + count, padded);
-    const bool is_done = execute<T>(this->plan, this->layouts, bound, kernels_, padded, start, options);
+    const bool is_done = execute<T>(this->plan(), this->layouts(), bound, kernels_, padded, start, options);
     std::copy(padded, padded + count, amplitudes);
     return is_done;
   }
@@ -227,6 +229,6 @@ void Program::run_many(std::span<const double> values, std::int64_t num_sets, co
   }
 }
 
-std::string Program::explain() const { return explain_plan(impl_->plan, impl_->precision, impl_->isa); }
+std::string Program::explain() const { return explain_plan(impl_->plan(), impl_->precision, impl_->isa); }
 
 }  // namespace qfast
