@@ -137,6 +137,7 @@ std::int32_t Reader::bits_node(const Value& list) {
     n.left = bit_at(list, 0);
     return add_node(n);
   }
+  count_work(list.span.count >> 3);
   bool is_run = true;
   for (std::int32_t i = 1; i < list.span.count; ++i) is_run &= bit_at(list, i) == bit_at(list, 0) + i;
   if (is_run) {

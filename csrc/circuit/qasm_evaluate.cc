@@ -13,7 +13,7 @@ Value Reader::evaluate(const Expression& e) { return evaluate_nodes(e.nodes, ver
 Value Reader::evaluate_nodes(const Range& nodes, bool real_arithmetic) {
   const std::size_t base = stack_.size();
   std::int32_t i = nodes.first;
-  if (nodes.size() > 8) count_step(node(i).place, nodes.size() >> 3);
+  if (nodes.size() > 8) count_step(node(i).place, nodes.size() >> 1);
   try {
     for (; i < nodes.last; ++i) step(node(i), real_arithmetic);
   } catch (const Refusal& refusal) {
@@ -173,6 +173,7 @@ Value Reader::index_list(const Value& base, const Value* parts, const Node& n) {
   index_positions(base.span.count, parts, n, positions_);
   if (positions_.empty()) throw Refusal{"this index selects nothing; a register cannot be empty"};
   if (lists_.size() + positions_.size() > kMaxListed) throw Refusal{"the aliases of this text are too large"};
+  count_work(static_cast<std::int64_t>(positions_.size() >> 3));
   const auto first = static_cast<std::int32_t>(lists_.size());
   for (const std::int64_t i : positions_) lists_.push_back(lists_[static_cast<std::size_t>(base.span.first + i)]);
   return list_value(base.kind, first, static_cast<std::int32_t>(positions_.size()));
@@ -209,6 +210,7 @@ Value Reader::concatenate(const Value& left, const Value& right) {
                   describe(right)};
   const std::size_t count = static_cast<std::size_t>(left.span.count) + static_cast<std::size_t>(right.span.count);
   if (lists_.size() + count > kMaxListed) throw Refusal{"the aliases of this text are too large"};
+  count_work(static_cast<std::int64_t>(count));
   const auto first = static_cast<std::int32_t>(lists_.size());
   for (const Value* part : {&left, &right}) {
     for (std::int32_t i = 0; i < part->span.count; ++i) lists_.push_back(bit_at(*part, i));

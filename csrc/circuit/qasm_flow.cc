@@ -82,6 +82,7 @@ Outcome Reader::switch_case(const Statement& s) {
   for (std::int32_t id = s.body; id >= 0; id = statement(id).next) {
     const Statement& one = statement(id);
     std::vector<std::int64_t> values;
+    count_step(one.place, one.arguments.size());
     for (std::int32_t i = one.arguments.first; i < one.arguments.last; ++i) {
       values.push_back(integer(expression(i), "the value of a case"));
       if (known && values.back() == wanted) chosen = one.body;
@@ -110,6 +111,7 @@ Outcome Reader::switch_case(const Statement& s) {
 Reader::Iteration Reader::iteration(const Statement& s) {
   if (s.values == LoopValues::kRange) return range_iteration(s);
   Iteration result;
+  count_step(s.place, s.arguments.size());
   if (s.values == LoopValues::kSet) {
     for (std::int32_t i = s.arguments.first; i < s.arguments.last; ++i) {
       const Value v = evaluate(expression(i));
@@ -307,6 +309,7 @@ bool Reader::has_exit(std::int32_t first) {
 // through the assignments in the body until no more are found to depend on measurements.
 bool Reader::exits_at_run_time(const Statement& loop) {
   if (!has_exit(loop.body)) return false;
+  count_step(loop.place, names_.size() >> 6);
   runtime_names_.assign(static_cast<std::size_t>(names_.size()), false);
   while (find_runtime_names(loop.body, false)) {
   }

@@ -88,6 +88,7 @@ void Reader::emit(std::uint16_t opcode, std::int32_t data, std::span<const std::
 
 void Reader::gate_call(const Statement& s) {
   const Gate& gate = called_gate(s);
+  count_step(s.place, (s.parameters.size() + s.arguments.size()) >> 3);
   angles_.clear();
   for (std::int32_t i = s.parameters.first; i < s.parameters.last; ++i) {
     const Expression& e = expression(i);
@@ -140,7 +141,10 @@ void Reader::expand(const Gate& gate, RowList& out) {
   const RowList& body = *gate.body;
   for (const GateInstance& row : body.rows) {
     row_angles_.clear();
-    for (const Angle& formal : body.angles_of(row)) row_angles_.push_back(codes_.substitute(formal, angles_));
+    for (const Angle& formal : body.angles_of(row)) {
+      count_work(formal.count >> 3);
+      row_angles_.push_back(codes_.substitute(formal, angles_));
+    }
     out.push(row, body.qubits_of(row), row_angles_);
   }
 }

@@ -24,6 +24,7 @@ QasmCircuit Reader::read() {
   blocks_.push_back(std::make_unique<QasmBlock>());
   lexer_.enter(sources_.add(filename_, text_));
   max_rows_ = kFreeRows + static_cast<std::int64_t>(text_.size());
+  max_steps_ = kMaxSteps + static_cast<std::int64_t>(text_.size());
   version_ = parser_.read_version();
   circuit_.version = version_;
   if (parser_.at_end())
@@ -88,6 +89,7 @@ void Reader::include_file(const Token& file, const std::string& name) {
   stream.read(text->data(), static_cast<std::streamsize>(size));
   if (stream.gcount() != static_cast<std::streamsize>(size)) refuse("it cannot be read");
   max_rows_ += static_cast<std::int64_t>(size);
+  max_steps_ += static_cast<std::int64_t>(size);
   lexer_.enter(sources_.add_owned(name, std::move(text)));
 }
 
@@ -170,13 +172,27 @@ Reader::Symbol* Reader::find(std::int32_t name) {
 
 Reader::Symbol& Reader::lookup(std::int32_t name, std::uint32_t place) {
   Symbol* const symbol = find(name);
-  if (symbol == nullptr) fail(place, "'" + text_of(name) + "' is not declared");
+  if (symbol == nullptr) fail(place, undeclared(name));
   if (definition_ != nullptr && symbol->scope < definition_scope_ && !symbol->is_constant) {
     fail(place, "'" + text_of(name) +
                     "' is declared outside of the gate; its body may use only its own qubits, its "
                     "parameters and constants");
   }
   return *symbol;
+}
+
+std::string Reader::undeclared(std::int32_t name) const {
+  constexpr std::size_t kShown = 6;
+  std::string known;
+  std::size_t count = 0;
+  for (const auto* registers : {&circuit_.qubit_registers, &circuit_.classical_registers}) {
+    for (const QasmRegister& reg : *registers) {
+      if (++count <= kShown) known += (known.empty() ? "'" : ", '") + reg.name + "'";
+    }
+  }
+  if (count > kShown) known += ", …";
+  const std::string hint = known.empty() ? "" : "; the registers declared before are " + known;
+  return "'" + text_of(name) + "' is not declared" + hint;
 }
 
 // --- statements -----------------------------------------------------------------------------------------------------
@@ -253,10 +269,14 @@ Outcome Reader::run(std::int32_t id) {
 }
 
 void Reader::count_step(std::uint32_t place, std::int64_t steps) {
+  at(place, [&] { count_work(steps); });
+}
+
+void Reader::count_work(std::int64_t steps) {
   steps_ += steps;
-  if (steps_ > kMaxSteps) {
-    fail(place, "more than " + std::to_string(kMaxSteps) +
-                    " steps are needed to read this text; a loop is too long or never ends");
+  if (steps_ > max_steps_) {
+    throw Refusal{"more than " + std::to_string(max_steps_) +
+                  " steps are needed to read this text; a loop is too long or never ends"};
   }
 }
 

@@ -24,7 +24,7 @@ constexpr int kSmaller = 1;
 #endif
 constexpr std::int64_t kMaxBits = (1 << 20) / kSmaller;    // qubits, and classical bits, of a circuit
 constexpr std::int64_t kFreeRows = 4'000'000 / kSmaller;   // instructions that any text may expand to, and one per byte
-constexpr std::int64_t kMaxSteps = 50'000'000 / kSmaller;  // statements run while unrolling
+constexpr std::int64_t kMaxSteps = 50'000'000 / kSmaller;  // statements run while unrolling, and one per byte
 constexpr std::size_t kMaxListed = (1 << 24) / kSmaller;   // entries of all aliases and registers
 constexpr std::size_t kMaxIncludeDepth = 16;
 constexpr std::size_t kMaxIncludes = 4096;
@@ -99,6 +99,7 @@ class Reader {
   Symbol& declare(std::int32_t name, std::uint32_t place);
   Symbol* find(std::int32_t name);
   Symbol& lookup(std::int32_t name, std::uint32_t place);
+  std::string undeclared(std::int32_t name) const;
   std::string text_of(std::int32_t name) const { return std::string(names_[name]); }
   Outcome run(std::int32_t statement);
   Outcome run_block(std::int32_t first);
@@ -210,6 +211,7 @@ class Reader {
   bool is_runtime(const Expression& e);
   void check_version2_if(const Statement& s);
   void count_step(std::uint32_t place, std::int64_t steps = 1);
+  void count_work(std::int64_t steps);  // the same for work that has no statement of its own; throws Refusal
 
   const Statement& statement(std::int32_t id) const { return syntax_.statements[static_cast<std::size_t>(id)]; }
   const Expression& expression(std::int32_t id) const { return syntax_.expressions[static_cast<std::size_t>(id)]; }
@@ -261,6 +263,7 @@ class Reader {
   std::int64_t num_rows_ = 0;
   std::int64_t max_rows_ = 0;
   std::int64_t steps_ = 0;
+  std::int64_t max_steps_ = 0;
   std::size_t num_codes_ = 0;  // items of all emitted expressions
   bool uses_hardware_qubits_ = false;
 
