@@ -216,6 +216,44 @@ def test_an_interrupt_reaches_a_job_that_waits_for_memory(runtime: Runtime, make
     assert runtime.buffers.statistics().leases == 0
 
 
+def test_jobs_that_wait_for_each_others_memory_are_told_apart_and_both_finish(
+    make_device: Callable[..., Device], clock: ManualClock
+) -> None:
+    device = make_device(2)
+    runtime = Runtime(clock=clock, budget_bytes=3 * (16 << 10))
+    both = threading.Barrier(2)
+
+    def take_two(context: JobContext) -> int:
+        first = context.allocate(10, "complex128")
+        if context.job.attempts == 1:
+            both.wait(WAIT_S)
+        second = context.allocate(11, "complex128")
+        return first.size + second.size
+
+    jobs = [submit(Plain(take_two), device=device, runtime=runtime) for _ in range(2)]
+    while not all(job.done() for job in jobs):
+        clock.advance(1.0)
+    assert [job.result() for job in jobs] == [3 << 10, 3 << 10]
+    assert sorted(job.metrics().attempts for job in jobs) == [1, 2]
+    assert runtime.buffers.statistics().leases == 0
+    runtime.close(WAIT_S)
+
+
+def test_limits_follow_the_settings(make_device: Callable[..., Device], clock: ManualClock) -> None:
+    device = make_device(1)
+    runtime = Runtime(clock=clock)
+    config.set("max_tenant_bytes", 1 << 20)
+    try:
+        job = submit(Plain(lambda context: context.allocate(17, "complex128")), device=device, runtime=runtime)
+        with pytest.raises(CapacityError, match="limit of tenant 'local' is 1048576"):
+            job.result(WAIT_S)
+    finally:
+        config.unset("max_tenant_bytes")
+    job = submit(Plain(lambda context: context.allocate(17, "complex128").size), device=device, runtime=runtime)
+    assert job.result(WAIT_S) == 1 << 17
+    runtime.close(WAIT_S)
+
+
 def test_the_engines_token_is_set_by_an_interrupt_and_tells_the_progress(runtime: Runtime, device: Device) -> None:
     begun = threading.Event()
 

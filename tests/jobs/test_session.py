@@ -260,6 +260,21 @@ def test_a_session_over_several_devices_keeps_one_order(runtime: Runtime, make_d
     assert order == [(i, (one, two)[i % 2].name) for i in range(8)]
 
 
+def test_a_redirected_job_keeps_its_place_in_the_order(runtime: Runtime, make_device: Callable[..., Device]) -> None:
+    own, spare = make_device(1), make_device(1)
+    gate = Gated()
+    session = Session(own, runtime=runtime)
+    session.submit(gate)
+    gate.wait_begun()
+    redirected = session.submit(
+        Plain(lambda context: context.device.name), options={"busy_policy": "redirect", "busy_redirect": spare.name}
+    )
+    last = session.submit(Plain(lambda context: redirected.status()))
+    assert redirected.status() is JobStatus.QUEUED, "it may not overtake, though its device is free"
+    gate.let()
+    assert (redirected.result(WAIT_S), last.result(WAIT_S)) == (spare.name, JobStatus.COMPLETED)
+
+
 def test_a_batch_over_several_devices_uses_the_one_with_the_least_to_do(
     runtime: Runtime, make_device: Callable[..., Device]
 ) -> None:

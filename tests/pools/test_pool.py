@@ -74,7 +74,7 @@ def make_pool(request: pytest.FixtureRequest, clock: ManualClock) -> Iterator[Ma
     yield make
     for pool in made:
         assert (pool.statistics().leases, pool.statistics().leased, pool.statistics().waiters) == (0, 0, 0)
-        assert (dict(pool._by_tenant), dict(pool._by_job), dict(pool._exported_by_tenant)) == ({}, {}, {})
+        assert (pool._ledger.tenants, pool._ledger.jobs, pool._ledger.exported) == ({}, {}, {})
 
 
 class Waiting:
@@ -245,14 +245,15 @@ def test_waiters_are_served_in_order_and_a_large_one_is_not_overtaken(make_pool:
     pool = make_pool(4)
     first = pool.acquire(3)
     large, small = Waiting(pool, 4), Waiting(pool, 1)
-    assert pool.try_acquire(1) is None, "a newcomer does not overtake either"
+    with pytest.raises(PoolTimeoutError):
+        pool.acquire(1, timeout_s=0)  # a newcomer does not overtake either
     assert small.is_waiting, "one unit is free, but it is the large one's turn"
     first.release()
     large.join()
     assert small.is_waiting
     large.release()
     small.release()
-    assert pool.statistics().waited == 2
+    assert pool.statistics().waited == 3
 
 
 def test_a_tenant_at_its_limit_does_not_hold_up_the_others(make_pool: MakePool) -> None:
@@ -363,6 +364,60 @@ def test_a_lost_lease_is_counted_and_its_place_logged(make_pool: MakePool, caplo
     assert "taken at job j" in caplog.records[-1].getMessage()
 
 
+def test_jobs_that_wait_for_each_other_are_told_apart(make_pool: MakePool) -> None:
+    pool = make_pool(3)
+    first, second = pool.acquire(job="first"), pool.acquire(job="second")
+    patient = Waiting(pool, 2, job="first")
+    assert patient.is_waiting, "the second job may still return what it has"
+    with pytest.raises(CapacityError, match=r"job 'second' holds 1 units and waits for 2 more.*give way") as caught:
+        pool.acquire(2, job="second")
+    assert caught.value.is_transient  # type: ignore[attr-defined]
+    second.release()
+    patient.release()
+    first.release()
+
+
+def test_jobs_of_one_tenant_that_wait_for_each_other_are_told_apart_while_others_run(make_pool: MakePool) -> None:
+    pool = make_pool(100, max_per_tenant=3)
+    other = pool.acquire(1, tenant="other", job="other")
+    first, second = pool.acquire(tenant="t", job="first"), pool.acquire(tenant="t", job="second")
+    patient = Waiting(pool, 2, tenant="t", job="first")
+    with pytest.raises(CapacityError, match="give way"):
+        pool.acquire(2, tenant="t", job="second")
+    second.release()
+    patient.release()
+    first.release()
+    other.release()
+
+
+def test_a_return_that_leaves_only_waiting_jobs_makes_one_give_way(make_pool: MakePool) -> None:
+    pool = make_pool(4)
+    leases = {name: pool.acquire(job=name) for name in ("a", "b", "runs")}
+    waiting = {name: Waiting(pool, 3, job=name) for name in ("a", "b")}
+    assert all(w.is_waiting for w in waiting.values())
+    leases["runs"].release()
+    assert isinstance(waiting["b"].join().error, CapacityError), "the one that came last"
+    leases["b"].release()
+    waiting["a"].release()
+    leases["a"].release()
+
+
+def test_limits_can_change_while_leases_are_out(make_pool: MakePool) -> None:
+    pool = make_pool(10)
+    lease = pool.acquire(4, tenant="a", job="j")
+    pool.acquire(5).release()
+    waiting = Waiting(pool, 7, tenant="b")
+    pool.set_limits(20, None, None)
+    waiting.release()
+    waiting = Waiting(pool, 20, tenant="b")
+    pool.set_limits(8, 6, 5)
+    assert isinstance(waiting.join().error, CapacityError)
+    with pytest.raises(CapacityError, match="limit of job 'j' is 5, of which 4 are held"):
+        pool.acquire(2, tenant="a", job="j")
+    assert pool.statistics().leased + pool.statistics().idle <= 8
+    lease.release()
+
+
 def test_what_a_result_holds_is_not_waited_for(make_pool: MakePool) -> None:
     pool = make_pool(10, max_per_tenant=8)
     result = pool.acquire(6, tenant="a", job="j")
@@ -454,8 +509,8 @@ def test_the_books_always_balance(keep_idle: bool, steps: list[tuple[str, int, s
                 sum(x.size for x in held) + size <= 12 and sum(x.size for x in held if x.tenant == tenant) + size <= 9
             )
             try:
-                lease = pool.try_acquire(size, tenant=tenant)
-            except CapacityError:
+                lease = pool.acquire(size, tenant=tenant, timeout_s=0)
+            except (CapacityError, PoolTimeoutError):
                 lease = None
             assert (lease is not None) == fits
             if lease is not None:

@@ -250,9 +250,10 @@ class JobGroup:
             is_closed = self._close_if_drained()
         if is_closed:
             self._return_resources()
-        elif self._is_dedicated and len(self.devices) > 1:
-            for device in self.devices:  # the next one in the order may wait on another device
-                self._runtime.scheduler(device).wake()
+        elif self._is_dedicated:
+            following = next(iter(self._flow.unfinished.values()), None)
+            if following is not None and following.scheduler not in (None, job.scheduler):
+                following.scheduler.wake()  # it waits for its turn on another device
 
     # --- running ------------------------------------------------------------------------------------------------------
     def run(

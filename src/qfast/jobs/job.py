@@ -206,8 +206,7 @@ class Job(concurrent.futures.Future[Any]):
             Whether the job is, or was told to be, cancelled; False for one that is done or, without ``interrupt``,
             running.
         """
-        assert self.scheduler is not None
-        return self.scheduler.cancel(self, interrupt=interrupt)
+        return self.scheduler is not None and self.scheduler.cancel(self, interrupt=interrupt)
 
     # --- result -------------------------------------------------------------------------------------------------------
     def result(self, timeout: float | None = None) -> Any:

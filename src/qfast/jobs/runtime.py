@@ -63,16 +63,26 @@ class Runtime:
         self._lock = threading.Lock()
         self._schedulers: dict[Device, Scheduler] = {}
         self._flows: dict[tuple[str, int], Flow] = {}
-        settings = config.process_snapshot()
+        self._budget_bytes = budget_bytes
+        self._settings = config.process_snapshot()
         self.buffers = StateBuffers(
-            budget_bytes or settings["max_total_bytes"] or config.memory_limit_bytes(),
-            keep_idle=settings["recycle_buffers"],
-            max_per_tenant=settings["max_tenant_bytes"],
-            max_per_job=settings["max_job_bytes"],
+            self._budget(),
+            keep_idle=self._settings["recycle_buffers"],
+            max_per_tenant=self._settings["max_tenant_bytes"],
             on_cleanup_failure=on_cleanup_failure,
             clock=clock,
         )
         self.buffers.open()
+
+    def _budget(self) -> int:
+        return self._budget_bytes or self._settings["max_total_bytes"] or config.memory_limit_bytes()
+
+    def _follow_settings(self) -> None:
+        """Take over limits that were changed since the last job."""
+        settings = config.process_snapshot()
+        if settings is not self._settings:
+            self._settings = settings
+            self.buffers.set_limits(self._budget(), settings["max_tenant_bytes"], None)
 
     def scheduler(self, device: Device) -> Scheduler:
         """Return the scheduler of a device, made when it is first asked for."""
@@ -104,6 +114,7 @@ class Runtime:
         DeviceBusyError, DeviceOfflineError
             The device cannot take it now and the policy is to fail.
         """
+        self._follow_settings()
         target = device if settings["busy_policy"] == "wait" else _route(device, settings)
         requirements = work.requirements(settings)
         check_limits(requirements, settings, target)

@@ -301,7 +301,7 @@ class Scheduler:
             job = following
 
     def _attempt(self, job: Job) -> Outcome:
-        assert job.cancellation is not None
+        assert job.cancellation is not None  # set by _begin
         context = JobContext(
             job, self.device, self._buffers, job.cancellation, self._threads_for(job), self._on_cleanup_failure
         )

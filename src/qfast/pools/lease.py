@@ -86,7 +86,7 @@ class Lease(Generic[T]):
     def __del__(self) -> None:
         # Absent when __init__ was interrupted.
         if not getattr(self, "returned", True):
-            self._pool.take_back_lost(self)
+            self._pool.release_soon(self, is_lost=True)
 
     def __repr__(self) -> str:
         state = "returned" if self.returned else "exported" if self.exported else "out"

@@ -14,7 +14,7 @@ import os
 import threading
 import time
 import weakref
-from collections import OrderedDict, defaultdict, deque
+from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Generic, TypeVar
@@ -22,12 +22,13 @@ from typing import Any, Generic, TypeVar
 from qfast.errors import CancelledRunError, CapacityError, LeaseError, PoolClosedError, PoolTimeoutError
 from qfast.pools.cancellation import Cancellation
 from qfast.pools.clock import SYSTEM_CLOCK, Clock
-from qfast.pools.fair_order import FairOrder
 from qfast.pools.guard import Guard
 from qfast.pools.idle import Idle, IdleStore
 from qfast.pools.lease import Grant, Lease, Waiter
+from qfast.pools.ledger import Ledger
 from qfast.pools.lifecycle import Lifecycle, check_transition
 from qfast.pools.statistics import PoolStatistics
+from qfast.pools.waiting_line import WaitingLine
 
 __all__ = ["CleanupFailure", "Pool"]
 
@@ -64,8 +65,7 @@ class Pool(Generic[T]):
 
     Notes
     -----
-    Thread-safe. A forked child finds it open and empty. Cost of a lease and its return without waiting: a few
-    microseconds.
+    Thread-safe. A forked child finds it open and empty. A lease and its return take a few microseconds.
     """
 
     def __init__(
@@ -90,7 +90,6 @@ class Pool(Generic[T]):
         self.budget = budget
         self.max_per_tenant = max_per_tenant
         self.max_per_job = max_per_job
-        self._has_limits = max_per_tenant is not None or max_per_job is not None
         self._create = create
         self._check = check
         self._reset = reset
@@ -110,11 +109,8 @@ class Pool(Generic[T]):
         self._returned_later: deque[tuple[Lease[T], bool]] = deque()
         self._guard = Guard(self._lock, self._returned_later, self._take_back_returned)
         self._idle: IdleStore[T] = IdleStore()
-        self._by_tenant: defaultdict[str, int] = defaultdict(int)
-        self._by_job: defaultdict[str, int] = defaultdict(int)
-        self._exported_by_tenant: defaultdict[str, int] = defaultdict(int)
-        self._queues: dict[str, OrderedDict[int, Waiter[T]]] = {}
-        self._order: FairOrder[str] = FairOrder()
+        self._ledger = Ledger()
+        self._line: WaitingLine[T] = WaitingLine()
         self._drained = threading.Event()
 
     def _after_fork(self) -> None:
@@ -143,8 +139,7 @@ class Pool(Generic[T]):
         Parameters
         ----------
         timeout_s : float or None
-            How long to wait for leases that are out; None: for ever. The pool closes when the last one comes back,
-            whether anybody waits or not.
+            How long to wait for leases that are out; None: for ever. The pool closes with the last one's return.
 
         Returns
         -------
@@ -156,7 +151,7 @@ class Pool(Generic[T]):
                 self._enter(Lifecycle.CLOSED)
             elif self._state is Lifecycle.OPEN:
                 self._enter(Lifecycle.DRAINING)
-                for waiter in [w for queue in self._queues.values() for w in queue.values()]:
+                for waiter in list(self._line):
                     self._refuse(waiter, PoolClosedError(f"pool {self.name!r} was closed while a lease was waited for"))
                 self._close_if_drained()
             thrown = [self._idle.take_oldest() for _ in range(len(self._idle))]
@@ -184,13 +179,29 @@ class Pool(Generic[T]):
         s = self._statistics
         return (
             f"<Pool {self.name!r} {self._state.value}: {s.leased} of {self.budget} {self.unit} leased, "
-            f"{self._idle.amount} idle, {s.waiters} waiting>"
+            f"{self._idle.amount} idle, {len(self._line)} waiting>"
         )
+
+    def set_limits(self, budget: int, max_per_tenant: int | None, max_per_job: int | None) -> None:
+        """Change the limits; what is leased stays, idle resources over the budget are thrown away."""
+        with self._guard:
+            self.budget = budget
+            self.max_per_tenant = max_per_tenant
+            self.max_per_job = max_per_job
+            thrown = []
+            while len(self._idle) and self._statistics.leased + self._idle.amount > budget:
+                thrown.append(self._idle.take_oldest())
+            self._refuse_the_impossible()
+            self._serve_waiters()
+        for idle in thrown:
+            self._throw_away(idle.resource)
 
     def statistics(self) -> PoolStatistics:
         """Return a copy of the gauges and counters."""
         with self._guard:
-            return replace(self._statistics, idle=self._idle.amount, idle_resources=len(self._idle))
+            return replace(
+                self._statistics, idle=self._idle.amount, idle_resources=len(self._idle), waiters=len(self._line)
+            )
 
     # --- leasing ------------------------------------------------------------------------------------------------------
     def acquire(
@@ -228,7 +239,7 @@ class Pool(Generic[T]):
         waiter = None
         with self._guard:
             self._check_can_ever_be(size, tenant, job)
-            grant = None if self._order else self._try_grant(size, tenant, job)
+            grant = None if self._line else self._try_grant(size, tenant, job)
             if grant is None:
                 waiter = self._enqueue(size, tenant, job)
                 self._serve_waiters()
@@ -236,15 +247,6 @@ class Pool(Generic[T]):
             grant = self._wait(waiter, timeout_s, cancellation)
         assert grant is not None
         return self._fulfil(grant, overwrite)
-
-    def try_acquire(
-        self, size: int = 1, *, tenant: str = "local", job: str = "", overwrite: bool = False
-    ) -> Lease[T] | None:
-        """Lease a resource if that needs no waiting; None otherwise, also when others wait already."""
-        with self._guard:
-            self._check_can_ever_be(size, tenant, job)
-            grant = None if self._order else self._try_grant(size, tenant, job)
-        return None if grant is None else self._fulfil(grant, overwrite)
 
     def release(self, lease: Lease[T], *, reuse: bool = True) -> None:
         """Take a lease back.
@@ -265,14 +267,12 @@ class Pool(Generic[T]):
         if thrown is not None:
             self._throw_away(thrown)
 
-    def release_soon(self, lease: Lease[T]) -> None:
-        """Like `release`, but safe inside a finalizer: it never blocks, even if this thread holds the lock."""
-        self._returned_later.append((lease, False))
-        self._take_back_returned()
+    def release_soon(self, lease: Lease[T], *, is_lost: bool = False) -> None:
+        """Like `release`, but safe inside a finalizer: it never blocks, even if this thread holds the lock.
 
-    def take_back_lost(self, lease: Lease[T]) -> None:
-        """Account for a lease that was garbage-collected without a return; called by the lease itself."""
-        self._returned_later.append((lease, True))
+        ``is_lost``: the lease itself is being garbage-collected without a return.
+        """
+        self._returned_later.append((lease, is_lost))
         self._take_back_returned()
 
     def export(self, lease: Lease[T]) -> bool:
@@ -290,55 +290,56 @@ class Pool(Generic[T]):
                 raise LeaseError(f"{lease!r} was exported before; export a lease once")
             lease.exported = True
             self._statistics.exported += lease.size
-            if self._has_limits:
-                self._charge(self._exported_by_tenant, lease.tenant, lease.size)
-                self._charge(self._by_job, lease.job, -lease.size)
-            for waiter in [w for queue in self._queues.values() for w in queue.values()]:
-                try:
-                    self._check_can_ever_be(waiter.size, waiter.tenant, waiter.job)
-                except CapacityError as error:
-                    self._refuse(waiter, error)
+            self._ledger.export(lease.tenant, lease.job, lease.size)
+            self._refuse_the_impossible()
             self._serve_waiters()
             return True
+
+    def _refuse_the_impossible(self) -> None:
+        for waiter in list(self._line):
+            try:
+                self._check_can_ever_be(waiter.size, waiter.tenant, waiter.job)
+            except CapacityError as error:
+                self._refuse(waiter, error)
 
     # --- decisions, inside the lock -----------------------------------------------------------------------------------
     def _check_can_ever_be(self, size: int, tenant: str, job: str) -> None:
         """Refuse what no other lease's return can make possible."""
-        if self._state is Lifecycle.OPEN and not self._has_limits and size <= self.budget - self._statistics.exported:
-            return
         if self._state is not Lifecycle.OPEN:
             raise PoolClosedError(
                 f"pool {self.name!r} is {self._state.value} and gives no leases; open it, or a new one"
             )
-        self._check_limit(size, self.budget, self._statistics.exported, f"the budget of pool {self.name!r}")
+        held = self._statistics.exported
+        if size > self.budget - held:
+            raise self._too_large(size, self.budget, held, f"the budget of pool {self.name!r}")
         if self.max_per_tenant is not None:
-            held = self._exported_by_tenant.get(tenant, 0)
-            self._check_limit(size, self.max_per_tenant, held, f"the limit of tenant {tenant!r}")
+            held = self._ledger.exported.get(tenant, 0)
+            if size > self.max_per_tenant - held:
+                raise self._too_large(size, self.max_per_tenant, held, f"the limit of tenant {tenant!r}")
         if self.max_per_job is not None and job:
-            self._check_limit(size, self.max_per_job, self._by_job.get(job, 0), f"the limit of job {job!r}")
+            held = self._ledger.jobs.get(job, 0)
+            if size > self.max_per_job - held:
+                raise self._too_large(size, self.max_per_job, held, f"the limit of job {job!r}")
 
-    def _check_limit(self, size: int, limit: int, held: int, whose: str) -> None:
-        if size <= limit - held:
-            return
+    def _too_large(self, size: int, limit: int, held: int, whose: str) -> CapacityError:
         self._statistics.refused += 1
         holding = f", of which {held} are held by results and by the job itself" if held else ""
-        raise CapacityError(
+        return CapacityError(
             f"{size} {self.unit} were asked for, but {whose} is {limit}{holding}; the largest that fits is "
             f"{max(0, limit - held)}; ask for less, let go of results, or raise the limit"
         )
 
-    def _is_within_limit(self, tenant: str) -> bool:
+    def _is_within_limit(self, waiter: Waiter[T]) -> bool:
         if self.max_per_tenant is None:
             return True
-        head = next(iter(self._queues[tenant].values()))
-        return self._by_tenant.get(tenant, 0) + head.size <= self.max_per_tenant
+        return self._ledger.tenants.get(waiter.tenant, 0) + waiter.size <= self.max_per_tenant
 
     def _try_grant(self, size: int, tenant: str, job: str) -> Grant[T] | None:
         """Reserve budget, and choose a used resource or evict others to make room."""
         s = self._statistics
         if s.leased + size > self.budget:
             return None
-        if self.max_per_tenant is not None and self._by_tenant.get(tenant, 0) + size > self.max_per_tenant:
+        if self.max_per_tenant is not None and self._ledger.tenants.get(tenant, 0) + size > self.max_per_tenant:
             return None
         idle = self._idle.take(size, tenant)
         evicted: list[Idle[T]] | None = None
@@ -355,54 +356,62 @@ class Pool(Generic[T]):
             s.created += 1
         else:
             s.reused += 1
-        if self._has_limits:
-            self._charge(self._by_tenant, tenant, size)
-            self._charge(self._by_job, job, size)
+        self._ledger.add(tenant, job, size)
         return Grant(size, tenant, job, idle, evicted)
 
-    def _charge(self, ledger: defaultdict[str, int], who: str, amount: int) -> None:
-        if who:
-            ledger[who] += amount
-            if ledger[who] == 0:
-                del ledger[who]
-
     def _enqueue(self, size: int, tenant: str, job: str) -> Waiter[T]:
-        if self._max_waiters is not None and self._statistics.waiters >= self._max_waiters:
+        if self._max_waiters is not None and len(self._line) >= self._max_waiters:
             self._statistics.refused += 1
             raise CapacityError(
-                f"pool {self.name!r} has {self._statistics.waiters} callers waiting, and {self._max_waiters} are "
-                "allowed; try again later"
+                f"pool {self.name!r} has {len(self._line)} callers waiting, and {self._max_waiters} are allowed; "
+                "try again later"
             )
         waiter: Waiter[T] = Waiter(size, tenant, job)
-        self._queues.setdefault(tenant, OrderedDict())[id(waiter)] = waiter
-        self._order.join(tenant)
-        self._statistics.waiters += 1
+        self._line.push(waiter)
         return waiter
 
-    def _dequeue(self, waiter: Waiter[T]) -> None:
-        queue = self._queues[waiter.tenant]
-        del queue[id(waiter)]
-        if not queue:
-            del self._queues[waiter.tenant]
-            self._order.leave(waiter.tenant)
-        self._statistics.waiters -= 1
-
     def _serve_waiters(self) -> None:
-        while (tenant := self._order.first(self._is_within_limit)) is not None:
-            waiter = next(iter(self._queues[tenant].values()))
+        """Grant what can be granted in turn, and let somebody give way if all wait for each other."""
+        self._grant_in_turn()
+        while self._line and (victim := self._find_stuck()) is not None:
+            held = self._ledger.jobs[victim.job]
+            error = CapacityError(
+                f"job {victim.job!r} holds {held} {self.unit} and waits for {victim.size} more from pool "
+                f"{self.name!r}, while all others that hold any wait, too: one had to give way; it may be tried again"
+            )
+            error.is_transient = True  # type: ignore[attr-defined]
+            self._refuse(victim, error)
+            self._statistics.refused += 1
+            self._grant_in_turn()
+
+    def _grant_in_turn(self) -> None:
+        while (waiter := self._line.first(self._is_within_limit)) is not None:
             grant = self._try_grant(waiter.size, waiter.tenant, waiter.job)
             if grant is None:
                 return  # it is this one's turn: were others to overtake it, a large lease would starve
-            self._order.charge(tenant, waiter.size)
-            self._dequeue(waiter)
+            self._line.charge(waiter)
+            self._line.remove(waiter)
             waiter.grant = grant
             waiter.gate.release()
+
+    def _find_stuck(self) -> Waiter[T] | None:
+        """Return who has to give way, if all that could ever be returned is held by jobs that wait for more."""
+        s, ledger = self._statistics, self._ledger
+        groups = [(list(self._line), s.leased - s.exported)]
+        for tenant, waiters in self._line.by_tenant():
+            if not self._is_within_limit(waiters[0]):
+                groups.append((waiters, ledger.tenants.get(tenant, 0) - ledger.exported.get(tenant, 0)))
+        for waiters, held in groups:
+            own = sum(ledger.jobs.get(job, 0) for job in {waiter.job for waiter in waiters})
+            if own and own == held:
+                return next(waiter for waiter in reversed(waiters) if ledger.jobs.get(waiter.job))
+        return None
 
     def _refuse(self, waiter: Waiter[T], error: Exception) -> bool:
         """End a waiting; False when the decision has been taken already."""
         if waiter.is_decided:
             return False
-        self._dequeue(waiter)
+        self._line.remove(waiter)
         waiter.error = error
         waiter.gate.release()
         return True
@@ -413,27 +422,20 @@ class Pool(Generic[T]):
         if lease.generation != self._generation:
             return None  # a lease of the parent process
         s = self._statistics
-        self._uncharge(lease.size, lease.tenant, "" if lease.exported else lease.job)
+        s.leases -= 1
+        s.leased -= lease.size
         if lease.exported:
             s.exported -= lease.size
-            if self._has_limits:
-                self._charge(self._exported_by_tenant, lease.tenant, -lease.size)
+        self._ledger.remove(lease.tenant, lease.job, lease.size, is_exported=lease.exported)
         thrown: T | None = lease.resource
         if reuse and self._keep_idle and self._state is Lifecycle.OPEN:
             self._idle.put(Idle(lease.resource, lease.size, lease.tenant))
             thrown = None
-        if self._order:
+        if self._line:
             self._serve_waiters()
         if self._state is Lifecycle.DRAINING:
             self._close_if_drained()
         return thrown
-
-    def _uncharge(self, size: int, tenant: str, job: str) -> None:
-        self._statistics.leases -= 1
-        self._statistics.leased -= size
-        if self._has_limits:
-            self._charge(self._by_tenant, tenant, -size)
-            self._charge(self._by_job, job, -size)
 
     # --- work, outside the lock ---------------------------------------------------------------------------------------
     def _wait(self, waiter: Waiter[T], timeout_s: float | None, cancellation: Cancellation | None) -> Grant[T]:
@@ -479,7 +481,7 @@ class Pool(Generic[T]):
 
     def _usage(self) -> str:
         s = self._statistics
-        return f"{s.leased} of {self.budget} are leased, {s.exported} of them to results; {s.waiters} wait"
+        return f"{s.leased} of {self.budget} are leased, {s.exported} of them to results; {len(self._line)} wait"
 
     def _abandon(self, waiter: Waiter[T]) -> None:
         """Leave the queue, or give back what was granted in the same moment."""
@@ -489,7 +491,9 @@ class Pool(Generic[T]):
 
     def _give_back(self, grant: Grant[T]) -> None:
         """Undo a reservation that will not become a lease; its resource, if any, is lost."""
-        self._uncharge(grant.size, grant.tenant, grant.job)
+        self._statistics.leases -= 1
+        self._statistics.leased -= grant.size
+        self._ledger.remove(grant.tenant, grant.job, grant.size, is_exported=False)
         self._serve_waiters()
         self._close_if_drained()
 
