@@ -18,15 +18,15 @@ from typing import Any
 import numpy as np
 
 from qfast._typing import AnyArray, FloatArray, IntArray, Precision
-from qfast.circuit import Circuit
+from qfast.circuit import Circuit, Instruction
 from qfast.circuit.binding import ParameterValues, resolve_values
-from qfast.circuit.gates import NUM_GATES
+from qfast.circuit.gates import NUM_GATES, OPCODES
 from qfast.engines import CancelToken, Engine
 from qfast.engines._bits import Rows, Wiring, row_of_int
 from qfast.engines._memory import check_memory, memory_limits, state_bytes
 from qfast.engines._sampler import CHUNK
 from qfast.errors import InputError, ParameterError
-from qfast.noise import NoiseModel, ReadoutError
+from qfast.noise import NoiseModel, Place, ReadoutError
 from qfast.simulation._compiled import Compiled
 from qfast.simulation._noisy_script import final_measurements, is_straight, noisy_script, places_of, readout_groups
 from qfast.simulation._noisy_walk import NOISE_SITE, NoisyShots, NoisyWalker
@@ -44,6 +44,7 @@ __all__ = ["FINAL_READ_SITE", "check_noise", "sample_noisy"]
 FINAL_READ_SITE = 1 << 42
 """Site of the misreading of classical bit 0 at the end of a circuit; the other bits follow."""
 
+_UNITARY = OPCODES["unitary"]
 _ROWS_BYTES = 1 << 27  # effects of errors that stand in memory at a time
 
 
@@ -197,7 +198,7 @@ def _make_plan(circuit: Circuit, noise: NoiseModel, engine: Engine, precision: P
         size, f"a run of {circuit.num_qubits} qubits in {precision}", amplitude_bytes=size >> circuit.num_qubits
     )
     places = [place for row in range(len(circuit)) for part in places_of(circuit, noise, row) for place in part]
-    can_push = circuit.num_qubits <= MAX_FRAME_QUBITS and all(place.channel.is_pauli for place in places)
+    can_push = circuit.num_qubits <= MAX_FRAME_QUBITS and all(_can_push(place) for place in places)
     way: _Pushed | _Walked
     if can_push and is_straight(circuit, final):
         way = _push(circuit, noise, engine, precision)
@@ -211,16 +212,28 @@ def _make_plan(circuit: Circuit, noise: NoiseModel, engine: Engine, precision: P
     return _Plan(way, readout, num_gates, len(places), time.perf_counter() - begun)
 
 
+def _can_push(place: Place) -> bool:
+    """Whether a channel is a Pauli mixture, or one unitary matrix: that is a gate like any other."""
+    return place.channel.is_pauli or (place.channel.is_mixture and len(place.channel.operators) == 1)
+
+
+def _add_place(builder: PushedCircuitBuilder, place: Place) -> None:
+    if place.channel.is_pauli:
+        builder.add_site(place.channel, place.qubits)
+    else:
+        builder.add_gate(Instruction(_UNITARY, place.qubits, data=place.channel.operators[0]))
+
+
 def _push(circuit: Circuit, noise: NoiseModel, engine: Engine, precision: Precision) -> _Pushed:
     builder = PushedCircuitBuilder(circuit.num_qubits)
     for row, opcode in enumerate(circuit.opcodes):
         before, after = places_of(circuit, noise, row)
         for place in before:
-            builder.add_site(place.channel, place.qubits)
+            _add_place(builder, place)
         if opcode < NUM_GATES:
             builder.add_gate(circuit._instruction(row))
         for place in after:
-            builder.add_site(place.channel, place.qubits)
+            _add_place(builder, place)
     pushed = builder.build(number_of_blocks(circuit.num_qubits, builder.num_gates, precision))
     script, _ = script_of(circuit)
     sweep = Sweep(engine, pushed.blocks, pushed.bounds, precision)
