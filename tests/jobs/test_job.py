@@ -239,6 +239,21 @@ def test_jobs_that_wait_for_each_others_memory_are_told_apart_and_both_finish(
     runtime.close(WAIT_S)
 
 
+def test_a_job_may_not_take_more_memory_than_its_limit(runtime: Runtime, device: Device) -> None:
+    def take(context: JobContext) -> int:
+        first = context.allocate(10, "complex128")
+        del first  # what is given back does not count
+        second = context.allocate(10, "complex128")
+        return second.size + context.allocate(9, "complex128").size
+
+    options = {"max_job_bytes": 20_000}
+    job = submit(Plain(take), device=device, runtime=runtime, options=options)
+    with pytest.raises(CapacityError, match="holds 16384 bytes and asks for 8192 more, but max_job_bytes is 20000"):
+        job.result(WAIT_S)
+    options = {"max_job_bytes": 24_576}
+    assert submit(Plain(take), device=device, runtime=runtime, options=options).result(WAIT_S) == 1536
+
+
 def test_limits_follow_the_settings(make_device: Callable[..., Device], clock: ManualClock) -> None:
     device = make_device(1)
     runtime = Runtime(clock=clock)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from qfast._typing import AnyArray, Precision
 from qfast.engines import CancelToken
-from qfast.errors import CancelledRunError
+from qfast.errors import CancelledRunError, CapacityError
 from qfast.pools import Cancellation, Lease, StateBuffers
-from qfast.pools.state_buffers import Memory
+from qfast.pools.state_buffers import Memory, size_class
 
 if TYPE_CHECKING:
     from qfast.config import Snapshot
@@ -131,6 +131,9 @@ class JobContext:
         CancelledRunError
             The job was told to stop while it waited for the memory.
         """
+        limit = self.config["max_job_bytes"]
+        if limit is not None:
+            self._check_own_limit(size_class(num_qubits, precision), limit)
         array, lease = self._pool.allocate(
             num_qubits,
             precision,
@@ -148,6 +151,14 @@ class JobContext:
         if size > self.peak_bytes:
             self.peak_bytes = size
         return array
+
+    def _check_own_limit(self, size: int, limit: int) -> None:
+        held = sum(lease.size for lease in self._leases if not lease.returned)
+        if held + size > limit:
+            raise CapacityError(
+                f"job {self.job.id} holds {held} bytes and asks for {size} more, but max_job_bytes is {limit}; "
+                "let go of arrays earlier, or raise the limit"
+            )
 
     def allocate_for_engine(self, num_qubits: int, precision: Precision) -> AnyArray:
         """Serve ``engines.allocate_state``: the engines write a state before they show it."""
