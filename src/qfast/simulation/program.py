@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -19,6 +19,8 @@ from qfast.simulation._compiled import Compiled, compiled_for
 from qfast.simulation._observables import measurable
 from qfast.simulation._sampling import Method, Output
 from qfast.simulation._settings import MAX_SEED, RunSettings, checked_shots, chosen_seed, run_settings
+from qfast.simulation._shift import ShiftRule, measured_groups, shifted_gradient
+from qfast.simulation.gradient import Adjoint, check_hermitian, gates_of
 from qfast.simulation.run import run_shots, run_state
 from qfast.simulation.statevector import Observables, Statevector
 
@@ -53,11 +55,13 @@ class Program:
     array([ 1., -1.])
     """
 
-    __slots__ = ("_compiled", "_settings")
+    __slots__ = ("_adjoint", "_circuit", "_compiled", "_settings")
 
-    def __init__(self, compiled: Compiled, settings: RunSettings) -> None:
+    def __init__(self, compiled: Compiled, settings: RunSettings, circuit: Circuit) -> None:
         self._compiled = compiled
         self._settings = settings
+        self._circuit = circuit.copy()  # gradients rewrite it when they are asked for
+        self._adjoint: Adjoint | None = None
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -242,6 +246,190 @@ class Program:
             for place, row in enumerate(table)
         ]
 
+    # --- gradients ----------------------------------------------------------------------------------------------------
+
+    def gradient(
+        self,
+        values: Any,
+        observable: PauliSum | Sequence[PauliSum],
+        *,
+        method: Literal["adjoint", "parameter_shift"] = "adjoint",
+        shots: int | None = None,
+        seed: int | None = None,
+        initial_state: Any = None,
+        cancel: CancelToken | None = None,
+    ) -> FloatArray:
+        """Return the derivatives of ⟨ψ(values)|O|ψ(values)⟩ by all parameters.
+
+        Parameters
+        ----------
+        values : array_like of float, shape (p,) or (m, p), or mapping
+        observable : PauliSum, or a sequence of k of them
+            Hermitian.
+        method : {"adjoint", "parameter_shift"}
+            Adjoint: exact, about three runs' time for all parameters, memory of two states. Parameter shift: two runs
+            for each gate that depends on a parameter (four where it has controls).
+        shots : int, optional
+            With ``"parameter_shift"``: estimate each expectation value from so many shots for each group of commuting
+            terms, as a device would.
+        seed : int, optional
+            Of the shots.
+        initial_state, cancel
+            As for `simulate`.
+
+        Returns
+        -------
+        ndarray of float64, shape (p,), (k, p), (m, p) or (m, k, p)
+            Axes as the arguments have them.
+
+        Raises
+        ------
+        ObservableError
+            Not Hermitian, or on a qubit that the circuit does not have.
+        CircuitError
+            The circuit measures, resets or decides before its end, or (adjoint) a gate with a symbolic parameter has
+            more than 12 extra controls.
+        ParameterError
+            An expression has no finite derivative at these values.
+        CapacityError
+            The states do not fit.
+
+        Notes
+        -----
+        Every gate with parameters is rewritten as rotations exp(-i a/2 K), K a Pauli string, a projector or both
+        together; each control of a rotation doubles the strings to be read. Expressions and shared parameters follow
+        by the chain rule. Source: Jones and Gacon, arXiv:2009.02823.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from qfast.circuit import Circuit, Parameter, PauliSum
+        >>> program = compile(Circuit(1).ry(2 * Parameter("theta"), 0))
+        >>> program.gradient([np.pi / 8], PauliSum([("Z", [0])])).round(12)
+        array([-1.41421356])
+        """
+        if method == "adjoint":
+            if shots is not None:
+                raise InputError("gradient: the adjoint method takes no shots; use method='parameter_shift'")
+            options: dict[str, Any] = {"initial_state": initial_state, "cancel": cancel}
+            gradients: FloatArray = self.value_and_gradient(values, observable, **options)[1]
+            return gradients
+        if method != "parameter_shift":
+            raise InputError(f"gradient: method {method!r} is unknown; 'adjoint' and 'parameter_shift' are known")
+        return self._shifted_gradient(values, observable, shots, seed, initial_state, cancel)
+
+    def value_and_gradient(
+        self,
+        values: Any,
+        observable: PauliSum | Sequence[PauliSum],
+        *,
+        initial_state: Any = None,
+        cancel: CancelToken | None = None,
+    ) -> tuple[Any, FloatArray]:
+        """Return expectation values and their gradients at the cost of the gradients; see `expectation`, `gradient`."""
+        table = self._table(values)
+        several = not isinstance(observable, PauliSum)
+        observables = [observable] if isinstance(observable, PauliSum) else observable
+        rows = table if table.ndim == 2 else table[None, :]
+        found, gradients = self._way_back().gradients(rows, observables, initial_state, cancel)
+        if not several:
+            found, gradients = found[:, 0], gradients[:, 0]
+        if table.ndim == 2:
+            return found, gradients
+        return (found[0] if several else float(found[0])), gradients[0]
+
+    def vjp(
+        self,
+        values: Any,
+        observables: Sequence[PauliSum],
+        cotangents: ArrayLike,
+        *,
+        initial_state: Any = None,
+        cancel: CancelToken | None = None,
+    ) -> FloatArray:
+        """Return the vector-Jacobian product Σ_k cotangent_k · gradient of ⟨O_k⟩, at the cost of one gradient.
+
+        Parameters
+        ----------
+        values : array_like of float, shape (p,), or mapping
+        observables : sequence of k PauliSum
+        cotangents : array_like of float, shape (k,)
+        initial_state, cancel
+            As for `simulate`.
+
+        Returns
+        -------
+        ndarray of float64, shape (p,)
+        """
+        weights = np.asarray(cotangents, dtype=np.float64)
+        if weights.shape != (len(observables),) or not np.isfinite(weights).all():
+            raise InputError(
+                f"vjp: one finite cotangent for each of the {len(observables)} observables is needed, "
+                f"an array of shape {weights.shape} given"
+            )
+        total = PauliSum()
+        for weight, observable in zip(weights.tolist(), observables, strict=True):
+            total = total + weight * observable
+        return self.gradient(values, total.simplify(0.0), initial_state=initial_state, cancel=cancel)
+
+    def metric_tensor(self, values: Any, *, initial_state: Any = None, cancel: CancelToken | None = None) -> FloatArray:
+        """Return the Fubini-Study metric, a quarter of the quantum Fisher information matrix.
+
+        Parameters
+        ----------
+        values : array_like of float, shape (p,), or mapping
+        initial_state, cancel
+            As for `simulate`.
+
+        Returns
+        -------
+        ndarray of float64, shape (p, p)
+            Re⟨∂_i ψ|∂_j ψ⟩ - ⟨∂_i ψ|ψ⟩⟨ψ|∂_j ψ⟩, symmetric.
+
+        Notes
+        -----
+        Memory of three states; time of about p gradients. Source: Stokes et al. 2020, doi:10.22331/q-2020-05-25-269.
+        """
+        table = self._table(values)
+        if table.ndim != 1:
+            raise InputError(f"metric_tensor: values of shape (p,) are needed, {table.shape} given")
+        return self._way_back().geometric_tensor(table, initial_state, cancel)
+
+    def _way_back(self) -> Adjoint:
+        if self._adjoint is None:
+            self._adjoint = Adjoint(gates_of(self._circuit), self._compiled, self._settings)
+        return self._adjoint
+
+    def _shifted_gradient(
+        self,
+        values: Any,
+        observable: PauliSum | Sequence[PauliSum],
+        shots: int | None,
+        seed: int | None,
+        initial_state: Any,
+        cancel: CancelToken | None,
+    ) -> FloatArray:
+        table = self._table(values)
+        several = not isinstance(observable, PauliSum)
+        rule = ShiftRule(gates_of(self._circuit), self.parameters)
+        start = 0 if shots is None else chosen_seed(seed)
+        options = {"initial_state": initial_state, "cancel": cancel}
+        found = []
+        for wanted in [observable] if isinstance(observable, PauliSum) else observable:
+            check_hermitian(wanted)
+            groups = [(rule.circuit, wanted)] if shots is None else measured_groups(rule.circuit, wanted)
+            programs = [(self._alike(circuit), measured) for circuit, measured in groups]
+            rows = table if table.ndim == 2 else table[None, :]
+            found.append([shifted_gradient(rule, programs, row, shots, start, options) for row in rows])
+        gradients = np.moveaxis(np.array(found, dtype=np.float64).reshape(len(found), -1, table.shape[-1]), 0, 1)
+        if not several:
+            gradients = gradients[:, 0]
+        return gradients if table.ndim == 2 else gradients[0]
+
+    def _alike(self, circuit: Circuit) -> Program:
+        """Return another circuit's program with the same settings."""
+        return Program(compiled_for(circuit, self._settings.engine, self.precision), self._settings, circuit)
+
     # --- checks -------------------------------------------------------------------------------------------------------
 
     def _table(self, values: Any) -> FloatArray:
@@ -327,4 +515,4 @@ def compile(
         As for `simulate`.
     """
     settings = run_settings(engine, precision, threads, isa)
-    return Program(compiled_for(circuit, settings.engine, settings.precision), settings)
+    return Program(compiled_for(circuit, settings.engine, settings.precision), settings, circuit)

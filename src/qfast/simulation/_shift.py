@@ -1,0 +1,128 @@
+"""The parameter-shift rule: derivatives as sums of expectation values at shifted angles, exact or sampled."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from qfast._typing import FloatArray, IntArray
+from qfast.circuit import Circuit, Parameter, ParameterVector, PauliSum
+from qfast.simulation._chain_rule import ChainRule, Expressions, sums_by
+from qfast.simulation._settings import MAX_SEED
+from qfast.simulation._slots import elementary, rotations_of
+
+if TYPE_CHECKING:
+    from qfast.simulation.program import Program
+
+# Under exp(-i a/2 K) an expectation value is a trigonometric polynomial in a. Its frequencies are the differences of
+# K's eigenvalues, halved: 1 for a Pauli string and for a phase, 1/2 and 1 for a string under controls. Pairs of (shift,
+# weight) of f(a + shift) - f(a - shift). Schuld et al. 2019, doi:10.1103/PhysRevA.99.032331; the second by Anselmetti
+# et al. 2021, doi:10.1088/1367-2630/ac2cb3.
+_ONE_FREQUENCY = ((math.pi / 2, 0.5),)
+_ROOT = math.sqrt(2)
+_TWO_FREQUENCIES = (
+    (math.pi / 2, (_ROOT + 1) / (4 * _ROOT)),
+    (3 * math.pi / 2, -(_ROOT - 1) / (4 * _ROOT)),
+)
+
+
+class ShiftRule:
+    """Where to evaluate a circuit for its gradient.
+
+    Parameters
+    ----------
+    circuit : Circuit
+        Gates and barriers only.
+    parameters : sequence of Parameter
+        Of the circuit, in order.
+
+    Attributes
+    ----------
+    circuit : Circuit
+        The same, with a parameter of its own for each angle of its rotations.
+    """
+
+    def __init__(self, circuit: Circuit, parameters: Sequence[Parameter]) -> None:
+        self.circuit = elementary(circuit).copy()
+        rotations = rotations_of(self.circuit)
+        angles = [rotation.angle for rotation in rotations]
+        self._angles = Expressions(angles, parameters)
+        self._chain = ChainRule(angles, parameters)
+        for slot, parameter in zip(sorted(self.circuit.expressions), ParameterVector("a", len(angles)), strict=True):
+            self.circuit.expressions[slot] = parameter
+        owners, shifts, weights = [], [], []
+        for number, rotation in enumerate(rotations):
+            is_simple = rotation.is_phase or not rotation.controls
+            for shift, weight in _ONE_FREQUENCY if is_simple else _TWO_FREQUENCIES:
+                owners += [number, number]
+                shifts += [shift, -shift]
+                weights += [weight, -weight]
+        self._owners: IntArray = np.array(owners, dtype=np.int64)
+        self._shifts: FloatArray = np.array(shifts, dtype=np.float64)
+        self._weights: FloatArray = np.array(weights, dtype=np.float64)
+
+    def points(self, values: FloatArray) -> FloatArray:
+        """Return the values of the own circuit's parameters, float64 (points, angles)."""
+        table = np.repeat(self._angles(values)[None, :], len(self._owners), axis=0)
+        table[np.arange(len(table)), self._owners] += self._shifts
+        return table
+
+    def gradient(self, expectations: FloatArray, values: FloatArray) -> FloatArray:
+        """Return the gradient, float64 (p,), from the expectation values at the points."""
+        by_angle = sums_by(self._owners, self._weights * expectations, len(self.circuit.expressions))
+        return self._chain.pull_back(by_angle, values)
+
+
+def measured_groups(circuit: Circuit, observable: PauliSum) -> list[tuple[Circuit, PauliSum]]:
+    """Return circuits that end in a measurement basis, each with the diagonal observable that it measures then."""
+    found = []
+    for group in observable.simplify().group_commuting():
+        changed = circuit.copy()
+        for qubit, letter in group.measurement_basis().items():
+            if letter == "Y":
+                changed.sdg(qubit)
+            if letter in "XY":
+                changed.h(qubit)
+        terms = [("Z" * len(qubits), qubits, coefficient.real) for _, qubits, coefficient in group]
+        found.append((changed, PauliSum(terms, observable.num_qubits)))
+    return found
+
+
+def shifted_gradient(
+    rule: ShiftRule,
+    programs: Sequence[tuple[Program, PauliSum]],
+    values: FloatArray,
+    shots: int | None,
+    seed: int,
+    options: dict[str, Any],
+) -> FloatArray:
+    """Return the gradient at one row of values, float64 (p,).
+
+    Parameters
+    ----------
+    rule : ShiftRule
+    programs : sequence of (Program, PauliSum)
+        Of the rule's circuit; with shots, those of `measured_groups`. The expectation values are added up.
+    values : ndarray of float64, shape (p,)
+    shots : int or None
+        Of each circuit at each point; None: exact expectation values.
+    seed : int
+        Circuit number c at point i of n has the seed ``(seed + c n + i) mod 2**64``.
+    options : dict
+        Passed on to the programs.
+    """
+    points = rule.points(values)
+    total = np.zeros(len(points))
+    for number, (program, observable) in enumerate(programs):
+        if len(points) == 0:
+            break
+        if shots is None:
+            total += program.expectation(points, observable, **options)
+        else:
+            first = (seed + number * len(points)) & MAX_SEED
+            samples = program.sample(points, shots, first, **options)
+            total += [sample.expectation_values(observable) for sample in samples]
+    return rule.gradient(total, values)
