@@ -81,13 +81,12 @@ def test_the_average_fidelity_is_that_of_random_states(channel: Channel) -> None
 
 
 def six_states() -> list[np.ndarray]:
-    return [oracle.exponential(pauli, math.pi / 4)[:, column] for pauli in (oracle.X, oracle.Y) for column in (0, 1)] + [
-        np.array([1, 0]), np.array([0, 1]),
-    ]  # fmt: skip
+    turned = [oracle.exponential(pauli, math.pi / 4) for pauli in (oracle.ID, oracle.X, oracle.Y)]
+    return [matrix[:, column] for matrix in turned for column in (0, 1)]
 
 
 def average_over_stabilizers(channel: Channel) -> float:
-    """The 60 two-qubit stabilizer states are a 2-design: products of the six, and Bell states turned by Cliffords."""
+    """The 60 two-qubit stabilizer states are a 2-design: products of the six, and a Bell state turned by Cliffords."""
     products = [np.kron(a, b) for a, b in itertools.product(six_states(), repeat=2)]
     bell = np.array([1, 0, 0, 1]) / math.sqrt(2)
     turns = single_qubit_cliffords()
@@ -135,7 +134,10 @@ def test_relaxation_follows_t1_and_t2(t1: float, ratio: float, time: float, exci
 
 
 def test_structure_is_read_from_the_numbers() -> None:
-    assert channels.kraus([math.sqrt(0.9) * oracle.ID, 1j * math.sqrt(0.1) * oracle.kron(oracle.Y)]).labels == ("I", "Y")
+    assert channels.kraus([math.sqrt(0.9) * oracle.ID, 1j * math.sqrt(0.1) * oracle.kron(oracle.Y)]).labels == (
+        "I",
+        "Y",
+    )
     assert channels.mixed_unitary([(0.5, oracle.kron(oracle.X, oracle.Z)), (0.5, np.eye(4))]).labels == ("II", "XZ")
     assert channels.kraus(EVERY[9].kraus()).is_mixture
     assert not channels.amplitude_damping(0.1).is_mixture

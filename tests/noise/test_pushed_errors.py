@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -55,7 +57,7 @@ def check_every_error(circuit: Circuit, num_blocks: int = 2) -> None:
 
 def probabilities(blocks: list[Circuit], bounds: list[int], angles: np.ndarray) -> np.ndarray:
     state = None
-    for block, (begin, end) in zip(blocks, zip(bounds, bounds[1:], strict=False), strict=True):
+    for block, (begin, end) in zip(blocks, itertools.pairwise(bounds), strict=True):
         names = [parameter.name for parameter in block.parameters]
         state = oracle.statevector(block, dict(zip(names, angles[begin:end].tolist(), strict=True)), state)
     assert state is not None

@@ -17,9 +17,6 @@ from qfast.noise.readout import ReadoutError
 
 __all__ = ["noise_from_qiskit"]
 
-# Names of Aer that qfast spells differently.
-_NAMES = {"cnot": "cx", "cu1": "cu1", "mcx": "ccx", "delay": None, "save_state": None}
-
 
 def noise_from_qiskit(model: Any) -> NoiseModel:
     """Make a noise model of a ``qiskit_aer.noise.NoiseModel``.
@@ -27,7 +24,7 @@ def noise_from_qiskit(model: Any) -> NoiseModel:
     Parameters
     ----------
     model : qiskit_aer.noise.NoiseModel or mapping
-        The object, or what its ``to_dict()`` returned.
+        The object, or what its ``to_dict()`` returned, serializable or not.
 
     Returns
     -------
@@ -42,7 +39,7 @@ def noise_from_qiskit(model: Any) -> NoiseModel:
 
     Notes
     -----
-    Source: the dictionary of ``NoiseModel.to_dict`` in qiskit-aer 0.17. Aer's Pauli strings have qubit 0 rightmost, and
+    Source: the dictionary of ``NoiseModel.to_dict`` in qiskit-aer 0.18. Aer's Pauli strings have qubit 0 rightmost, and
     the first qubit of a matrix is the least significant bit, as here.
     """
     data: Any = model if isinstance(model, Mapping) else getattr(model, "to_dict", lambda: None)()
@@ -64,8 +61,7 @@ def noise_from_qiskit(model: Any) -> NoiseModel:
 
 
 def _add_quantum_error(result: NoiseModel, error: Mapping[str, Any], where: str) -> None:
-    names = [_NAMES.get(name, name) for name in error["operations"]]
-    gates = [name for name in names if name is not None]
+    gates = [name for name in error["operations"] if name != "delay"]
     for name in gates:
         if name not in OPCODES:
             find_gate(name)  # raises, and names the nearest gate
@@ -96,9 +92,9 @@ def _operators(step: Mapping[str, Any], where: str) -> list[ComplexArray]:
     """Kraus operators of one instruction on its own qubits."""
     name, params = step["name"], step.get("params", [])
     if name == "kraus":
-        return [np.asarray(matrix, dtype=np.complex128) for matrix in params]
+        return [_matrix(matrix) for matrix in params]
     if name == "unitary":
-        return [np.asarray(params[0], dtype=np.complex128)]
+        return [_matrix(params[0])]
     if name == "pauli":
         return [pauli_matrix(str(params[0])[::-1])]
     if name == "reset":
@@ -106,6 +102,14 @@ def _operators(step: Mapping[str, Any], where: str) -> list[ComplexArray]:
     if name in OPCODES and find_gate(name).target_matrix is not None:
         return [find_gate(name).matrix([float(value) for value in params])]
     raise InputError(f"{where} holds instruction {name!r}; gates, 'pauli', 'unitary', 'kraus' and 'reset' are known")
+
+
+def _matrix(given: Any) -> ComplexArray:
+    """Read a matrix of complex numbers, or of pairs [real, imaginary] as ``to_dict(serializable=True)`` has them."""
+    array = np.asarray(given)
+    if array.ndim == 3 and array.shape[2] == 2:
+        array = array[..., 0] + 1j * array[..., 1]
+    return array.astype(np.complex128)
 
 
 def _embedded(matrix: ComplexArray, qubits: Sequence[int], num_qubits: int) -> ComplexArray:

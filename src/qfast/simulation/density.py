@@ -147,7 +147,7 @@ def simulate_density(
     --------
     >>> from qfast.noise import channels
     >>> noise = NoiseModel().add(channels.phase_flip(0.5), gates=["h"])
-    >>> simulate_density(Circuit(1).h(0), noise, engine="reference").purity()
+    >>> round(simulate_density(Circuit(1).h(0), noise, engine="reference").purity(), 12)
     0.5
     """
     settings = run_settings(engine, precision, threads, isa)
