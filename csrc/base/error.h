@@ -11,16 +11,16 @@ namespace qfast {
 
 // One row per family; the names are those of qfast/errors.py (bindings/errors.cpp) and qfast.h (capi/capi.cc).
 enum class ErrorKind : int {
-  kInput = 1,      // InputError
-  kCircuit = 2,    // CircuitError
-  kGate = 3,       // GateError
-  kParameter = 4,  // ParameterError
-  kObservable = 5, // ObservableError
-  kQasm = 6,       // QasmError (line and column are set)
-  kCapacity = 7,   // CapacityError
-  kEngine = 8,     // EngineError
-  kCancelled = 9,  // CancelledRunError
-  kInternal = 10,  // EngineError: a bug of qfast
+  kInput = 1,       // InputError
+  kCircuit = 2,     // CircuitError
+  kGate = 3,        // GateError
+  kParameter = 4,   // ParameterError
+  kObservable = 5,  // ObservableError
+  kQasm = 6,        // QasmError (line and column are set)
+  kCapacity = 7,    // CapacityError
+  kEngine = 8,      // EngineError
+  kCancelled = 9,   // CancelledRunError
+  kInternal = 10,   // EngineError: a bug of qfast
 };
 
 class QFAST_API Error : public std::runtime_error {

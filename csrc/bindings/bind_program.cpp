@@ -138,8 +138,8 @@ void states_many(const Program& program, const Column<double>& values, const py:
   const py::ssize_t size = py::ssize_t{1} << program.num_qubits();
   if (out.dtype().char_() != wanted || out.ndim() != 2 || out.shape(0) != rows.count || out.shape(1) != size ||
       !(out.flags() & py::array::c_style) || !out.writeable()) {
-    throw Error(ErrorKind::kInput, "out must be a writable C-contiguous array of shape (" +
-                                       std::to_string(rows.count) + ", " + std::to_string(size) + ") and dtype " +
+    throw Error(ErrorKind::kInput, "out must be a writable C-contiguous array of shape (" + std::to_string(rows.count) +
+                                       ", " + std::to_string(size) + ") and dtype " +
                                        (wanted == 'F' ? "complex64" : "complex128"));
   }
   auto* to = static_cast<char*>(const_cast<void*>(out.data()));

@@ -1,8 +1,8 @@
-#include <optional>
-#include <string>
-
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
+
+#include <optional>
+#include <string>
 
 #include "base/cpu_features.h"
 #include "base/error.h"

@@ -11,16 +11,25 @@ namespace {
 
 const char* class_name(ErrorKind kind) {
   switch (kind) {
-    case ErrorKind::kInput: return "InputError";
-    case ErrorKind::kCircuit: return "CircuitError";
-    case ErrorKind::kGate: return "GateError";
-    case ErrorKind::kParameter: return "ParameterError";
-    case ErrorKind::kObservable: return "ObservableError";
-    case ErrorKind::kQasm: return "QasmError";
-    case ErrorKind::kCapacity: return "CapacityError";
-    case ErrorKind::kCancelled: return "CancelledRunError";
+    case ErrorKind::kInput:
+      return "InputError";
+    case ErrorKind::kCircuit:
+      return "CircuitError";
+    case ErrorKind::kGate:
+      return "GateError";
+    case ErrorKind::kParameter:
+      return "ParameterError";
+    case ErrorKind::kObservable:
+      return "ObservableError";
+    case ErrorKind::kQasm:
+      return "QasmError";
+    case ErrorKind::kCapacity:
+      return "CapacityError";
+    case ErrorKind::kCancelled:
+      return "CancelledRunError";
     case ErrorKind::kEngine:
-    case ErrorKind::kInternal: return "EngineError";
+    case ErrorKind::kInternal:
+      return "EngineError";
   }
   return "EngineError";
 }

@@ -16,17 +16,30 @@ namespace qfast {
 enum class ExprOp : std::int32_t {
   kPushConst = 0,  // next word: index into constants
   kPushParam = 1,  // next word: index into the parameter values
-  kAdd = 2, kSub = 3, kMul = 4, kDiv = 5, kPow = 6, kNeg = 7,
-  kSin = 8, kCos = 9, kTan = 10, kAsin = 11, kAcos = 12, kAtan = 13,
-  kExp = 14, kLog = 15, kSqrt = 16, kAbs = 17,
+  kAdd = 2,
+  kSub = 3,
+  kMul = 4,
+  kDiv = 5,
+  kPow = 6,
+  kNeg = 7,
+  kSin = 8,
+  kCos = 9,
+  kTan = 10,
+  kAsin = 11,
+  kAcos = 12,
+  kAtan = 13,
+  kExp = 14,
+  kLog = 15,
+  kSqrt = 16,
+  kAbs = 17,
 };
 
 struct ExpressionTable {
-  std::vector<std::int64_t> slots;      // index into FlatCircuit::params, ascending
-  std::vector<std::int64_t> code_end;   // per slot: end of its code
+  std::vector<std::int64_t> slots;     // index into FlatCircuit::params, ascending
+  std::vector<std::int64_t> code_end;  // per slot: end of its code
   std::vector<std::int32_t> code;
   std::vector<double> constants;
-  std::int64_t num_parameters = 0;      // length of the values vector given at run time
+  std::int64_t num_parameters = 0;  // length of the values vector given at run time
 };
 
 struct FlatCircuit {
@@ -40,9 +53,9 @@ struct FlatCircuit {
   std::vector<std::int64_t> qubit_end;      // qubits of instruction i: qubits[qubit_end[i-1] .. qubit_end[i])
   std::vector<std::int64_t> param_end;      // likewise for params
   // Ragged columns:
-  std::vector<std::int32_t> qubits;         // extra controls first, then the gate's own qubits in its own order
-  std::vector<double> params;               // NaN where an expression supplies the value
-  std::vector<std::vector<Complex>> complex_data;       // matrices (row-major), diagonals
+  std::vector<std::int32_t> qubits;                // extra controls first, then the gate's own qubits in its own order
+  std::vector<double> params;                      // NaN where an expression supplies the value
+  std::vector<std::vector<Complex>> complex_data;  // matrices (row-major), diagonals
   std::vector<std::vector<std::int64_t>> integer_data;  // permutations (image of each index), Pauli letters 0..3 = IXYZ
   ExpressionTable expressions;
 

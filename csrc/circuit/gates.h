@@ -27,14 +27,17 @@ struct GateRow {
   std::int8_t num_targets;   // qubits of `matrix`; -1: as many as the instruction has
   std::int8_t num_params;
   DataKind data;
-  MatrixFn matrix;           // null for data gates
+  MatrixFn matrix;  // null for data gates
 };
 
 enum : std::uint16_t {
 #define QFAST_GATE(id, name, controls, targets, params) k_##id,
 #include "circuit/gates.def"
 #undef QFAST_GATE
-  k_unitary, k_diagonal, k_permutation, k_pauli_rotation,
+  k_unitary,
+  k_diagonal,
+  k_permutation,
+  k_pauli_rotation,
   kNumGates
 };
 

@@ -4,16 +4,18 @@
 #define QFAST_SIMD_NS isa_avx2
 #define QFAST_SIMD_BYTES 32
 
+// clang-format off: simd.h comes first
 #include "kernels/simd.h"
 #include "kernels/reduce.inl"
 #include "kernels/roofline.inl"
 #include "kernels/tile.inl"
+// clang-format on
 
 namespace qfast::isa_avx2 {
 
 const KernelTable* kernel_table() {
-  static constexpr KernelTable kTable{tile_kernels<float>(), tile_kernels<double>(), reduce_kernels<float>(),
-                                      reduce_kernels<double>(), real_kernels(), roofline_kernels()};
+  static constexpr KernelTable kTable{tile_kernels<float>(),    tile_kernels<double>(), reduce_kernels<float>(),
+                                      reduce_kernels<double>(), real_kernels(),         roofline_kernels()};
   return &kTable;
 }
 

@@ -281,8 +281,8 @@ static void overlaps(const T* a, const T* b, std::size_t length, std::uint64_t x
 }
 
 template <class T>
-static void add_products_scalar(const T* a, std::size_t length, std::uint64_t x, const double* d_re,
-                                const double* d_im, double* sum_re, double* sum_im) {
+static void add_products_scalar(const T* a, std::size_t length, std::uint64_t x, const double* d_re, const double* d_im,
+                                double* sum_re, double* sum_im) {
   for (std::uint64_t i = 0; i < length; ++i) {
     const double re = static_cast<double>(a[2 * (i ^ x)]), im = static_cast<double>(a[2 * (i ^ x) + 1]);
     const double dr = d_re[i], di = d_im ? d_im[i] : 0.0;
@@ -293,8 +293,8 @@ static void add_products_scalar(const T* a, std::size_t length, std::uint64_t x,
 
 // kXor: as for overlaps_lanes.
 template <class T, int kXor>
-static void add_products_lanes(const T* a, std::size_t length, std::uint64_t x, const double* d_re,
-                               const double* d_im, double* sum_re, double* sum_im) {
+static void add_products_lanes(const T* a, std::size_t length, std::uint64_t x, const double* d_re, const double* d_im,
+                               double* sum_re, double* sum_im) {
   constexpr std::size_t kVector = 2 * kLanes<double>;
   const std::uint64_t x_vector = x / kLanes<double>;
   for (std::uint64_t v = 0; v < length / kLanes<double>; ++v) {

@@ -118,17 +118,17 @@ QFAST_INLINE X fnma(X a, X b, X c) {
 #define QFAST_ZIPLO_16 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
 #define QFAST_ZIPHI_16 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
 
-#define QFAST_BY_LANES(T, what, a, b)                       \
-  ([](V<T> a_, V<T> b_) QFAST_LAMBDA {                                   \
-    if constexpr (kLanes<T> == 2) {                         \
-      return QFAST_SHUFFLE(T, a_, b_, QFAST_##what##_2);    \
-    } else if constexpr (kLanes<T> == 4) {                  \
-      return QFAST_SHUFFLE(T, a_, b_, QFAST_##what##_4);    \
-    } else if constexpr (kLanes<T> == 8) {                  \
-      return QFAST_SHUFFLE(T, a_, b_, QFAST_##what##_8);    \
-    } else {                                                \
-      return QFAST_SHUFFLE(T, a_, b_, QFAST_##what##_16);   \
-    }                                                       \
+#define QFAST_BY_LANES(T, what, a, b)                     \
+  ([](V<T> a_, V<T> b_) QFAST_LAMBDA {                    \
+    if constexpr (kLanes<T> == 2) {                       \
+      return QFAST_SHUFFLE(T, a_, b_, QFAST_##what##_2);  \
+    } else if constexpr (kLanes<T> == 4) {                \
+      return QFAST_SHUFFLE(T, a_, b_, QFAST_##what##_4);  \
+    } else if constexpr (kLanes<T> == 8) {                \
+      return QFAST_SHUFFLE(T, a_, b_, QFAST_##what##_8);  \
+    } else {                                              \
+      return QFAST_SHUFFLE(T, a_, b_, QFAST_##what##_16); \
+    }                                                     \
   }(a, b))
 
 // Lane bit k exchanged with the bit that tells vector a from vector b.
@@ -166,12 +166,12 @@ QFAST_INLINE void interleave(V<T> re, V<T> im, V<T>& lo, V<T>& hi) {
 }
 
 // Exchanges lane bit K with the bit that tells a from b: a[.., K=1] <-> b[.., K=0].
-#define QFAST_SWAP_CASE(K, L)                                              \
-  if constexpr (kBit == K && kLanes<T> == L) {                             \
-    const V<T> lo = QFAST_SHUFFLE(T, a, b, QFAST_SWAP##K##LO_##L);         \
-    const V<T> hi = QFAST_SHUFFLE(T, a, b, QFAST_SWAP##K##HI_##L);         \
-    a = lo;                                                                \
-    b = hi;                                                                \
+#define QFAST_SWAP_CASE(K, L)                                      \
+  if constexpr (kBit == K && kLanes<T> == L) {                     \
+    const V<T> lo = QFAST_SHUFFLE(T, a, b, QFAST_SWAP##K##LO_##L); \
+    const V<T> hi = QFAST_SHUFFLE(T, a, b, QFAST_SWAP##K##HI_##L); \
+    a = lo;                                                        \
+    b = hi;                                                        \
   }
 template <class T, int kBit>
 QFAST_INLINE void swap_lane_bit(V<T>& a, V<T>& b) {

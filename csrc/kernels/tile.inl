@@ -266,19 +266,25 @@ constexpr int control_mask(int j, int mask) {
   break;                          \
   QFAST_CASE(kind, 2) : call(2);  \
   break;
-#define QFAST_CONTROLLED(kind, call)                                                                  \
-  QFAST_CASE(kind, 0) : call(0, 0) break; QFAST_CASE(kind, 1) : call(1, 0) break;                     \
-  QFAST_CASE(kind, 2) : call(2, 0) break; QFAST_CASE(kind, 3) : call(0, 1) break;                     \
-  QFAST_CASE(kind, 4) : call(1, 1) break; QFAST_CASE(kind, 5) : call(2, 1) break;                     \
-  QFAST_CASE(kind, 6) : call(0, 2) break; QFAST_CASE(kind, 7) : call(1, 2) break;                     \
-  QFAST_CASE(kind, 8) : call(2, 2) break; QFAST_CASE(kind, 9) : call(0, 3) break;                     \
-  QFAST_CASE(kind, 10) : call(1, 3) break; QFAST_CASE(kind, 11) : call(2, 3) break;
-#define QFAST_PAIRS(kind, call)      \
-  QFAST_CASE(kind, 0) : call(0, 1);  \
-  break;                             \
-  QFAST_CASE(kind, 1) : call(0, 2);  \
-  break;                             \
-  QFAST_CASE(kind, 2) : call(1, 2);  \
+#define QFAST_CONTROLLED(kind, call)       \
+  QFAST_CASE(kind, 0) : call(0, 0) break;  \
+  QFAST_CASE(kind, 1) : call(1, 0) break;  \
+  QFAST_CASE(kind, 2) : call(2, 0) break;  \
+  QFAST_CASE(kind, 3) : call(0, 1) break;  \
+  QFAST_CASE(kind, 4) : call(1, 1) break;  \
+  QFAST_CASE(kind, 5) : call(2, 1) break;  \
+  QFAST_CASE(kind, 6) : call(0, 2) break;  \
+  QFAST_CASE(kind, 7) : call(1, 2) break;  \
+  QFAST_CASE(kind, 8) : call(2, 2) break;  \
+  QFAST_CASE(kind, 9) : call(0, 3) break;  \
+  QFAST_CASE(kind, 10) : call(1, 3) break; \
+  QFAST_CASE(kind, 11) : call(2, 3) break;
+#define QFAST_PAIRS(kind, call)     \
+  QFAST_CASE(kind, 0) : call(0, 1); \
+  break;                            \
+  QFAST_CASE(kind, 1) : call(0, 2); \
+  break;                            \
+  QFAST_CASE(kind, 2) : call(1, 2); \
   break;
 #else
 #define QFAST_TARGETS(kind, call) \
@@ -286,18 +292,21 @@ constexpr int control_mask(int j, int mask) {
   break;                          \
   QFAST_CASE(kind, 1) : call(1);  \
   break;
-#define QFAST_CONTROLLED(kind, call)                                              \
-  QFAST_CASE(kind, 0) : call(0, 0) break; QFAST_CASE(kind, 1) : call(1, 0) break; \
-  QFAST_CASE(kind, 3) : call(0, 1) break; QFAST_CASE(kind, 4) : call(1, 1) break;
+#define QFAST_CONTROLLED(kind, call)      \
+  QFAST_CASE(kind, 0) : call(0, 0) break; \
+  QFAST_CASE(kind, 1) : call(1, 0) break; \
+  QFAST_CASE(kind, 3) : call(0, 1) break; \
+  QFAST_CASE(kind, 4) : call(1, 1) break;
 #define QFAST_PAIRS(kind, call)     \
   QFAST_CASE(kind, 0) : call(0, 1); \
   break;
 #endif
 
+// clang-format off
 template <class T>
 QFAST_INLINE void apply_swap_lane(Block<T>& x, std::uint16_t code) {
-#define QFAST_LANE_CASE(j, k)                       \
-  QFAST_CASE(kSwapLane, j + 3 * k) :                \
+#define QFAST_LANE_CASE(j, k)                                                     \
+  QFAST_CASE(kSwapLane, j + 3 * k) :                                              \
     if constexpr (j < kBlockBits && k < kLaneBits<T>) step_swap_lane<T, j, k>(x); \
     break;
   switch (code) {
@@ -309,6 +318,7 @@ QFAST_INLINE void apply_swap_lane(Block<T>& x, std::uint16_t code) {
   }
 #undef QFAST_LANE_CASE
 }
+// clang-format on
 
 template <class T>
 QFAST_INLINE void apply_step(Block<T>& x, const LiveStep<T>& step, std::uint32_t block) {
@@ -344,7 +354,8 @@ QFAST_INLINE void apply_step(Block<T>& x, const LiveStep<T>& step, std::uint32_t
     break;
     QFAST_CASE(kScale, 0) : step_scale<T>(x, c);
     break;
-    default: apply_swap_lane<T>(x, step.code);
+    default:
+      apply_swap_lane<T>(x, step.code);
   }
 }
 

@@ -2,9 +2,9 @@
 // split form by vectors: kLanes real parts, then the kLanes imaginary parts of the same amplitudes. Tile bit k is bit k
 // of the amplitude's index inside the tile; the lowest `lane_bits` tile bits lie inside a vector.
 //
-// A block op loads 2^kBlockBits vectors that differ in `kBlockBits` tile bits into registers, applies a list of steps to
-// them, and writes them back: the memory traffic of one pass is shared by all its steps. Gates only ever act on block
-// bits, never on lane bits; a step that exchanges a lane bit with a block bit brings lane qubits into reach.
+// A block op loads 2^kBlockBits vectors that differ in `kBlockBits` tile bits into registers, applies a list of steps
+// to them, and writes them back: the memory traffic of one pass is shared by all its steps. Gates only ever act on
+// block bits, never on lane bits; a step that exchanges a lane bit with a block bit brings lane qubits into reach.
 #pragma once
 
 #include <cstddef>
@@ -18,22 +18,22 @@ constexpr int kMaxInsertedBits = 32;
 
 // x0, x1: the amplitudes whose target bit is 0 and 1. Scalars are taken from the step's constants in this order.
 enum class StepKind : std::uint8_t {
-  kReal,      // x0' = x0 + a x1, x1' = x1 + b x0                          (a, b real)
-  kRealNeg,   // x0' = x0 + a x1, x1' = b x0 - x1
-  kImag,      // x0' = x0 + i a x1, x1' = x1 + i b x0                      (a, b real)
-  kGivens,    // x0' = x0 + a x1, x1' = x1 + b x0                          (a, b complex)
-  kScaled,    // x0' = x0 + a x1, x1' = b x0 + d x1                        (a, b, d complex)
-  kGeneral,   // x0' = m00 x0 + m01 x1, x1' = m10 x0 + m11 x1              (complex; may be controlled by block bits)
+  kReal,         // x0' = x0 + a x1, x1' = x1 + b x0                          (a, b real)
+  kRealNeg,      // x0' = x0 + a x1, x1' = b x0 - x1
+  kImag,         // x0' = x0 + i a x1, x1' = x1 + i b x0                      (a, b real)
+  kGivens,       // x0' = x0 + a x1, x1' = x1 + b x0                          (a, b complex)
+  kScaled,       // x0' = x0 + a x1, x1' = b x0 + d x1                        (a, b, d complex)
+  kGeneral,      // x0' = m00 x0 + m01 x1, x1' = m10 x0 + m11 x1              (complex; may be controlled by block bits)
   kGeneralReal,  // the same with real numbers
-  kExchange,  // x0' = x1, x1' = x0                                         (may be controlled by block bits)
-  kDense2,    // 4 x 4 complex on block bits (j, k), row-major, j least significant
+  kExchange,     // x0' = x1, x1' = x0                                         (may be controlled by block bits)
+  kDense2,       // 4 x 4 complex on block bits (j, k), row-major, j least significant
   kDense2Real,
-  kPairs2,    // 2 x 2 complex on (|00>, |11>), then 2 x 2 complex on (|01>, |10>)
-  kPairs2Scaled,  // the same with 1 at |00>: a, b, d of kScaled, then 2 x 2
-  kDiagonal,  // one complex vector per block vector: re lanes, im lanes
+  kPairs2,          // 2 x 2 complex on (|00>, |11>), then 2 x 2 complex on (|01>, |10>)
+  kPairs2Scaled,    // the same with 1 at |00>: a, b, d of kScaled, then 2 x 2
+  kDiagonal,        // one complex vector per block vector: re lanes, im lanes
   kDiagonalScalar,  // one complex number per block vector
-  kSwapLane,  // exchange lane bit k with block bit j
-  kScale,     // multiply by one complex number
+  kSwapLane,        // exchange lane bit k with block bit j
+  kScale,           // multiply by one complex number
 };
 
 // variant: target j, plus 3 * (control mask over the two other block bits, in ascending order) for kGeneral,
@@ -51,10 +51,10 @@ struct LiveStep {
 };
 
 struct BlockGeometry {
-  std::int8_t num_inserted = 0;                              // block bits and fixed bits
+  std::int8_t num_inserted = 0;                 // block bits and fixed bits
   std::int8_t inserted[kMaxInsertedBits] = {};  // vector-index positions, ascending
-  std::int8_t block_bits[kMaxBlockBits] = {};                // vector-index positions, ascending
-  std::uint32_t fixed_value = 0;                             // vector index bits held at 1
+  std::int8_t block_bits[kMaxBlockBits] = {};   // vector-index positions, ascending
+  std::uint32_t fixed_value = 0;                // vector index bits held at 1
   std::uint32_t num_blocks = 0;
 };
 
@@ -63,7 +63,7 @@ struct Prefetch {
   const char* base = nullptr;           // null: nothing to ask for
   const std::uint64_t* high = nullptr;  // as in TileMap, in amplitudes
   const std::uint64_t* low = nullptr;
-  std::uint32_t next = 0, end = 0;      // in vectors
+  std::uint32_t next = 0, end = 0;  // in vectors
   std::uint32_t per_block = 0;
 };
 
@@ -75,7 +75,8 @@ struct TileMap {
   std::uint32_t num_vectors;
 };
 
-// Lets the first block op of a tile read memory itself and the last one write it: a pass over the tile's buffer less each.
+// Lets the first block op of a tile read memory itself and the last one write it: a pass over the tile's buffer less
+// each.
 template <class T>
 struct BlockIo {
   const T* from = nullptr;  // null: the tile's buffer

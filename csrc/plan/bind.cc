@@ -17,8 +17,7 @@ bool is_near(Complex a, Complex b) { return std::abs(a - b) <= kRoundingOfZero; 
 template <class T>
 class Binder {
  public:
-  Binder(const Plan& plan, const FlatCircuit& circuit, BoundPlan<T>& out)
-      : plan_(plan), circuit_(circuit), out_(out) {}
+  Binder(const Plan& plan, const FlatCircuit& circuit, BoundPlan<T>& out) : plan_(plan), circuit_(circuit), out_(out) {}
 
   void run(const double* values) {
     evaluate_parameters(circuit_, values, params_);
@@ -74,12 +73,16 @@ class Binder {
 
   void bind_step(const PlanStep& step) {
     switch (step.kind) {
-      case PlanStep::Kind::kOne: return bind_one(step);
-      case PlanStep::Kind::kTwo: return bind_two(step);
-      case PlanStep::Kind::kDiagonal: return bind_diagonal(step);
+      case PlanStep::Kind::kOne:
+        return bind_one(step);
+      case PlanStep::Kind::kTwo:
+        return bind_two(step);
+      case PlanStep::Kind::kDiagonal:
+        return bind_diagonal(step);
       case PlanStep::Kind::kSwapLane:
         return add_step(StepKind::kSwapLane, step.target + 3 * step.second, {}, step.condition);
-      case PlanStep::Kind::kFlip: return add_step(StepKind::kExchange, step.target, {}, step.condition);
+      case PlanStep::Kind::kFlip:
+        return add_step(StepKind::kExchange, step.target, {}, step.condition);
     }
   }
 
@@ -152,8 +155,8 @@ class Binder {
     if ((pattern & ~kPatternPairs2) == 0) return bind_pairs(variant, m);
     const bool real = is_real(m);
     add_step(real ? StepKind::kDense2Real : StepKind::kDense2, variant,
-             {m[0], m[1], m[2], m[3], m[4], m[5], m[6], m[7], m[8], m[9], m[10], m[11], m[12], m[13], m[14], m[15]},
-             {}, real);
+             {m[0], m[1], m[2], m[3], m[4], m[5], m[6], m[7], m[8], m[9], m[10], m[11], m[12], m[13], m[14], m[15]}, {},
+             real);
   }
 
   // Two 2 x 2 blocks, with the number at |00> or |11> left out as a factor of the whole, whichever is larger.
@@ -163,8 +166,8 @@ class Binder {
     }
     const Complex f = m[0];
     scale_ *= f;
-    add_step(StepKind::kPairs2Scaled, variant, {m[3] / f, m[12] / f, m[15] / f, m[5] / f, m[6] / f, m[9] / f, m[10] / f},
-             {});
+    add_step(StepKind::kPairs2Scaled, variant,
+             {m[3] / f, m[12] / f, m[15] / f, m[5] / f, m[6] / f, m[9] / f, m[10] / f}, {});
     renormalise();
   }
 

@@ -64,20 +64,28 @@ Matrix4 Chain::matrix2(std::int32_t first_source) {
 Matrix2 Chain::source1(const Source& s) {
   static const double h = std::sqrt(0.5);
   switch (s.operation) {
-    case kSourceHadamard: return {h, h, h, -h};
+    case kSourceHadamard:
+      return {h, h, h, -h};
     // B with B Y B† = Z: rows are the eigenvectors of Y, conjugated.
-    case kSourceYBasis: return {h, Complex{0, -h}, h, Complex{0, h}};
-    case kSourceYBasisInverse: return {h, h, Complex{0, h}, Complex{0, -h}};
-    default: break;
+    case kSourceYBasis:
+      return {h, Complex{0, -h}, h, Complex{0, h}};
+    case kSourceYBasisInverse:
+      return {h, h, Complex{0, h}, Complex{0, -h}};
+    default:
+      break;
   }
   if (s.operation <= kFirstPairCode) {
     const std::int64_t code = kFirstPairCode - s.operation;
     const Kak& kak = split(static_cast<std::size_t>(code / 5));
     switch (static_cast<PairPart>(code % 5)) {
-      case PairPart::kPre0: return kak.pre0;
-      case PairPart::kPre1: return kak.pre1;
-      case PairPart::kPost0: return kak.post0;
-      default: return kak.post1;
+      case PairPart::kPre0:
+        return kak.pre0;
+      case PairPart::kPre1:
+        return kak.pre1;
+      case PairPart::kPost0:
+        return kak.post0;
+      default:
+        return kak.post1;
     }
   }
   target_matrix(circuit_, operation_at(circuit_, s.operation), params_.data(), scratch_);

@@ -39,7 +39,7 @@ class Chain {
   const Lowered& lowered_;
   const std::vector<double>& params_;
   std::vector<Complex> scratch_;
-  std::vector<Kak> splits_;        // by pair, where is_split_
+  std::vector<Kak> splits_;  // by pair, where is_split_
   std::vector<bool> is_split_;
 };
 

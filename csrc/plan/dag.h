@@ -2,7 +2,8 @@
 // diagonals) may pass each other, nodes that mix it may not.
 //
 // A diagonal has no cost until something mixes one of its qubits, so it is "ready" rather than done, and is emitted
-// together with other ready diagonals when a node that depends on it is (or at the end): merged diagonals share a table.
+// together with other ready diagonals when a node that depends on it is (or at the end): merged diagonals share a
+// table.
 #pragma once
 
 #include <cstdint>
@@ -12,10 +13,10 @@
 namespace qfast {
 
 struct DagItem {
-  std::span<const std::int32_t> mixing;    // qubits (any numbering below num_qubits)
+  std::span<const std::int32_t> mixing;  // qubits (any numbering below num_qubits)
   std::span<const std::int32_t> diagonal;
-  bool is_free;                            // a diagonal: needs no qubit in reach
-  std::uint64_t also_needs = 0;            // qubits that must be in reach although the node does not mix them
+  bool is_free;                  // a diagonal: needs no qubit in reach
+  std::uint64_t also_needs = 0;  // qubits that must be in reach although the node does not mix them
 };
 
 class Dag {
@@ -71,7 +72,7 @@ class Frontier {
   }
 
   const Dag& dag_;
-  std::vector<std::uint64_t> need_;   // mixing qubits as bits
+  std::vector<std::uint64_t> need_;  // mixing qubits as bits
   std::vector<std::uint8_t> is_free_;
   std::vector<std::int32_t> waiting_;
   std::vector<Status> status_;

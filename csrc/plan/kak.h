@@ -1,5 +1,5 @@
-// Cartan (KAK) decomposition of a two-qubit unitary: U = (post1 ⊗ post0) · core · (pre1 ⊗ pre0), where the core acts only
-// within {|00>, |11>} and within {|01>, |10>}. Tucci, arXiv:quant-ph/0507171.
+// Cartan (KAK) decomposition of a two-qubit unitary: U = (post1 ⊗ post0) · core · (pre1 ⊗ pre0), where the core acts
+// only within {|00>, |11>} and within {|01>, |10>}. Tucci, arXiv:quant-ph/0507171.
 //
 // Why: between the cores of neighbouring gates stands one 2 x 2 matrix per qubit, and both its phases can be moved into
 // the cores: 11 fused multiply-adds per amplitude instead of the 16 of a dense 4 x 4.

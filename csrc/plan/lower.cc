@@ -1,5 +1,6 @@
 // Gates to nodes: swaps become relabellings, chains of one-qubit gates one matrix, runs of gates on a pair one matrix
-// where its pattern of zeros makes that no dearer than the parts (cx rz cx is a diagonal, rxx ryy rzz two 2 x 2 blocks).
+// where its pattern of zeros makes that no dearer than the parts (cx rz cx is a diagonal, rxx ryy rzz two 2 x 2
+// blocks).
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -11,7 +12,7 @@
 namespace qfast {
 namespace {
 
-constexpr int kMaxTableQubits = 10;      // a diagonal on more qubits than this must be a parity
+constexpr int kMaxTableQubits = 10;  // a diagonal on more qubits than this must be a parity
 constexpr double kCostDiagonal = 4, kCostPairs = 8, kCostDense2 = 16, kCostOne = 6, kCostExchange = 2;
 
 std::uint16_t pattern_of(const Complex* m, int dim) {
@@ -328,8 +329,8 @@ class Lowering {
   }
 
   void add_matrix(const Operation& op, std::int64_t index) {
-    const std::int32_t i = new_node(NodeKind::kMatrix, labels_.data() + op.num_controls, op.num_targets,
-                                    labels_.data(), op.num_controls);
+    const std::int32_t i =
+        new_node(NodeKind::kMatrix, labels_.data() + op.num_controls, op.num_targets, labels_.data(), op.num_controls);
     node(i).control_state = op.control_state;
     append_source(node(i), index, Placement::kWhole);
     set_last(i);
@@ -347,8 +348,7 @@ class Lowering {
       if (letters[k] == 1) append_one(labels[k], 0b1111, kSourceHadamard);
       if (letters[k] == 2) append_one(labels[k], 0b1111, kSourceYBasis);
     }
-    const std::int32_t i =
-        new_node(NodeKind::kParity, nullptr, 0, support.data(), static_cast<int>(support.size()));
+    const std::int32_t i = new_node(NodeKind::kParity, nullptr, 0, support.data(), static_cast<int>(support.size()));
     append_source(node(i), index, Placement::kWhole);
     set_last(i);
     for (std::size_t k = 0; k < letters.size(); ++k) {
@@ -491,7 +491,7 @@ class Lowering {
 
   const FlatCircuit& circuit_;
   Lowered out_;
-  std::vector<std::int32_t> last_;  // per label: the last node on it, -1 before the first
+  std::vector<std::int32_t> last_;                     // per label: the last node on it, -1 before the first
   std::vector<std::array<std::int32_t, 2>> previous_;  // per node: the node before it on its first two qubits
   std::vector<double> params_;
   std::vector<std::int32_t> labels_;
@@ -505,10 +505,13 @@ double node_cost(const Node& n) {
     case NodeKind::kOne:
       if (n.num_diagonal == 0) return kCostOne;
       return is_within(n.pattern, kPatternExchange1) ? kCostExchange : kCostOne - 1;
-    case NodeKind::kTwo: return two_qubit_cost(n.pattern);
+    case NodeKind::kTwo:
+      return two_qubit_cost(n.pattern);
     case NodeKind::kDiagonal:
-    case NodeKind::kParity: return kCostDiagonal;
-    case NodeKind::kMatrix: return 4.0 * static_cast<double>(std::int64_t{1} << n.num_targets);
+    case NodeKind::kParity:
+      return kCostDiagonal;
+    case NodeKind::kMatrix:
+      return 4.0 * static_cast<double>(std::int64_t{1} << n.num_targets);
   }
   return kCostDense2;
 }

@@ -47,29 +47,62 @@ double apply_expression(const ExpressionTable& table, std::int64_t begin, std::i
       const double b = stack[--top], a = stack[top - 1];
       double& r = stack[top - 1];
       switch (op) {
-        case ExprOp::kAdd: r = a + b; break;
-        case ExprOp::kSub: r = a - b; break;
-        case ExprOp::kMul: r = a * b; break;
-        case ExprOp::kDiv: r = a / b; break;
-        default: r = std::pow(a, b); break;
+        case ExprOp::kAdd:
+          r = a + b;
+          break;
+        case ExprOp::kSub:
+          r = a - b;
+          break;
+        case ExprOp::kMul:
+          r = a * b;
+          break;
+        case ExprOp::kDiv:
+          r = a / b;
+          break;
+        default:
+          r = std::pow(a, b);
+          break;
       }
       continue;
     }
     check_depth(1, 0);
     double& r = stack[top - 1];
     switch (op) {
-      case ExprOp::kNeg: r = -r; break;
-      case ExprOp::kSin: r = std::sin(r); break;
-      case ExprOp::kCos: r = std::cos(r); break;
-      case ExprOp::kTan: r = std::tan(r); break;
-      case ExprOp::kAsin: r = std::asin(r); break;
-      case ExprOp::kAcos: r = std::acos(r); break;
-      case ExprOp::kAtan: r = std::atan(r); break;
-      case ExprOp::kExp: r = std::exp(r); break;
-      case ExprOp::kLog: r = std::log(r); break;
-      case ExprOp::kSqrt: r = std::sqrt(r); break;
-      case ExprOp::kAbs: r = std::abs(r); break;
-      default: throw Error(ErrorKind::kInternal, "unknown code in a parameter expression");
+      case ExprOp::kNeg:
+        r = -r;
+        break;
+      case ExprOp::kSin:
+        r = std::sin(r);
+        break;
+      case ExprOp::kCos:
+        r = std::cos(r);
+        break;
+      case ExprOp::kTan:
+        r = std::tan(r);
+        break;
+      case ExprOp::kAsin:
+        r = std::asin(r);
+        break;
+      case ExprOp::kAcos:
+        r = std::acos(r);
+        break;
+      case ExprOp::kAtan:
+        r = std::atan(r);
+        break;
+      case ExprOp::kExp:
+        r = std::exp(r);
+        break;
+      case ExprOp::kLog:
+        r = std::log(r);
+        break;
+      case ExprOp::kSqrt:
+        r = std::sqrt(r);
+        break;
+      case ExprOp::kAbs:
+        r = std::abs(r);
+        break;
+      default:
+        throw Error(ErrorKind::kInternal, "unknown code in a parameter expression");
     }
   }
   if (top != 1) throw Error(ErrorKind::kInternal, "malformed parameter expression");

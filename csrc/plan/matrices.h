@@ -36,8 +36,8 @@ void full_matrix(const FlatCircuit& circuit, const Operation& op, const double* 
 // True when the gate is diagonal for every parameter value, judged from its matrix or its data.
 bool is_diagonal(const std::vector<Complex>& matrix, int dim);
 
-// The circuit's parameter slots with generic values where one is symbolic: zeros of a matrix that survive them are zeros
-// of the gate's form.
+// The circuit's parameter slots with generic values where one is symbolic: zeros of a matrix that survive them are
+// zeros of the gate's form.
 std::vector<double> generic_parameters(const FlatCircuit& circuit);
 
 // Evaluates every expression slot: params = the circuit's own with the expressions' values filled in.

@@ -1,6 +1,6 @@
-// The circuit as the planner sees it: gates merged into nodes. A node is a matrix on one or two targets (with controls),
-// a diagonal on any number of qubits, or a larger matrix. Its numbers are computed when parameters are bound, from
-// the list of operations (sources) that it replaces; its pattern of zeros is known when the plan is made.
+// The circuit as the planner sees it: gates merged into nodes. A node is a matrix on one or two targets (with
+// controls), a diagonal on any number of qubits, or a larger matrix. Its numbers are computed when parameters are
+// bound, from the list of operations (sources) that it replaces; its pattern of zeros is known when the plan is made.
 #pragma once
 
 #include <array>
@@ -21,11 +21,11 @@ enum class NodeKind : std::uint8_t {
 
 // How a source lies on its node's targets.
 enum class Placement : std::uint8_t {
-  kWhole,    // the operation's own qubits are the node's, in order
-  kLow,      // one-qubit operation on target 0 of a kTwo node
-  kHigh,     // on target 1
-  kForward,  // two-qubit operation whose qubits are targets 0, 1
-  kReverse,  // ... targets 1, 0
+  kWhole,      // the operation's own qubits are the node's, in order
+  kLow,        // one-qubit operation on target 0 of a kTwo node
+  kHigh,       // on target 1
+  kForward,    // two-qubit operation whose qubits are targets 0, 1
+  kReverse,    // ... targets 1, 0
   kUnswapped,  // the diagonal that is left of a swap-like operation after the swap has become a relabelling
 };
 
@@ -52,22 +52,22 @@ constexpr std::uint16_t kPatternDiagonal1 = 0b1001;  // 2 x 2, bit 2*row + colum
 struct Node {
   NodeKind kind;
   bool is_alive = true;
-  std::int16_t num_targets = 0;  // qubits that the node mixes; a diagonal has none
-  std::int16_t num_diagonal = 0; // controls, or all qubits of a diagonal
-  std::uint16_t pattern = 0;     // kOne, kTwo: which entries can differ from zero
-  std::int32_t qubits_begin = 0; // in Lowered::qubits: targets, then controls
+  std::int16_t num_targets = 0;   // qubits that the node mixes; a diagonal has none
+  std::int16_t num_diagonal = 0;  // controls, or all qubits of a diagonal
+  std::uint16_t pattern = 0;      // kOne, kTwo: which entries can differ from zero
+  std::int32_t qubits_begin = 0;  // in Lowered::qubits: targets, then controls
   std::int32_t first_source = -1, last_source = -1;
   std::uint64_t control_state = 0;  // bit j: the value of control j at which the node acts
 };
 
 struct Lowered {
   int num_qubits = 0;
-  std::vector<Node> nodes;            // alive ones only, in an order that the circuit allows
-  std::vector<std::int32_t> qubits;   // labels: a swap renames qubits and leaves no node
+  std::vector<Node> nodes;           // alive ones only, in an order that the circuit allows
+  std::vector<std::int32_t> qubits;  // labels: a swap renames qubits and leaves no node
   std::vector<Source> sources;
-  std::vector<std::int64_t> phases;   // operations that are a global phase
-  std::vector<std::int32_t> label_of; // label_of[q]: the label that holds qubit q at the end
-  std::vector<std::int32_t> pairs;    // first source of every dense pair that was split
+  std::vector<std::int64_t> phases;    // operations that are a global phase
+  std::vector<std::int32_t> label_of;  // label_of[q]: the label that holds qubit q at the end
+  std::vector<std::int32_t> pairs;     // first source of every dense pair that was split
   // Per node, for a kOne without controls: the nodes before and after it on its qubit that can take a diagonal from it
   // at no cost (pairs, tables), or -1.
   std::vector<std::array<std::int32_t, 2>> absorbers;

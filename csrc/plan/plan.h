@@ -1,8 +1,8 @@
 // A plan: what the executor does with a state of 2^n amplitudes, without any number that depends on parameter values.
 //
-// The state is processed in sweeps. A sweep reads every tile once (a tile: all amplitudes whose index differs only in the
-// sweep's tile bits), applies tile ops to it, and writes it back. Memory bits are bits of the amplitude index; labels are
-// qubits up to the relabellings that swaps have become.
+// The state is processed in sweeps. A sweep reads every tile once (a tile: all amplitudes whose index differs only in
+// the sweep's tile bits), applies tile ops to it, and writes it back. Memory bits are bits of the amplitude index;
+// labels are qubits up to the relabellings that swaps have become.
 #pragma once
 
 #include <cstdint>
@@ -24,12 +24,12 @@ struct OuterCondition {
 struct DiagonalGroup {
   std::vector<std::int32_t> nodes;
   bool is_parity = false;
-  bool has_lanes = false;               // the table holds one number per lane
-  std::vector<std::int32_t> labels;     // of the table's index bits, least significant first: lanes (if any), block
-                                        // bits, other tile bits, memory bits outside the tile; -1: bit without effect
-  std::vector<std::int32_t> outer_bits; // memory bits that select the slice of the table, least significant first
-  std::uint64_t outer_mask = 0;         // parity: memory bits outside the tile
-  std::uint32_t inner_bits = 0;         // number of index bits below the outer ones
+  bool has_lanes = false;                // the table holds one number per lane
+  std::vector<std::int32_t> labels;      // of the table's index bits, least significant first: lanes (if any), block
+                                         // bits, other tile bits, memory bits outside the tile; -1: bit without effect
+  std::vector<std::int32_t> outer_bits;  // memory bits that select the slice of the table, least significant first
+  std::uint64_t outer_mask = 0;          // parity: memory bits outside the tile
+  std::uint32_t inner_bits = 0;          // number of index bits below the outer ones
   std::vector<std::uint32_t> block_offset;  // by block number: offset into a slice, in numbers (re, im)
 };
 
@@ -46,15 +46,16 @@ struct PlanStep {
 struct TileOp {
   enum class Kind : std::uint8_t { kBlock, kMatrix } kind = Kind::kBlock;
   BlockGeometry geometry;
-  std::vector<PlanStep> steps;        // kBlock
-  std::int32_t node = -1;             // kMatrix
-  std::vector<std::int8_t> targets;   // kMatrix: vector-index positions
+  std::vector<PlanStep> steps;                  // kBlock
+  std::int32_t node = -1;                       // kMatrix
+  std::vector<std::int8_t> targets;             // kMatrix: vector-index positions
   std::uint32_t lane_mask = 0, lane_value = 0;  // kMatrix: acts on lanes l with (l & lane_mask) == lane_value
-  OuterCondition condition;           // kMatrix
+  OuterCondition condition;                     // kMatrix
 };
 
 struct Sweep {
-  std::vector<std::int32_t> tile_bits;  // memory bits by tile bit, ascending; -1: padding of a state smaller than a tile
+  std::vector<std::int32_t>
+      tile_bits;  // memory bits by tile bit, ascending; -1: padding of a state smaller than a tile
   std::vector<TileOp> ops;
   std::vector<std::int32_t> store_bits;  // memory bit at which tile bit k is written (a permutation of tile_bits)
   std::vector<std::int32_t> outer_bits;  // memory bits outside the tile, ascending
@@ -62,7 +63,7 @@ struct Sweep {
 
 struct Plan {
   int num_qubits = 0;
-  int tile_bits = 0;   // of every sweep
+  int tile_bits = 0;  // of every sweep
   int lane_bits = 0;
   int block_bits = 0;
   int max_table_bits = 0;  // index bits of a table of merged diagonals
@@ -79,8 +80,8 @@ struct PlanTarget {
 
 Plan make_plan(const FlatCircuit& circuit, const PlanTarget& target);
 
-// Fills `sweep.ops` with block ops for the nodes in `order`; `place[label]` is the memory bit of a label (kept up to date
-// only across sweeps), `destination[label]` where it shall be after the sweep.
+// Fills `sweep.ops` with block ops for the nodes in `order`; `place[label]` is the memory bit of a label (kept up to
+// date only across sweeps), `destination[label]` where it shall be after the sweep.
 void make_tile_program(Plan& plan, Sweep& sweep, const std::vector<std::int32_t>& order,
                        const std::vector<std::int32_t>& place, const std::vector<std::int32_t>& destination);
 

@@ -41,8 +41,13 @@ class Scheduler {
   // the first sweep that has them; else labels move when all gates are done.
   Scheduler(const Plan& plan, const std::vector<DagItem>& items, const std::vector<double>& weight, int run_bits,
             bool settles_early)
-      : plan_(plan), items_(items), weight_(weight), place_(to_size(plan.num_qubits)),
-        final_place_(to_size(plan.num_qubits)), run_bits_(run_bits), settles_early_(settles_early) {
+      : plan_(plan),
+        items_(items),
+        weight_(weight),
+        place_(to_size(plan.num_qubits)),
+        final_place_(to_size(plan.num_qubits)),
+        run_bits_(run_bits),
+        settles_early_(settles_early) {
     std::iota(place_.begin(), place_.end(), 0);
     for (std::int32_t q = 0; q < plan.num_qubits; ++q) {
       final_place_[to_size(plan.lowered.label_of[to_size(q)])] = q;
@@ -199,8 +204,8 @@ class Scheduler {
   bool settles_early_;
 };
 
-// Cost of the passes alone: the work inside the tiles hardly depends on how it is divided. Starting from |0...0>, a sweep
-// only touches the amplitudes that its tile bits and the earlier ones span.
+// Cost of the passes alone: the work inside the tiles hardly depends on how it is divided. Starting from |0...0>, a
+// sweep only touches the amplitudes that its tile bits and the earlier ones span.
 double pass_cost(const std::vector<Draft>& drafts, int num_qubits) {
   double cost = 0;
   std::uint64_t covered = 0;

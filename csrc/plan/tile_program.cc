@@ -22,7 +22,11 @@ class TileProgram {
  public:
   TileProgram(Plan& plan, Sweep& sweep, const std::vector<std::int32_t>& order, const std::vector<std::int32_t>& place,
               const std::vector<std::int32_t>& destination)
-      : plan_(plan), sweep_(sweep), order_(order), place_(place), destination_(destination),
+      : plan_(plan),
+        sweep_(sweep),
+        order_(order),
+        place_(place),
+        destination_(destination),
         tile_bit_of_(to_size(plan.num_qubits), -1) {
     std::vector<std::int32_t> label_at(to_size(plan.num_qubits));
     for (std::size_t l = 0; l < place.size(); ++l) label_at[to_size(place[l])] = static_cast<std::int32_t>(l);
@@ -441,8 +445,8 @@ class TileProgram {
     sweep_.ops.back().steps.push_back(step);
   }
 
-  // Offsets by block number, in numbers (two an entry). Table: the tile bits outside the block, gathered, above the slice bits. Parity: the second
-  // slice for blocks of odd parity.
+  // Offsets by block number, in numbers (two an entry). Table: the tile bits outside the block, gathered, above the
+  // slice bits. Parity: the second slice for blocks of odd parity.
   void fill_block_offsets(DiagonalGroup& group, const std::vector<std::int32_t>& others, std::uint32_t slice_bits) {
     const BlockGeometry& g = sweep_.ops.back().geometry;
     group.block_offset.resize(g.num_blocks);

@@ -56,7 +56,7 @@ class Workspace {
   T* tile() { return tile_.get(); }
   T* scratch() { return scratch_.get(); }
   std::vector<LiveStep<T>> steps;
-  std::vector<std::size_t> steps_end;  // per op
+  std::vector<std::size_t> steps_end;         // per op
   std::size_t first_live = 0, last_live = 0;  // first and last op that does anything; first_live == ops: none
   std::uint32_t num_live_blocks = 0;
 
@@ -80,8 +80,14 @@ class Run {
   Run(const Plan& plan, const std::vector<SweepLayout>& layouts, const BoundPlan<T>& bound,
       const TileKernels<T>& kernels, T* amplitudes, Start start, CancelToken* cancel,
       std::atomic<std::uint64_t>* next_tile)
-      : plan_(plan), layouts_(layouts), bound_(bound), kernels_(kernels), amplitudes_(amplitudes), start_(start),
-        cancel_(cancel), next_tile_(next_tile) {}
+      : plan_(plan),
+        layouts_(layouts),
+        bound_(bound),
+        kernels_(kernels),
+        amplitudes_(amplitudes),
+        start_(start),
+        cancel_(cancel),
+        next_tile_(next_tile) {}
 
   std::uint64_t num_tiles(std::size_t s) const { return std::uint64_t{1} << std::popcount(active_outer(s)); }
 
@@ -254,7 +260,9 @@ class Run {
     if (uncovered == 0) return;
     const int run_bits = std::countr_zero(uncovered);
     const std::uint64_t count = (all + 1) >> run_bits;
-    const auto part = [&](int w) { return count * static_cast<std::uint64_t>(w) / static_cast<std::uint64_t>(num_workers); };
+    const auto part = [&](int w) {
+      return count * static_cast<std::uint64_t>(w) / static_cast<std::uint64_t>(num_workers);
+    };
     for (std::uint64_t r = part(worker); r < part(worker + 1); ++r) {
       if (((r << run_bits) & uncovered) == 0) continue;
       T* from = amplitudes_ + (r << (run_bits + 1));

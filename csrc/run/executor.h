@@ -14,13 +14,13 @@ namespace qfast {
 // What of a sweep follows from its bits alone.
 struct SweepLayout {
   std::vector<std::uint64_t> load_high, load_low, store_high, store_low;
-  std::uint64_t outer_mask = 0;   // memory bits outside the tile
-  std::uint64_t covered = 0;      // memory bits that earlier sweeps have had in their tiles: from |0...0>, amplitudes
-                                  // with another bit set are zero and have not been written
-  std::uint64_t tile_mask = 0;    // memory bits inside the tile
-  std::uint32_t padding = 0;      // vector-index bits of load that lie beyond the state
+  std::uint64_t outer_mask = 0;  // memory bits outside the tile
+  std::uint64_t covered = 0;     // memory bits that earlier sweeps have had in their tiles: from |0...0>, amplitudes
+                                 // with another bit set are zero and have not been written
+  std::uint64_t tile_mask = 0;   // memory bits inside the tile
+  std::uint32_t padding = 0;     // vector-index bits of load that lie beyond the state
   std::uint32_t store_padding = 0;
-  bool moves = false;             // writes amplitudes elsewhere than it reads them
+  bool moves = false;  // writes amplitudes elsewhere than it reads them
 };
 
 std::vector<SweepLayout> lay_out(const Plan& plan);

@@ -17,9 +17,11 @@ double step_flops(const Plan& plan, const PlanStep& step) {
     case PlanStep::Kind::kOne:
     case PlanStep::Kind::kTwo:
       return 2 * node_cost(plan.lowered.nodes[static_cast<std::size_t>(step.index)]);
-    case PlanStep::Kind::kDiagonal: return 6;
+    case PlanStep::Kind::kDiagonal:
+      return 6;
     case PlanStep::Kind::kSwapLane:
-    case PlanStep::Kind::kFlip: return 0;
+    case PlanStep::Kind::kFlip:
+      return 0;
   }
   return 0;
 }

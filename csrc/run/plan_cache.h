@@ -19,8 +19,8 @@ struct PlannedCircuit {
 struct PlanCacheStats {
   std::uint64_t hits = 0;
   std::uint64_t misses = 0;
-  std::uint64_t plans = 0;      // kept
-  std::uint64_t operations = 0; // of the circuits whose plans are kept
+  std::uint64_t plans = 0;       // kept
+  std::uint64_t operations = 0;  // of the circuits whose plans are kept
 };
 
 // The plan of the circuit's structure: gates, qubits, controls, and for each matrix which entries can differ from zero

@@ -74,12 +74,12 @@ class TypedImpl final : public Base {
     return is_done;
   }
 
-  bool run_many(const double* values, std::int64_t num_sets, const RunOptions& options,
-                Program::Visit visit) override {
+  bool run_many(const double* values, std::int64_t num_sets, const RunOptions& options, Program::Visit visit) override {
     const std::size_t numbers = std::size_t{2} << std::max(this->plan().num_qubits, this->plan().lane_bits);
     const auto num_params = static_cast<std::size_t>(this->circuit.expressions.num_parameters);
-    const StateBuffer whole =
-        this->plan().num_qubits > kLargestSideBySide ? StateBufferPool::instance().allocate(numbers * sizeof(T)) : StateBuffer();
+    const StateBuffer whole = this->plan().num_qubits > kLargestSideBySide
+                                  ? StateBufferPool::instance().allocate(numbers * sizeof(T))
+                                  : StateBuffer();
     if (whole) {
       for (std::int64_t set = 0; set < num_sets; ++set) {
         T* state = static_cast<T*>(whole.data());
@@ -96,7 +96,8 @@ class TypedImpl final : public Base {
         const StateBuffer buffer = StateBufferPool::instance().allocate(numbers * sizeof(T));
         T* state = static_cast<T*>(buffer.data());
         for (std::int64_t set; (set = shared.take_set(options.cancel)) < num_sets;) {
-          if (!constant_) bind<T>(this->plan(), this->circuit, values + static_cast<std::size_t>(set) * num_params, *bound);
+          if (!constant_)
+            bind<T>(this->plan(), this->circuit, values + static_cast<std::size_t>(set) * num_params, *bound);
           execute_here<T>(this->plan(), this->layouts(), constant_ ? *constant_ : *bound, kernels_, state, Start::kZero,
                           nullptr);
           visit(set, view(state));
@@ -113,7 +114,8 @@ class TypedImpl final : public Base {
   class SideBySide {
    public:
     std::int64_t take_set(const CancelToken* cancel) {
-      if (is_stopped_.load(std::memory_order_relaxed) || (cancel && cancel->cancelled.load(std::memory_order_relaxed))) {
+      if (is_stopped_.load(std::memory_order_relaxed) ||
+          (cancel && cancel->cancelled.load(std::memory_order_relaxed))) {
         return std::numeric_limits<std::int64_t>::max();
       }
       return next_.fetch_add(1, std::memory_order_relaxed);

@@ -43,10 +43,10 @@ class QFAST_API Program {
   // token was set (the state is then unspecified), Error(kParameter) for values that are not finite.
   // Thread-safe: several threads may run one Program on different buffers.
   void run(void* amplitudes, Start start, std::span<const double> values, const RunOptions& options) const;
-  // Runs every row of `values` (num_sets x parameters, row-major) from |0...0> and calls visit(set, state), on one of the
-  // threads and in no fixed order; the state is gone when visit returns. Small states run side by side, one a thread,
-  // large ones one after the other on all threads. What visit throws is thrown here after the others have stopped.
-  // Cancelled between two sets at the latest; throws as run() does.
+  // Runs every row of `values` (num_sets x parameters, row-major) from |0...0> and calls visit(set, state), on one of
+  // the threads and in no fixed order; the state is gone when visit returns. Small states run side by side, one a
+  // thread, large ones one after the other on all threads. What visit throws is thrown here after the others have
+  // stopped. Cancelled between two sets at the latest; throws as run() does.
   using Visit = FunctionRef<void(std::int64_t set, const StateView& state)>;
   void run_many(std::span<const double> values, std::int64_t num_sets, const RunOptions& options, Visit visit) const;
   // JSON: sweeps, tiles, operations, flops and bytes per amplitude.
