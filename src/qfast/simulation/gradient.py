@@ -135,8 +135,8 @@ class Adjoint:
     def geometric_tensor(self, parameters: FloatArray, initial_state: Any, cancel: CancelToken | None) -> FloatArray:
         """Return the Fubini-Study metric at one row of values, float64 (p, p): see `Program.metric_tensor`.
 
-        G_ij = Re⟨∂_i ψ|∂_j ψ⟩ - ⟨∂_i ψ|ψ⟩⟨ψ|∂_j ψ⟩, and at a slot |∂_j ψ⟩ = -i/2 K_j |ψ⟩. The first part is a quarter of
-        Re⟨K_i ψ|K_j ψ⟩ for rotations of one slot; for those of other slots K_i|ψ⟩ is walked back there with |ψ⟩.
+        G_ij = Re⟨∂_i ψ|∂_j ψ⟩ - ⟨∂_i ψ|ψ⟩⟨ψ|∂_j ψ⟩, and at a slot ∂_j|ψ⟩ = -i/2 K_j |ψ⟩. The first part is a quarter
+        of Re⟨K_i ψ|K_j ψ⟩ for rotations of one slot; for those of other slots K_i|ψ⟩ is walked back there with |ψ⟩.
         """
         self._compiled.check_memory(self._settings, states=3)
         initial = initial_array(initial_state, self._compiled.num_qubits)

@@ -410,19 +410,19 @@ class Program:
         cancel: CancelToken | None,
     ) -> FloatArray:
         table = self._table(values)
-        several = not isinstance(observable, PauliSum)
+        rows = table if table.ndim == 2 else table[None, :]
+        observables = [observable] if isinstance(observable, PauliSum) else observable
         rule = ShiftRule(gates_of(self._circuit), self.parameters)
         start = 0 if shots is None else chosen_seed(seed)
         options = {"initial_state": initial_state, "cancel": cancel}
-        found = []
-        for wanted in [observable] if isinstance(observable, PauliSum) else observable:
+        gradients = np.empty((len(rows), len(observables), rows.shape[1]))
+        for place, wanted in enumerate(observables):
             check_hermitian(wanted)
             groups = [(rule.circuit, wanted)] if shots is None else measured_groups(rule.circuit, wanted)
             programs = [(self._alike(circuit), measured) for circuit, measured in groups]
-            rows = table if table.ndim == 2 else table[None, :]
-            found.append([shifted_gradient(rule, programs, row, shots, start, options) for row in rows])
-        gradients = np.moveaxis(np.array(found, dtype=np.float64).reshape(len(found), -1, table.shape[-1]), 0, 1)
-        if not several:
+            for row, gradient in zip(rows, gradients[:, place], strict=True):
+                gradient[:] = shifted_gradient(rule, programs, row, shots, start, options)
+        if isinstance(observable, PauliSum):
             gradients = gradients[:, 0]
         return gradients if table.ndim == 2 else gradients[0]
 
