@@ -8,12 +8,15 @@ import threading
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from qfast import config
 from qfast._typing import EngineName
 from qfast.config import split_device
 from qfast.errors import ConfigError
+
+if TYPE_CHECKING:
+    from qfast.noise import NoiseModel
 
 __all__ = ["Capacity", "Device", "DeviceLoad", "DeviceProperties", "DeviceStatus"]
 
@@ -74,6 +77,7 @@ class DeviceProperties:
     capacity: Capacity
     load: DeviceLoad
     gates: tuple[str, ...]
+    coupling: tuple[tuple[int, int], ...] | None
     noise: str | None
 
     def to_dict(self) -> dict[str, Any]:
@@ -93,6 +97,12 @@ class Device:
     description : str
     gates : tuple of str, optional
         The gates it takes; empty: all.
+    num_qubits, max_shots : int, optional
+        What it has, and takes for one job; None: as many as fit, as many as the settings allow.
+    coupling : set of (int, int), optional
+        The pairs that a two-qubit gate may act on, in order; None: all.
+    make_noise : callable, optional
+        Returns the device's noise model; called once, when the first job needs it. None: the device is exact.
 
     Notes
     -----
@@ -107,12 +117,21 @@ class Device:
         engine: EngineName | None = None,
         description: str = "",
         gates: tuple[str, ...] = (),
+        num_qubits: int | None = None,
+        max_shots: int | None = None,
+        coupling: frozenset[tuple[int, int]] | None = None,
+        make_noise: Callable[[], NoiseModel] | None = None,
     ) -> None:
         self.provider, self.short_name = split_device(name, config.get_default_provider())
         self.name = f"{self.provider}::{self.short_name}"
         self.engine = engine
         self.description = description
         self.gates = gates
+        self.num_qubits = num_qubits
+        self.max_shots = max_shots
+        self.coupling = coupling
+        self._make_noise = make_noise
+        self._noise: NoiseModel | None = None
         self._lock = threading.Lock()
         self._status = DeviceStatus.ONLINE
         self._reason = ""
@@ -121,6 +140,26 @@ class Device:
 
     def __repr__(self) -> str:
         return f"<Device {self.name} {self.status.value}>"
+
+    # --- noise --------------------------------------------------------------------------------------------------------
+    @property
+    def is_noisy(self) -> bool:
+        """Whether it has a noise model."""
+        return self._make_noise is not None
+
+    @property
+    def is_restricted(self) -> bool:
+        """Whether it takes only its own gates, on coupled qubits."""
+        return self.coupling is not None or self.is_noisy
+
+    @property
+    def noise(self) -> NoiseModel | None:
+        """The noise model; None for an exact device."""
+        if self._noise is None and self._make_noise is not None:
+            with self._lock:
+                if self._noise is None:
+                    self._noise = self._make_noise()
+        return self._noise
 
     # --- state --------------------------------------------------------------------------------------------------------
     @property
@@ -189,8 +228,8 @@ class Device:
         return Capacity(
             bytes=size_bytes,
             workers=settings["workers"],
-            qubits=min(qubits, settings["max_qubits"] or qubits),
-            shots=settings["max_shots"],
+            qubits=min(qubits, settings["max_qubits"] or qubits, self.num_qubits or qubits),
+            shots=min((n for n in (settings["max_shots"], self.max_shots) if n is not None), default=None),
             queue=settings["max_queued_jobs"],
         )
 
@@ -205,5 +244,6 @@ class Device:
             capacity=self.capacity(),
             load=self._load(),
             gates=self.gates,
-            noise=None,
+            noise=None if self._make_noise is None else repr(self.noise),
+            coupling=None if self.coupling is None else tuple(sorted(self.coupling)),
         )

@@ -8,6 +8,7 @@ from qfast import config
 from qfast.circuit.gates import GATES
 from qfast.config._suggest import nearest
 from qfast.devices.device import Device, DeviceProperties
+from qfast.devices.device_files import shipped_devices
 from qfast.errors import DeviceError
 
 __all__ = ["add_device", "get_device", "list_devices", "list_properties", "remove_device"]
@@ -20,6 +21,7 @@ _devices: dict[str, Device] = {
     for device in (
         Device("local::statevector", description="the fastest engine of this machine", gates=_ALL_GATES),
         Device("local::reference", engine="reference", description="plain numpy, for comparison", gates=_ALL_GATES),
+        *shipped_devices(),
     )
 }
 
@@ -69,7 +71,7 @@ def list_devices(provider: str | None = None) -> list[str]:
     Examples
     --------
     >>> list_devices("local")
-    ['local::statevector', 'local::reference']
+    ['local::statevector', 'local::reference', 'local::fake_lagos', 'local::fake_manila']
     """
     with _lock:
         return [name for name, device in _devices.items() if provider in (None, device.provider)]

@@ -12,7 +12,10 @@ from qfast._typing import Precision
 from qfast.circuit import Circuit, PauliSum
 from qfast.engines._memory import check_qubits, state_bytes
 from qfast.errors import CircuitError, ConfigError, InputError
+from qfast.jobs.device_check import check_fits_device
 from qfast.jobs.work import Requirements
+from qfast.noise import NoiseModel
+from qfast.simulation.density import simulate_density
 
 if TYPE_CHECKING:
     from qfast.config import Snapshot
@@ -22,6 +25,7 @@ __all__ = [
     "CircuitWork",
     "check_circuit",
     "check_mitigation",
+    "check_noise",
     "check_unchanged",
     "circuit_cost",
     "copied_values",
@@ -41,13 +45,20 @@ _THREADED_QUBITS = 14
 class CircuitWork:
     """One circuit, with one set of parameter values.
 
-    ``observables`` given: expectation values; ``shots`` given: samples; neither: the state.
+    ``observables`` given: expectation values; ``shots`` given: samples; neither: the state. With noise, its own or the
+    device's, expectation values are exact ones of the density matrix, and there is no state.
     """
 
     def __init__(
-        self, circuit: Circuit, shots: int | None, parameters: Any, observables: PauliSum | Sequence[PauliSum] | None
+        self,
+        circuit: Circuit,
+        shots: int | None,
+        parameters: Any,
+        observables: PauliSum | Sequence[PauliSum] | None,
+        noise: NoiseModel | None,
     ) -> None:
         self.circuit = circuit
+        self.noise = noise
         self.shots = shots
         self.parameters = parameters
         self.observables = observables
@@ -55,7 +66,9 @@ class CircuitWork:
         self._num_qubits = circuit.num_qubits
         self._cost = circuit_cost(self._length, self._num_qubits)
         updates = self._length << self._num_qubits
-        self._is_short = updates <= _SHORT_UPDATES and (shots or 0) <= _SHORT_SHOTS and not circuit.data_items
+        self._is_short = (
+            updates <= _SHORT_UPDATES and (shots or 0) <= _SHORT_SHOTS and not circuit.data_items and noise is None
+        )
         self._program: simulation.Program | None = None
         self.name = "expectation" if observables is not None else "state" if shots is None else "samples"
 
@@ -70,11 +83,15 @@ class CircuitWork:
     def load(self, context: JobContext) -> None:
         """Plan the circuit; a plan of the same circuit is found again."""
         check_unchanged(self.circuit, self._length)
+        check_fits_device(self.circuit, context.device)
         self._program = simulation.compile(self.circuit, **engine_arguments(context, self._num_qubits))
 
     def execute(self, context: JobContext) -> Any:
         """Run it on the device's engine."""
         assert self._program is not None
+        noise = context.device.noise if self.noise is None else self.noise
+        if noise is not None:
+            return self._execute_with(noise, context)
         # A token would cost more than a short run, which is over long before anybody could ask it to stop.
         cancel = None if self._is_short else context.token_with_progress()
         if self.observables is not None:
@@ -89,6 +106,21 @@ class CircuitWork:
             **engine_arguments(context, self._num_qubits),
         )
 
+    def _execute_with(self, noise: NoiseModel, context: JobContext) -> Any:
+        arguments = {
+            "parameters": self.parameters,
+            "cancel": context.cancel_token,
+            **engine_arguments(context, self._num_qubits),
+        }
+        if self.shots is not None:
+            return simulation.sample(self.circuit, self.shots, context.seed, noise=noise, **arguments)
+        if self.observables is None:
+            raise InputError("noise leaves no state vector; ask for shots or for observables")
+        density = simulate_density(self.circuit, noise, **arguments)
+        if isinstance(self.observables, PauliSum):
+            return density.expectation(self.observables)
+        return np.array([density.expectation(observable) for observable in self.observables])
+
     def unload(self, context: JobContext) -> None:
         """Let go of the program; the engine keeps the plan for the next job of the same structure."""
         self._program = None
@@ -100,6 +132,7 @@ def make_circuit_work(
     shots: int | None = None,
     parameters: Any = None,
     observables: PauliSum | Sequence[PauliSum] | None = None,
+    noise: NoiseModel | None = None,
 ) -> CircuitWork:
     """Check arguments and copy what the caller may change before the job runs.
 
@@ -120,7 +153,7 @@ def make_circuit_work(
         shots = shots.__index__()
     if observables is not None and not isinstance(observables, PauliSum):
         observables = list(observables)
-    return CircuitWork(circuit, shots, copied_values(parameters), observables)
+    return CircuitWork(circuit, shots, copied_values(parameters), observables, check_noise(noise))
 
 
 def check_circuit(circuit: Any) -> None:
@@ -129,13 +162,18 @@ def check_circuit(circuit: Any) -> None:
         raise InputError(f"{type(circuit).__name__} is not a circuit; pass a qfast.Circuit")
 
 
+def check_noise(noise: Any) -> NoiseModel | None:
+    """Raise ``InputError`` for anything but a noise model or None."""
+    if noise is None or isinstance(noise, NoiseModel):
+        return noise
+    raise InputError(f"{type(noise).__name__} is not a noise model; pass a qfast.NoiseModel")
+
+
 def check_mitigation(settings: Snapshot) -> None:
-    """Refuse a setting that no local job can honour yet, rather than return unmitigated values."""
+    """Refuse a setting that circuits as jobs do not honour, rather than return unmitigated values."""
     if settings["error_mitigation"]:
-        raise ConfigError(
-            f"error_mitigation is {', '.join(settings['error_mitigation'])}, but circuits on exact local devices have "
-            "no errors to mitigate; set it to none"
-        )
+        methods = ", ".join(settings["error_mitigation"])
+        raise ConfigError(f"error_mitigation is {methods}, but this kind of job applies none; set it to none for it")
 
 
 def check_unchanged(circuit: Circuit, length: int) -> None:

@@ -29,6 +29,7 @@ from qfast.jobs.job import Job, JobStatus
 from qfast.jobs.runtime import LOCAL_TENANT, Runtime, check_tags, default_runtime
 from qfast.jobs.seeds import job_seed
 from qfast.jobs.work import Work
+from qfast.noise import NoiseModel
 from qfast.pools import Clock, Lifecycle, check_transition
 from qfast.pools.clock import Alarm
 
@@ -263,6 +264,7 @@ class JobGroup:
         shots: int | None = None,
         parameters: Any = None,
         observables: PauliSum | Sequence[PauliSum] | None = None,
+        noise: NoiseModel | None = None,
         seed: int | None = None,
         device: str | Device | None = None,
         tags: Iterable[str] = (),
@@ -279,6 +281,8 @@ class JobGroup:
             As for `qfast.simulate`.
         observables : PauliSum or sequence of PauliSum, optional
             The result is the expectation value, or an array of them.
+        noise : NoiseModel, optional
+            Instead of the device's. With noise, expectation values are those of the density matrix (4**n amplitudes).
         seed : int, optional
             Default: that of the session and the job's number, else the setting, else fresh entropy.
         device : str or Device, optional
@@ -301,7 +305,7 @@ class JobGroup:
         CapacityError, DeviceBusyError, DeviceOfflineError
             The device cannot take it.
         """
-        work = make_circuit_work(circuit, shots=shots, parameters=parameters, observables=observables)
+        work = make_circuit_work(circuit, shots=shots, parameters=parameters, observables=observables, noise=noise)
         return self.submit(work, seed=seed, device=device, tags=tags, options=options)
 
     def submit(

@@ -14,6 +14,7 @@ from qfast.devices import Device
 from qfast.engines._memory import check_qubits, state_bytes
 from qfast.errors import InputError
 from qfast.jobs.circuit_work import check_mitigation, check_unchanged, circuit_cost, engine_arguments
+from qfast.jobs.device_check import check_fits_device
 from qfast.jobs.group import JobGroup
 from qfast.jobs.job import Job
 from qfast.jobs.pubs import EstimatorPub, SamplerPub, make_estimator_pub, make_sampler_pub
@@ -21,7 +22,8 @@ from qfast.jobs.results import EstimatorPubResult, PrimitiveResult, SamplerPubRe
 from qfast.jobs.runtime import submit
 from qfast.jobs.seeds import fresh_seed, job_seed
 from qfast.jobs.work import Requirements
-from qfast.simulation import Program, compile
+from qfast.simulation import Program, Samples, compile, sample
+from qfast.simulation.density import simulate_density
 
 if TYPE_CHECKING:
     from qfast._typing import FloatArray, Precision
@@ -66,6 +68,7 @@ class _PubWork(Generic[P]):
         """Plan every circuit; plans of circuits seen before are found again."""
         for pub in self.pubs:
             check_unchanged(pub.circuit, pub.length)
+            check_fits_device(pub.circuit, context.device)
             self._programs.append(compile(pub.circuit, **engine_arguments(context, pub.circuit.num_qubits)))
 
     def unload(self, context: JobContext) -> None:
@@ -90,7 +93,7 @@ class SamplerWork(_PubWork[SamplerPub]):
         for pub, program in zip(self.pubs, self._programs, strict=True):
             samples = np.empty(len(pub.bindings.table), dtype=object)
             for i, values in enumerate(pub.bindings.table):
-                samples[i] = program.sample(values, pub.shots, job_seed(seed, done), cancel=context.cancel_token)
+                samples[i] = _sample(pub, program, values, job_seed(seed, done), context)
                 done += 1
                 context.progress(done, total)
             results.append(SamplerPubResult(samples.reshape(pub.bindings.shape), pub.shots, {"shots": pub.shots}))
@@ -115,17 +118,41 @@ class EstimatorWork(_PubWork[EstimatorPub]):
         return PrimitiveResult(results, {"seed": seed, "engine": self._programs[0].engine})
 
 
+def _sample(pub: SamplerPub, program: Program, values: FloatArray, seed: int, context: JobContext) -> Samples:
+    noise, cancel = context.device.noise, context.cancel_token
+    if noise is None:
+        samples: Samples = program.sample(values, pub.shots, seed, cancel=cancel)
+        return samples
+    arguments = engine_arguments(context, pub.circuit.num_qubits)
+    return sample(pub.circuit, pub.shots, seed, parameters=values.tolist(), noise=noise, cancel=cancel, **arguments)
+
+
+def _expectations(
+    pub: EstimatorPub, program: Program, values: FloatArray, observables: Sequence[PauliSum], context: JobContext
+) -> FloatArray:
+    """Return the exact expectation values of one set of values; on a noisy device those of its density matrix."""
+    noise, cancel = context.device.noise, context.cancel_token
+    if noise is None:
+        found = program.expectation(values, observables, cancel=cancel)
+    else:
+        arguments = engine_arguments(context, pub.circuit.num_qubits)
+        density = simulate_density(pub.circuit, noise, parameters=values.tolist(), cancel=cancel, **arguments)
+        found = [density.expectation(observable) for observable in observables]
+    return np.real(np.asarray(found)).astype(np.float64)
+
+
 def _exact(pub: EstimatorPub, program: Program, context: JobContext) -> EstimatorPubResult:
-    table, cancel = pub.bindings.table, context.cancel_token
+    table = pub.bindings.table
     wanted = _wanted(pub)
-    if sum(map(len, wanted)) == len(table) * len(pub.observables):  # every pair: the engine's batched path
-        values = np.asarray(program.expectation(table, pub.observables, cancel=cancel), dtype=np.float64)
-        values = values.reshape(len(table), len(pub.observables))
+    is_full = sum(map(len, wanted)) == len(table) * len(pub.observables)
+    if is_full and context.device.noise is None:  # every pair: the engine's batched path
+        found = program.expectation(table, pub.observables, cancel=context.cancel_token)
+        values = np.asarray(found, dtype=np.float64).reshape(len(table), len(pub.observables))
     else:
         values = np.zeros((len(table), len(pub.observables)))
         for row, numbers in enumerate(wanted):
             chosen = [pub.observables[k] for k in numbers]
-            values[row, numbers] = program.expectation(table[row], chosen, cancel=cancel)
+            values[row, numbers] = _expectations(pub, program, table[row], chosen, context)
     shape = pub.of_binding.shape
     return EstimatorPubResult(
         values[pub.of_binding, pub.of_observable],
@@ -151,7 +178,7 @@ def _sampled(pub: EstimatorPub, program: Program, context: JobContext, seed: int
     exact: dict[int, dict[int, FloatArray]] = {}
     for row, numbers in enumerate(_wanted(pub)):
         strings = [string for k in numbers for string in terms[k]]
-        means = np.asarray(program.expectation(pub.bindings.table[row], strings, cancel=context.cancel_token))
+        means = _expectations(pub, program, pub.bindings.table[row], strings, context)
         ends = np.cumsum([len(terms[k]) for k in numbers])
         exact[row] = dict(zip(numbers, np.split(means, ends[:-1]), strict=True))
     generator = np.random.Generator(np.random.Philox(key=seed))

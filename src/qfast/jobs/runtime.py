@@ -20,6 +20,7 @@ from qfast.jobs.flow import Flow, check_priority
 from qfast.jobs.job import Job
 from qfast.jobs.scheduler import Scheduler
 from qfast.jobs.work import Requirements, Work
+from qfast.noise import NoiseModel
 from qfast.pools import SYSTEM_CLOCK, Clock, StateBuffers
 
 __all__ = ["LOCAL_TENANT", "Runtime", "check_tags", "default_runtime", "run", "submit"]
@@ -166,6 +167,10 @@ def check_limits(needed: Requirements, settings: Snapshot, device: Device) -> No
     limit = settings["max_shots"]
     if limit is not None and needed.shots > limit:
         raise CapacityError(_too_large(needed.shots, "shots", "max_shots", limit))
+    if device.num_qubits is not None and needed.num_qubits > device.num_qubits:
+        raise CapacityError(_too_large(needed.num_qubits, "qubits", f"all of {device.name}", device.num_qubits))
+    if device.max_shots is not None and needed.shots > device.max_shots:
+        raise CapacityError(_too_large(needed.shots, "shots", f"the most of {device.name}", device.max_shots))
     limit = settings["max_job_bytes"]
     if limit is not None and needed.size_bytes > limit:
         raise CapacityError(_too_large(needed.size_bytes, "bytes", "max_job_bytes", limit, needed.num_qubits))
@@ -266,13 +271,14 @@ def run(
     shots: int | None = None,
     parameters: Any = None,
     observables: PauliSum | Sequence[PauliSum] | None = None,
+    noise: NoiseModel | None = None,
     **submission: Any,
 ) -> Job:
     """Submit a circuit that belongs to no session.
 
     Parameters
     ----------
-    circuit, shots, parameters, observables
+    circuit, shots, parameters, observables, noise
         As for ``Session.run``.
     submission
         As for `submit`: ``device``, ``tenant``, ``priority``, ``seed``, ``tags``, ``options``, ``runtime``.
@@ -281,5 +287,5 @@ def run(
     -------
     Job
     """
-    work = make_circuit_work(circuit, shots=shots, parameters=parameters, observables=observables)
+    work = make_circuit_work(circuit, shots=shots, parameters=parameters, observables=observables, noise=noise)
     return submit(work, **submission)
