@@ -180,10 +180,10 @@ class PlanWork:
     def _resume(self, path: Path) -> None:
         found = read_plan_file(path, type(self.plan))
         mine, theirs = plan_arrays(self.plan), plan_arrays(found.plan)
-        same = mine.keys() == theirs.keys() and all(np.array_equal(mine[k], theirs[k]) for k in mine)
+        same = mine.keys() == theirs.keys() and all(mine[k].tobytes() == theirs[k].tobytes() for k in mine)
         if not same or (found.run and found.run != self._run):
-            what = "parameter values or circuit" if same else "plan"
-            raise ShotPlanError(f"checkpoint {path} belongs to another {what}; name another file, or remove it")
+            what = "was made with other parameter values or another circuit" if same else "belongs to another plan"
+            raise ShotPlanError(f"checkpoint {path} {what}; name another file, or remove it")
         if self._asked_seed is not None and found.seed not in (None, self._asked_seed):
             raise ShotPlanError(
                 f"checkpoint {path} was made with seed {found.seed}, {self._asked_seed} is asked for; "
