@@ -108,7 +108,7 @@ std::span<T> array(T* data, std::int64_t size, const char* name) {
   return {data, static_cast<std::size_t>(size)};
 }
 
-Precision checked(qfast_precision precision) {
+Precision checked(std::int32_t precision) {
   if (precision != QFAST_COMPLEX64 && precision != QFAST_COMPLEX128) {
     throw Error(ErrorKind::kInput, "precision is " + std::to_string(static_cast<int>(precision)) +
                                        "; it may be QFAST_COMPLEX64 (0) or QFAST_COMPLEX128 (1)");
@@ -234,7 +234,7 @@ qfast_status qfast_circuit_measured_qubits(const qfast_circuit* circuit, int32_t
   });
 }
 
-qfast_status qfast_state_create(int32_t num_qubits, qfast_precision precision, qfast_state** state) {
+qfast_status qfast_state_create(int32_t num_qubits, std::int32_t precision, qfast_state** state) {
   return guarded([&] {
     given(state, "state");
     std::unique_ptr<qfast_state> made = allocate(num_qubits, checked(precision));
@@ -245,7 +245,7 @@ qfast_status qfast_state_create(int32_t num_qubits, qfast_precision precision, q
 
 void qfast_state_free(qfast_state* state) { delete state; }
 
-qfast_status qfast_run_qasm(const char* text, qfast_precision precision, qfast_state** state) {
+qfast_status qfast_run_qasm(const char* text, std::int32_t precision, qfast_state** state) {
   return guarded([&] {
     given(state, "state");
     CheckedCircuit circuit = CheckedCircuit::from_qasm(&given(text, "text"));

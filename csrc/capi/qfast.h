@@ -65,6 +65,7 @@ typedef enum {
                                   control flow. The Python package runs those. */
 } qfast_status;
 
+/* Passed as an int32_t: what is neither of the two is refused, not undefined. */
 typedef enum {
   QFAST_COMPLEX64 = 0, /* amplitudes are pairs of float */
   QFAST_COMPLEX128 = 1 /* pairs of double */
@@ -132,11 +133,11 @@ QFAST_C_API qfast_status qfast_circuit_measured_qubits(const qfast_circuit* circ
 /* ---- states ---- */
 
 /* |0...0>. Memory is checked before it is taken. */
-QFAST_C_API qfast_status qfast_state_create(int32_t num_qubits, qfast_precision precision, qfast_state** state);
+QFAST_C_API qfast_status qfast_state_create(int32_t num_qubits, int32_t precision, qfast_state** state);
 QFAST_C_API void qfast_state_free(qfast_state* state); /* null is allowed */
 
 /* Reads a text and runs it from |0...0>: qfast_circuit_from_qasm, qfast_state_create and qfast_state_run in one. */
-QFAST_C_API qfast_status qfast_run_qasm(const char* text, qfast_precision precision, qfast_state** state);
+QFAST_C_API qfast_status qfast_run_qasm(const char* text, int32_t precision, qfast_state** state);
 
 QFAST_C_API qfast_status qfast_state_reset(qfast_state* state); /* back to |0...0> */
 QFAST_C_API int32_t qfast_state_num_qubits(const qfast_state* state);
