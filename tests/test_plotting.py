@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from qfast.circuit import Circuit, PauliSum
 from qfast.errors import InputError
-from qfast.plotting import plot_counts, plot_probabilities
+from qfast.jobs.shots import ShotPlan
+from qfast.plotting import plot_counts, plot_probabilities, plot_shot_plan
 
 
 def bars(figure: Figure) -> dict[str, float]:
@@ -60,3 +62,18 @@ def test_nothing_to_draw_is_refused() -> None:
         plot_probabilities({})
     with pytest.raises(InputError, match="at least 1 outcome"):
         plot_counts({"0": 1}, top=0)
+
+
+def test_the_picture_of_a_plan_has_a_bar_for_every_segment_and_the_error_that_the_plan_reports() -> None:
+    observable = PauliSum([("ZZ", [0, 1], 1.0), ("X", [0], 0.5)])
+    plan = ShotPlan.for_observable(
+        Circuit(2).ry(0.4, 0).cx(0, 1), observable, shots=4000, target_error=0.02, max_shots_per_segment=150
+    )
+    result = plan.run(seed=5)
+    above, below = plot_shot_plan(result).axes
+    drawn = sorted((patch.get_x(), patch.get_width()) for patch in above.patches)
+    assert drawn == [(segment.first_shot, segment.shots) for segment, _ in result.parts]
+    assert len(above.get_yticks()) == len(plan.settings)
+    curve, target = below.lines
+    assert curve.get_xydata()[-1].tolist() == [result.total_shots, pytest.approx(result.standard_error)]
+    assert set(target.get_ydata()) == {0.02}

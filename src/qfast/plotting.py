@@ -1,4 +1,4 @@
-"""Bar charts of counts and probabilities (extra ``plot``: matplotlib).
+"""Bar charts of counts and probabilities, and plans as pictures (extra ``plot``: matplotlib).
 
 The functions return a :class:`matplotlib.figure.Figure` and touch no global state: pyplot is not imported, so they
 work the same in a script, a server and a notebook. Pass ``ax`` to draw into axes of your own.
@@ -6,7 +6,7 @@ work the same in a script, a server and a notebook. Pass ``ax`` to draw into axe
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,11 +18,16 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["plot_counts", "plot_probabilities"]
+    from qfast.jobs.shot_result import PlanResult
+
+__all__ = ["plot_counts", "plot_plan", "plot_probabilities"]
 
 BAR_COLOR = "#2f6f9f"
 REST_COLOR = "#b8bfc6"
+EMPTY_COLOR = "#eef1f4"
 ROW_HEIGHT_INCHES = 0.26
+MAX_ROWS = 24
+MAX_LABEL = 28
 
 
 def plot_counts(
@@ -97,6 +102,82 @@ def plot_probabilities(
     return _draw(named, 1.0, "probability", "{:.4f}", top=top, title=title, ax=ax)
 
 
+def plot_plan(
+    tile_bits: Sequence[Sequence[int]],
+    flops: Sequence[float],
+    *,
+    num_bits: int,
+    labels: Sequence[str] | None = None,
+    title: str | None = None,
+) -> Figure:
+    """Draw the sweeps of a plan, first on top: the bits inside its tile, and the flops it does.
+
+    Parameters
+    ----------
+    tile_bits : sequence of sequences of int
+        For each sweep the bits of the amplitude index that vary within a tile.
+    flops : sequence of float
+        For each sweep, per amplitude.
+    num_bits : int
+        Qubits of the state; bit 0 is drawn rightmost.
+    labels : sequence of str, optional
+        Names of the sweeps; 1, 2, … by default.
+    title : str, optional
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    InputError
+        There is no sweep, or the sequences differ in length.
+    ImportError
+        If matplotlib is not installed.
+    """
+    names = [str(number) for number in range(1, len(flops) + 1)] if labels is None else list(labels)
+    if not flops or not len(tile_bits) == len(flops) == len(names):
+        raise InputError(
+            f"plot_plan: {len(tile_bits)} tiles, {len(flops)} flops and {len(names)} labels were given; at least one "
+            "sweep is needed, and one of each for every sweep"
+        )
+    from matplotlib.colors import ListedColormap  # an optional extra
+    from matplotlib.figure import Figure
+
+    inside = np.zeros((len(flops), num_bits))
+    for row, bits in enumerate(tile_bits):
+        inside[row, list(bits)] = 1
+
+    rows = np.arange(len(flops))
+    height = 1.4 + min(ROW_HEIGHT_INCHES * max(len(flops), 3), 24.0)  # hundreds of sweeps get thinner rows
+    figure = Figure(figsize=(8.0, height), layout="constrained", dpi=150)
+    left, right = figure.subplots(1, 2, sharey=True, width_ratios=(1.4, 1))
+    edges = (np.arange(num_bits + 1) - 0.5, np.arange(len(flops) + 1) - 0.5)
+    colors = ListedColormap([EMPTY_COLOR, BAR_COLOR])
+    line = 1.5 if len(flops) <= 100 else 0.0
+    left.pcolormesh(*edges, inside, cmap=colors, vmin=0, vmax=1, edgecolors="white", linewidth=line)
+    left.invert_xaxis()  # bit 0 rightmost, as in a bitstring
+    left.set_xticks(np.arange(0, num_bits, 1 if num_bits <= 16 else 2))
+    left.set_xlabel("bits of the amplitude index; filled: within a tile")
+    left.set_ylabel("sweep")
+    step = -(-len(flops) // 60)  # at most 60 names are legible
+    left.set_yticks(rows[::step], labels=names[::step])
+    left.set_ylim(max(len(flops), 3) - 0.5, -0.5)
+    bars = right.barh(rows, flops, color=BAR_COLOR, height=0.72)
+    if step == 1:
+        right.bar_label(bars, labels=[f"{value:g}" for value in flops], padding=4, fontsize=8, color="#444444")
+    right.set_xlim(0, max(*flops, 1.0) * 1.18)
+    right.set_xlabel(f"flops per amplitude; {sum(flops):g} in all")
+    right.tick_params(axis="y", length=0, labelleft=False)
+    left.tick_params(axis="both", length=0, labelsize=8)
+    right.tick_params(axis="x", labelsize=8)
+    left.spines[:].set_visible(False)
+    right.spines[["top", "right", "left"]].set_visible(False)
+    if title is not None:
+        figure.suptitle(title, fontsize=11)
+    return figure
+
+
 def _by_bitstring(probabilities: npt.NDArray[np.float64], top: int) -> dict[str, float]:
     """The largest entries by bitstring; as many as can get a bar, so that 2**27 entries make no dictionary."""
     size = probabilities.size
@@ -150,3 +231,66 @@ def _new_axes(rows: int) -> Axes:
 
     figure = Figure(figsize=(6.4, 1.1 + ROW_HEIGHT_INCHES * max(rows, 2)), layout="constrained", dpi=150)
     return figure.add_subplot()
+
+
+def plot_shot_plan(result: PlanResult, *, title: str | None = None) -> Figure:
+    """Draw where the shots of a plan went, and how its error fell.
+
+    Parameters
+    ----------
+    result : PlanResult
+        Of a plan for an observable, or with a single measurement setting.
+    title : str, optional
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Above: every segment as a bar from its first to its last shot, one row for each setting (at most 24, those
+        with the most shots; the rest share one row). Below: the standard error over the shots, and the target.
+
+    Raises
+    ------
+    ShotPlanError
+        The plan measures several Pauli strings that no observable combines: it has no common error.
+    ImportError
+        If matplotlib is not installed.
+    """
+    from matplotlib.figure import Figure  # an optional extra
+
+    history = result.history()
+    settings = result.plan.settings
+    order = sorted(range(len(settings)), key=lambda k: -result.tallies[k].shots)
+    shown = sorted(order[:MAX_ROWS])
+    row_of = {setting: row for row, setting in enumerate(shown)}
+    height = len(shown) + (len(settings) > len(shown))
+    figure = Figure(figsize=(7.2, 3.6 + ROW_HEIGHT_INCHES * height), layout="constrained", dpi=150)
+    above, below = figure.subplots(2, 1, height_ratios=[max(height, 3) * ROW_HEIGHT_INCHES + 0.4, 2.2])
+    for segment, _ in result.parts:
+        row = row_of.get(segment.setting, len(shown))
+        color = BAR_COLOR if segment.setting in row_of else REST_COLOR
+        above.barh(row, segment.shots, left=segment.first_shot, height=0.62, color=color, edgecolor="white", lw=0.2)
+    names = [f"{_shortened(settings[k].label)}  {result.tallies[k].shots:,}" for k in shown]
+    above.set_yticks(range(height), labels=names + [f"{len(settings) - len(shown)} others"] * (height - len(shown)))
+    above.tick_params(axis="y", length=0, labelsize=8)
+    above.set_ylim(height - 0.4, -0.6)
+    above.set_xlabel("absolute shot")
+    above.xaxis.set_major_formatter("{x:,.0f}")
+    above.set_title(title or f"{result.total_shots:,} shots in {len(result.parts)} segments", loc="left", fontsize=11)
+    shots, _, errors = zip(*history, strict=True) if history else ((), (), ())
+    below.loglog(shots, errors, color=BAR_COLOR, marker="." if len(shots) < 40 else None)
+    policy = result.plan.policy
+    if policy is not None and policy.target_error is not None:
+        below.axhline(policy.target_error, color="#b0413e", lw=1, ls="--")
+        below.annotate(
+            f"target {policy.target_error:g}", (0, policy.target_error), xycoords=("axes fraction", "data"),
+            xytext=(4, 3), textcoords="offset points", fontsize=8, color="#b0413e",
+        )  # fmt: skip
+    below.set_xlabel("shots")
+    below.set_ylabel("standard error")
+    for axes in (above, below):
+        axes.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def _shortened(label: str) -> str:
+    return label if len(label) <= MAX_LABEL else f"{label[: MAX_LABEL - 1]}…"

@@ -197,7 +197,7 @@ def test_a_target_out_of_reach_is_foretold_refused_or_reported_and_nothing_is_lo
     plan = ShotPlan.for_observable(CIRCUIT, H, shots=1000, target_error=0.001, allocation="variance")
     forecast = plan.forecast()
     assert not forecast.is_reachable
-    with pytest.raises(ShotPlanError, match="target_error 0.001 needs about .* the plan has 1000"):
+    with pytest.raises(ShotPlanError, match=r"target_error 0\.001 needs about .* the plan has 1000"):
         plan.run(seed=1, refuse_unreachable=True)
     result = plan.run(seed=1)
     report = result.metadata["target"]
@@ -329,7 +329,7 @@ def test_files_that_hold_no_plan_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ShotPlanError, match="holds no shot plan"):
         ShotPlan.load(tmp_path / "text.npz")
     plan = ShotPlan([{"shots": 10}], circuit=Circuit(1))
-    with pytest.raises(ShotPlanError, match="suffix must be .npz"):
+    with pytest.raises(ShotPlanError, match=r"suffix must be \.npz"):
         plan.save(tmp_path / "plan.json")
     plan.save(tmp_path / "plan.npz")
     with pytest.raises(ShotPlanError, match="has not run"):

@@ -32,7 +32,7 @@ _ALLOCATIONS = ("uniform", "coefficient", "variance")
 _LEAST = 2  # shots of a setting: fewer tell nothing of its error
 _PILOT_SHARE = 10
 _PILOT_SHOTS = 100  # per setting
-_GROWTH = 1.25  # from one checkpoint to the next: at most a fifth of the shots is more than was needed
+_GROWTH = 1.1  # from one checkpoint to the next: at most a tenth of the shots is more than was needed
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +189,7 @@ class ShotPlan:
             All settings together, of plans that learn. By default 100 a setting; without a target at least a tenth
             and at most half of the shots.
         checkpoints : sequence of int, optional
-            Totals at which the target is looked at, ascending; by default each a quarter more than the one before.
+            Totals at which the target is looked at, ascending; by default each a tenth more than the one before.
 
         Raises
         ------
