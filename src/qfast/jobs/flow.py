@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable
@@ -44,6 +45,8 @@ class Flow:
 
     Attributes
     ----------
+    process : int
+        Whose jobs these are; a forked child cannot wait for them.
     on_finished : WeakMethod or None
         Called with every job that is done, before those who wait for it are woken.
     unfinished : OrderedDict of Job
@@ -57,6 +60,7 @@ class Flow:
         self.is_dedicated = is_dedicated
         self.weight = 2.0**priority * (DEDICATED_WEIGHT if is_dedicated else 1.0)
         self.key = session_id or f"{tenant}, priority {priority}"
+        self.process = os.getpid()
         self.unfinished: OrderedDict[str, Job] = OrderedDict()
         self.on_finished: weakref.WeakMethod[Callable[[Job], None]] | None = None
 

@@ -134,7 +134,6 @@ class Scheduler:
             if self._queue:
                 self._check_queue()
             job.scheduler = self
-            job.device = self.device.name
             job.queued_at = self.clock.monotonic()
             job.queued_wall = self.clock.wall()
             job.flow.unfinished[job.id] = job
