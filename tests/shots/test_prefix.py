@@ -10,9 +10,11 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from qfast import simulate
-from qfast.circuit import Circuit, Parameter
+from qfast import sample, simulate
+from qfast.circuit import Circuit, Parameter, PauliSum
 from qfast.errors import CircuitError, InputError, ParameterError
+from qfast.jobs import Batch
+from qfast.jobs.seeds import job_seed
 from qfast.simulation import _prefix
 from qfast.simulation._prefix import run_shared
 from tests.circuit.strategies import circuits
@@ -141,3 +143,28 @@ def test_what_cannot_share_is_refused_with_its_place() -> None:
     with pytest.raises(ParameterError, match="no value for 1 of 1 parameters"):
         run_shared([Circuit(1).rx(Parameter("a"), 0)], use=copies)
     assert run_shared([], use=copies)[0] == []
+
+
+def test_a_batch_runs_circuits_that_begin_alike_as_one_job() -> None:
+    circuit = ansatz(3, 3)
+    values = shifted(np.arange(circuit.num_parameters) / 9)
+    observable = PauliSum([("ZZ", [0, 1]), ("X", [2], 0.5)])
+    with Batch("local::statevector", seed=5) as batch:
+        means = batch.run_shared(circuit, parameters=values, observables=observable).result()
+        samples = batch.run_shared([circuit.bind(row.tolist()) for row in values[:4]], shots=100, seed=9).result()
+    alone = [simulate(circuit, parameters=row).expectation(observable) for row in values]
+    np.testing.assert_allclose(list(means), alone, atol=1e-13)
+    assert means.statistics.saved > 0.3
+    for i, found in enumerate(samples):
+        assert found == sample(circuit, 100, job_seed(9, i), parameters=values[i])
+    assert samples.metadata["sharing"]["circuits"] == 4
+
+
+def test_a_shared_job_is_refused_where_it_makes_no_sense() -> None:
+    with Batch("local::statevector") as batch:
+        with pytest.raises(InputError, match="either shots, for samples, or observables"):
+            batch.run_shared([Circuit(1)])
+        with pytest.raises(InputError, match="there is no circuit"):
+            batch.run_shared([], shots=1)
+        with pytest.raises(InputError, match="1 circuits and 2 sets"):
+            batch.run_shared([Circuit(1)], parameters=[[], []], shots=1)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import concurrent.futures
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
+from qfast.circuit import Circuit, PauliSum
 from qfast.jobs.group import JobGroup
 from qfast.jobs.job import Job
+from qfast.jobs.shared_work import make_shared_work
 
 __all__ = ["Batch"]
 
@@ -26,6 +28,37 @@ class Batch(JobGroup):
     """
 
     mode = "batch"
+
+    def run_shared(
+        self,
+        circuits: Circuit | Sequence[Circuit],
+        *,
+        parameters: Any = None,
+        shots: int | None = None,
+        observables: PauliSum | Sequence[PauliSum] | None = None,
+        **submission: Any,
+    ) -> Job:
+        """Submit circuits that begin alike as one job, which simulates what they have in common once.
+
+        Parameters
+        ----------
+        circuits : Circuit or sequence of Circuit
+            Over the same qubits, measuring at their end if at all; one circuit is run for each row of `parameters`.
+        parameters : array_like of shape (m, p), or sequence of m sets of values, optional
+        shots : int, optional
+            Given: the results are `Samples`; circuit i draws from the key (seed, i).
+        observables : PauliSum or sequence of PauliSum, optional
+            Given: the results are expectation values.
+        **submission
+            ``seed``, ``device``, ``tags``, ``options``, as for `run`.
+
+        Returns
+        -------
+        Job
+            Its result is a sequence with one result per circuit, and ``statistics`` of what was saved.
+        """
+        work = make_shared_work(circuits, parameters=parameters, shots=shots, observables=observables)
+        return self.submit(work, **submission)
 
     def as_completed(self, timeout_s: float | None = None) -> Iterator[Job]:
         """Yield the jobs submitted so far as they are done, also those that failed.
