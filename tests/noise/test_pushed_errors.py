@@ -41,7 +41,7 @@ def check_every_error(circuit: Circuit, num_blocks: int = 2) -> None:
     for site, (place, qubit) in enumerate(sites):
         for error, letter in enumerate("XYZ"):
             row = pushed.effects.rows[pushed.effects.first[site] + error]
-            bits = np.unpackbits(row[:-8], count=pushed.num_angles)
+            bits = np.unpackbits(row[:-16], count=pushed.num_angles)
             frame = int.from_bytes(row[-8:].tobytes(), "big")
             found = probabilities(pushed.blocks, pushed.bounds, clean + bits * change)
             state = oracle.zero_state(num_qubits)

@@ -2,7 +2,7 @@
 
 A Pauli error in front of a gate is the same as another angle and a Pauli error behind it: Clifford gates turn it into
 another Pauli, and a rotation about an axis that anticommutes with it changes its sign. Pushed to the end, an error is a
-set of changed angles, and an X frame that flips outcomes. All of this is linear over GF(2): the effect of
+set of changed angles, and a Pauli frame whose X part flips outcomes. All of this is linear over GF(2): the effect of
 several errors is the sum of their effects. So a noisy trajectory is a row of angles of one program.
 
 Gates are rewritten where that helps (t becomes a phase with an angle, cp three rotations). Where a Pauli cannot pass a
@@ -28,8 +28,9 @@ from qfast.noise.channel import Channel, pauli_label, pauli_matrix
 
 __all__ = ["FRAME_BYTES", "MAX_FRAME_QUBITS", "Effects", "PushedCircuit", "PushedCircuitBuilder"]
 
-FRAME_BYTES = 8
-MAX_FRAME_QUBITS = 8 * FRAME_BYTES
+MAX_FRAME_QUBITS = 64
+FRAME_BYTES = 16  # the X and the Z of each qubit
+_FRAME_BITS = 8 * FRAME_BYTES
 
 # The axes that a gate's parameters turn about; a gate is the product of these rotations, up to a global phase.
 _ROTATIONS: dict[str, tuple[str, ...]] = {
@@ -104,10 +105,10 @@ class Effects:
 
     Attributes
     ----------
-    rows : ndarray of uint8, shape (errors, ceil(slots / 64) * 8 + 8)
+    rows : ndarray of uint8, shape (errors, ceil(slots / 64) * 8 + 16)
         Of each error that is not the identity, site by site: which angles it flips, slot 0 in the most significant bit
-        of byte 0, so that rows sort as the circuit runs; and, in the last 8 bytes, the flipped qubits as a big-endian
-        number.
+        of byte 0, so that rows sort as the circuit runs; and, in the last 16 bytes, the qubits with Z and those
+        with X behind the circuit as big-endian numbers.
     first : ndarray of int64, shape (sites,)
         The row of each site's first error.
     thresholds : list of ndarray of float64
@@ -253,7 +254,7 @@ class PushedCircuitBuilder:
         for _, errors in sites:
             for error in errors:
                 used |= error
-        used >>= MAX_FRAME_QUBITS
+        used >>= _FRAME_BITS
         # What catches nothing is left out: a gate that no error reaches stays as it was.
         kept = [slot for slot, caught in enumerate(self._caught) if not caught or used >> slot & 1]
         number = {slot: place for place, slot in enumerate(kept)}
@@ -270,13 +271,13 @@ class PushedCircuitBuilder:
         return len(self._rows)
 
     def _walk_back(self) -> list[tuple[Channel, list[int]]]:
-        """Return the effect of every error at every site: flipped slots above bit 64, flipped qubits below."""
+        """Return the effect of every error at every site: its X and Z frame in the low bits, flipped slots above."""
         behind_x = [1 << qubit for qubit in range(self.num_qubits)]  # of X on each qubit, at the current place
-        behind_z = [0] * self.num_qubits
+        behind_z = [1 << (MAX_FRAME_QUBITS + qubit) for qubit in range(self.num_qubits)]
         sites: list[tuple[Channel, list[int]]] = []
         for step in reversed(self._path):
             if isinstance(step, _Turn):
-                bit = 1 << (MAX_FRAME_QUBITS + step.slot)
+                bit = 1 << (_FRAME_BITS + step.slot)
                 for letter, qubit in zip(step.letters, step.qubits, strict=True):
                     if letter in "YZ":
                         behind_x[qubit] ^= bit
@@ -313,7 +314,7 @@ def _conjugate(step: _Conjugate, behind_x: list[int], behind_z: list[int]) -> No
     found = []
     for image in step.images:
         if image is None:
-            found.append(1 << (MAX_FRAME_QUBITS + next(caught)))
+            found.append(1 << (_FRAME_BITS + next(caught)))
             continue
         effect = 0
         for place, qubit in enumerate(qubits):

@@ -8,9 +8,10 @@ every row is the same blocks, one after the other.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import numpy as np
 
@@ -20,7 +21,9 @@ from qfast.engines import CancelToken, Engine
 from qfast.engines._memory import allocate_state, state_bytes
 from qfast.errors import CancelledRunError
 
-__all__ = ["Sweep", "SweepStatistics", "number_of_blocks"]
+__all__ = ["Rows", "RunOptions", "Sweep", "SweepStatistics", "number_of_blocks"]
+
+Read: TypeAlias = Callable[[int, AnyArray, int], None]
 
 # What a block must cost at least for a kept state to pay: shorter blocks are fused worse (14 qubits, 30 layers of an
 # ansatz, one core: 1.03 ms whole, 1.25 in 8 blocks, 1.51 in 15) and a call of an engine takes some 10 us. Xeon
@@ -45,6 +48,49 @@ class SweepStatistics:
 
     rows: int = 0
     gates: int = 0
+
+
+@dataclass(slots=True)
+class RunOptions:
+    """How a sweep runs: the state it starts from (None: |0…0⟩), threads, what it counts on, and a token to stop it."""
+
+    initial: AnyArray | None
+    threads: int
+    cancel: CancelToken | None
+    statistics: SweepStatistics = field(default_factory=SweepStatistics)
+
+
+@dataclass(slots=True)
+class Rows:
+    """Rows of angles: row r has ``clean + bits[r] * change``.
+
+    Attributes
+    ----------
+    clean, change : ndarray of float64, shape (p,)
+    bits : ndarray of uint8, shape (m, p)
+        0 or 1; rows in lexicographic order, none twice.
+    """
+
+    clean: FloatArray
+    change: FloatArray
+    bits: AnyArray
+
+    def slices(self) -> Iterator[tuple[int, FloatArray]]:
+        """Yield the angles of as many rows as may stand in memory at a time, with the number of the first."""
+        step = max(1, _SLICE // max(1, self.clean.size))
+        for begin in range(0, len(self.bits), step):
+            yield begin, self.clean + self.bits[begin : begin + step] * self.change
+
+
+@dataclass(slots=True)
+class _Part:
+    """The rows of a slice, from row `first` on, and the block in which each differs from the one before it."""
+
+    first: int
+    angles: FloatArray
+    starts: IntArray
+    read: Read
+    threads: int
 
 
 class Sweep:
@@ -75,92 +121,66 @@ class Sweep:
     def _workers(self, threads: int) -> int:
         return threads if self._num_qubits <= _SIDE_BY_SIDE_QUBITS else 1
 
-    def sample(
-        self,
-        clean: FloatArray,
-        change: FloatArray,
-        bits: AnyArray,
-        uniforms: FloatArray,
-        offsets: IntArray,
-        *,
-        initial: AnyArray | None,
-        threads: int,
-        statistics: SweepStatistics,
-        cancel: CancelToken | None,
-    ) -> IntArray:
-        """Draw the basis states of all rows.
+    def sample(self, rows: Rows, uniforms: FloatArray, offsets: IntArray, run: RunOptions) -> IntArray:
+        """Draw basis states.
 
         Parameters
         ----------
-        clean, change : ndarray of float64, shape (p,)
-            Row r has the angles ``clean + bits[r] * change``.
-        bits : ndarray of uint8, shape (m, p)
-            0 or 1; rows in lexicographic order, none twice.
+        rows : Rows
         uniforms : ndarray of float64, shape (shots,)
             Row r has those of ``offsets[r]:offsets[r + 1]``.
         offsets : ndarray of int64, shape (m + 1,)
-        initial : ndarray or None
-            The state to start from; None for |0…0⟩.
-        threads : int
-        statistics : SweepStatistics
-            Counts on.
-        cancel : CancelToken or None
+        run : RunOptions
 
         Returns
         -------
         ndarray of int64, shape (shots,)
         """
+        batch = self.blocks[0].batch() if len(self.blocks) == 1 and run.initial is None else None
         found = np.empty(uniforms.size, dtype=np.int64)
-        step = max(1, _SLICE // max(1, clean.size))
-        statistics.rows += len(bits)
-        batch = self.blocks[0].batch() if len(self.blocks) == 1 and initial is None else None
-        for begin in range(0, len(bits), step):
-            part = bits[begin : begin + step]
-            angles = clean + part * change
-            ends = offsets[begin : begin + len(part) + 1]
-            span = slice(int(ends[0]), int(ends[-1]))
-            if batch is not None:
-                found[span] = batch.sample_indices(
-                    angles, np.ascontiguousarray(uniforms[span]), ends - ends[0], threads=threads, cancel=cancel
-                )
-                statistics.gates += len(part) * self.num_gates
-            else:
-                self._sample_part(part, angles, uniforms, ends, initial, threads, found, statistics, cancel)
+        ends = offsets.tolist()
+        if batch is None:
+
+            def draw(row: int, state: AnyArray, threads: int) -> None:
+                part = slice(ends[row], ends[row + 1])
+                found[part] = self._engine.sample_indices(state, uniforms[part], threads=threads)
+
+            self.visit(rows, draw, run)
+            return found
+        for begin, angles in rows.slices():
+            part = offsets[begin : begin + len(angles) + 1]
+            span = slice(int(part[0]), int(part[-1]))
+            drawn = np.ascontiguousarray(uniforms[span])
+            found[span] = batch.sample_indices(angles, drawn, part - part[0], threads=run.threads, cancel=run.cancel)
+        run.statistics.rows += len(rows.bits)
+        run.statistics.gates += len(rows.bits) * self.num_gates
         return found
 
-    def _sample_part(
-        self,
-        bits: AnyArray,
-        angles: FloatArray,
-        uniforms: FloatArray,
-        ends: IntArray,
-        initial: AnyArray | None,
-        threads: int,
-        found: IntArray,
-        statistics: SweepStatistics,
-        cancel: CancelToken | None,
-    ) -> None:
-        starts = self._first_blocks(bits)
-        # Gates behind block b, so that the rows' costs can be shared out.
-        behind = np.append(np.cumsum(self._sizes[::-1])[::-1], 0)
-        costs = behind[starts]
-        workers = min(self._workers(threads), len(bits))
-        edges = np.searchsorted(np.cumsum(costs), np.arange(1, workers) * (costs.sum() / workers)).tolist()
-        spans = [(b, e) for b, e in zip([0, *edges], [*edges, len(bits)], strict=True) if e > b]
-        inner = threads if workers == 1 else 1
+    def visit(self, rows: Rows, read: Read, run: RunOptions) -> None:
+        """Call ``read(row, state, threads)`` with every row's final state, on several threads in no fixed order."""
+        run.statistics.rows += len(rows.bits)
+        for begin, angles in rows.slices():
+            starts = self._first_blocks(rows.bits[begin : begin + len(angles)])
+            # Gates from block b on, so that the rows' costs can be shared out.
+            costs = np.cumsum(self._sizes[::-1])[::-1][starts]
+            workers = min(self._workers(run.threads), len(angles))
+            edges = np.searchsorted(np.cumsum(costs), np.arange(1, workers) * (costs.sum() / workers)).tolist()
+            spans = [(b, e) for b, e in zip([0, *edges], [*edges, len(angles)], strict=True) if e > b]
+            # Made here, since a job's memory is known in its own thread only.
+            kept = [[allocate_state(self._num_qubits, self._precision) for _ in self.blocks] for _ in spans]
+            part = _Part(begin, angles, starts, read, run.threads if workers == 1 else 1)
 
-        # Made here, since a job's memory is known in its own thread only.
-        kept = [[allocate_state(self._num_qubits, self._precision) for _ in self.blocks] for _ in spans]
-
-        def run(span: tuple[int, int], states: list[AnyArray]) -> None:
-            self._walk(span, states, starts, angles, uniforms, ends, initial, inner, found, cancel)
-
-        if len(spans) == 1:
-            run(spans[0], kept[0])
-        else:
-            with ThreadPoolExecutor(len(spans)) as pool:
-                list(pool.map(run, spans, kept))
-        statistics.gates += int(costs.sum() + sum(self.num_gates - costs[begin] for begin, _ in spans))
+            if len(spans) == 1:
+                self._walk(spans[0], kept[0], part, run)
+            else:
+                with ThreadPoolExecutor(len(spans)) as pool:
+                    futures = [
+                        pool.submit(self._walk, span, states, part, run)
+                        for span, states in zip(spans, kept, strict=True)
+                    ]
+                for future in futures:
+                    future.result()
+            run.statistics.gates += int(costs.sum() + sum(self.num_gates - costs[first] for first, _ in spans))
 
     def _first_blocks(self, bits: AnyArray) -> IntArray:
         """Return the first block in which each row differs from the one before it."""
@@ -170,33 +190,20 @@ class Sweep:
             starts[1:] = np.searchsorted(self._bounds, place, side="right") - 1
         return starts
 
-    def _walk(
-        self,
-        span: tuple[int, int],
-        states: list[AnyArray],
-        starts: IntArray,
-        angles: FloatArray,
-        uniforms: FloatArray,
-        ends: IntArray,
-        initial: AnyArray | None,
-        threads: int,
-        found: IntArray,
-        cancel: CancelToken | None,
-    ) -> None:
+    def _walk(self, span: tuple[int, int], states: list[AnyArray], part: _Part, run: RunOptions) -> None:
         """Run some neighbouring rows; ``states[b]`` is the state behind block b."""
-        engine, bounds, blocks = self._engine, self._bounds.tolist(), self.blocks
+        bounds, blocks = self._bounds.tolist(), self.blocks
         for row in range(*span):
-            if cancel is not None and cancel.cancelled:
-                raise CancelledRunError(f"the run was cancelled after {row} of {len(angles)} noisy trajectories")
-            for block in range(int(starts[row]) if row > span[0] else 0, len(blocks)):
+            if run.cancel is not None and run.cancel.cancelled:
+                raise CancelledRunError(f"the run was cancelled after {part.first + row} noisy trajectories")
+            for block in range(int(part.starts[row]) if row > span[0] else 0, len(blocks)):
                 state = states[block]
                 if block:
                     np.copyto(state, states[block - 1])
-                elif initial is not None:
-                    np.copyto(state, initial, casting="same_kind")
-                values = angles[row, bounds[block] : bounds[block + 1]]
+                elif run.initial is not None:
+                    np.copyto(state, run.initial, casting="same_kind")
                 blocks[block].run(
-                    state, values, from_zero=block == 0 and initial is None, threads=threads, cancel=cancel
-                )
-            begin, end = int(ends[row]), int(ends[row + 1])
-            found[begin:end] = engine.sample_indices(states[-1], uniforms[begin:end], threads=threads)
+                    state, part.angles[row, bounds[block] : bounds[block + 1]],
+                    from_zero=block == 0 and run.initial is None, threads=part.threads, cancel=run.cancel,
+                )  # fmt: skip
+            part.read(part.first + row, states[-1], part.threads)

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from qfast._typing import AnyArray, FloatArray, IntArray, Precision
+from qfast._typing import AnyArray, FloatArray, IntArray, Precision, UIntArray
 from qfast.circuit import Circuit, Instruction
 from qfast.circuit.binding import ParameterValues, resolve_values
 from qfast.circuit.gates import NUM_GATES, OPCODES
@@ -36,7 +36,8 @@ from qfast.simulation._sampling import Collector, Output
 from qfast.simulation._script import script_of
 from qfast.simulation._settings import RunSettings
 from qfast.simulation._states import initial_array, working_state
-from qfast.simulation._sweep import Sweep, SweepStatistics, number_of_blocks
+from qfast.simulation._sweep import Rows as AngleRows
+from qfast.simulation._sweep import RunOptions, Sweep, SweepStatistics, number_of_blocks
 from qfast.simulation.samples import BitRegister, Samples
 
 __all__ = ["FINAL_READ_SITE", "check_noise", "sample_noisy"]
@@ -264,22 +265,19 @@ def _sample_pushed(
         amplitude_bytes=state_bytes(num_qubits, settings.precision) >> num_qubits, limit_bytes=settings.max_bytes,
     )  # fmt: skip
     clean, change = way.pushed.angles(values)
-    statistics = SweepStatistics()
+    run = RunOptions(initial, settings.threads, cancel)
     for begin in range(0, shots, chunk):
         first, count = first_shot + begin, min(chunk, shots - begin)
         group = _grouped(way.pushed, engine, seed, first, count)
         uniforms = engine.uniforms(seed, first, count, 0)
-        found = way.sweep.sample(
-            clean, change, group.bits, uniforms[group.order], group.offsets, initial=initial,
-            threads=settings.threads, statistics=statistics, cancel=cancel,
-        )  # fmt: skip
+        found = way.sweep.sample(AngleRows(clean, change, group.bits), uniforms[group.order], group.offsets, run)
         indices = np.empty(count, dtype=np.int64)
         indices[group.order] = found
-        indices ^= group.frames.view(np.int64)
+        indices ^= group.x_frames.view(np.int64)
         rows = way.wiring.pack(indices)
         misread(rows, plan.readout, functools.partial(_uniforms, engine, seed, first, count))
         collector.put(np.arange(begin, begin + count), rows)
-    return statistics, peak_bytes
+    return run.statistics, peak_bytes
 
 
 def _uniforms(engine: Engine, seed: int, first: int, count: int, site: int) -> FloatArray:
@@ -297,14 +295,15 @@ class _Groups:
     order : ndarray of int64, shape (shots,)
         The shots, group by group.
     offsets : ndarray of int64, shape (m + 1,)
-    frames : ndarray of uint64, shape (shots,)
-        Qubits that the errors of each shot flip at the end.
+    x_frames, z_frames : ndarray of uint64, shape (shots,)
+        Qubits with an X, and with a Z, that each shot's errors leave behind the circuit.
     """
 
     bits: AnyArray
     order: IntArray
     offsets: IntArray
-    frames: AnyArray
+    x_frames: UIntArray
+    z_frames: UIntArray
 
 
 def _grouped(pushed: PushedCircuit, engine: Engine, seed: int, first: int, count: int) -> _Groups:
@@ -317,11 +316,12 @@ def _grouped(pushed: PushedCircuit, engine: Engine, seed: int, first: int, count
     noisy = shots[starts]
     words = effects.rows.view(np.uint64)[errors[order]]
     summed = np.bitwise_xor.reduceat(words, starts, axis=0) if noisy.size else words
-    frames = np.zeros(count, dtype=np.uint64)
-    frames[noisy] = np.ascontiguousarray(summed[:, -1]).view(">u8")
+    z_frames, x_frames = np.zeros((2, count), dtype=np.uint64)
+    z_frames[noisy] = np.ascontiguousarray(summed[:, -2]).view(">u8")
+    x_frames[noisy] = np.ascontiguousarray(summed[:, -1]).view(">u8")
     if noisy.size < count:  # some shots have no error
         summed = np.concatenate([summed, np.zeros((1, summed.shape[1]), dtype=np.uint64)])
-    flips = np.ascontiguousarray(summed[:, :-1])
+    flips = np.ascontiguousarray(summed[:, :-2])
     if flips.shape[1]:
         keys = flips.view(f"S{8 * flips.shape[1]}")[:, 0]
         _, chosen, inverse = np.unique(keys, return_index=True, return_inverse=True)
@@ -331,7 +331,7 @@ def _grouped(pushed: PushedCircuit, engine: Engine, seed: int, first: int, count
     group[noisy] = inverse[: noisy.size]
     bits = np.unpackbits(flips[chosen].view(np.uint8), axis=1, count=pushed.num_angles)
     offsets = np.concatenate([[0], np.cumsum(np.bincount(group, minlength=len(chosen)))])
-    return _Groups(bits, np.argsort(group, kind="stable"), offsets, frames)
+    return _Groups(bits, np.argsort(group, kind="stable"), offsets, x_frames, z_frames)
 
 
 def _drawn(pushed: PushedCircuit, engine: Engine, seed: int, first: int, count: int) -> tuple[IntArray, IntArray]:
