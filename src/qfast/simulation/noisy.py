@@ -40,7 +40,18 @@ from qfast.simulation._sweep import Rows as AngleRows
 from qfast.simulation._sweep import RunOptions, Sweep, SweepStatistics, number_of_blocks
 from qfast.simulation.samples import BitRegister, Samples
 
-__all__ = ["FINAL_READ_SITE", "check_noise", "sample_noisy"]
+__all__ = [
+    "FINAL_READ_SITE",
+    "Plan",
+    "Pushed",
+    "Walked",
+    "check_noise",
+    "grouped",
+    "noisy_walker",
+    "parameter_values",
+    "plan_for",
+    "sample_noisy",
+]
 
 FINAL_READ_SITE = 1 << 42
 """Site of the misreading of classical bit 0 at the end of a circuit; the other bits follow."""
@@ -60,7 +71,7 @@ def check_noise(noise: Any) -> NoiseModel:
 
 
 @dataclass(slots=True)
-class _Pushed:
+class Pushed:
     """Plan of a circuit whose errors are pushed to its end."""
 
     pushed: PushedCircuit
@@ -70,7 +81,7 @@ class _Pushed:
 
 
 @dataclass(slots=True)
-class _Walked:
+class Walked:
     """Plan of a circuit that is walked."""
 
     compiled: Compiled
@@ -78,10 +89,10 @@ class _Walked:
 
 
 @dataclass(slots=True)
-class _Plan:
+class Plan:
     """How a circuit is sampled under a noise model, on one engine in one precision."""
 
-    way: _Pushed | _Walked
+    way: Pushed | Walked
     readout: list[tuple[ReadoutError, tuple[int, ...]]]
     num_gates: int
     num_channels: int
@@ -111,11 +122,11 @@ def sample_noisy(
     that were simulated), ``channels`` (places where noise acts), ``gate_applications`` and the same per gate of the
     circuit, and ``max_standard_error``, the largest that an outcome's relative frequency has.
     """
-    plan = _plan_for(circuit, noise, settings)
+    plan = plan_for(circuit, noise, settings)
     values = parameter_values(circuit, parameters)
     initial = initial_array(initial_state, circuit.num_qubits)
     begun = time.perf_counter()
-    if isinstance(plan.way, _Pushed):
+    if isinstance(plan.way, Pushed):
         collector = Collector(shots, plan.way.wiring.num_bits, output)
         registers = plan.way.registers
         statistics, peak_bytes = _sample_pushed(
@@ -126,7 +137,7 @@ def sample_noisy(
         script = plan.way.compiled.script
         collector = Collector(shots, script.wiring.num_bits, output)
         registers = script.registers
-        walker, peak_bytes = _walker(plan.way, settings, values, initial, branch_bytes, max_loop_passes, cancel)
+        walker, peak_bytes = noisy_walker(plan.way, settings, values, initial, branch_bytes, max_loop_passes, cancel)
         _sample_walked(plan, walker, settings, shots, seed, first_shot, collector)
         peak_bytes += walker.statistics.peak_kept_bytes
         made = ("walk", walker.statistics.branches, walker.gates)
@@ -165,11 +176,11 @@ def parameter_values(circuit: Circuit, parameters: ParameterValues | None) -> di
 
 _Key = tuple[int, int, Engine, Precision]
 _State = tuple[weakref.ref[Circuit], weakref.ref[NoiseModel], tuple[int, ...]]
-_plans: dict[_Key, tuple[_State, _Plan]] = {}
+_plans: dict[_Key, tuple[_State, Plan]] = {}
 _MAX_PLANS = 64
 
 
-def _plan_for(circuit: Circuit, noise: NoiseModel, settings: RunSettings) -> _Plan:
+def plan_for(circuit: Circuit, noise: NoiseModel, settings: RunSettings) -> Plan:
     """Return the plan, the same object until the circuit or the model grows or dies."""
     if not isinstance(circuit, Circuit):
         raise InputError(f"a qfast.Circuit is needed, {type(circuit).__name__} given")
@@ -184,13 +195,16 @@ def _plan_for(circuit: Circuit, noise: NoiseModel, settings: RunSettings) -> _Pl
         if known_circuit() is circuit and known_noise() is noise and known_sizes == sizes:
             return plan
     plan = _make_plan(circuit, noise, settings.engine, settings.precision)
+    for other, ((known_circuit, known_noise, _), _) in list(_plans.items()):
+        if known_circuit() is None or known_noise() is None:
+            _plans.pop(other, None)
     while len(_plans) >= _MAX_PLANS:
         _plans.pop(next(iter(_plans)), None)
     _plans[key] = ((weakref.ref(circuit), weakref.ref(noise), sizes), plan)
     return plan
 
 
-def _make_plan(circuit: Circuit, noise: NoiseModel, engine: Engine, precision: Precision) -> _Plan:
+def _make_plan(circuit: Circuit, noise: NoiseModel, engine: Engine, precision: Precision) -> Plan:
     begun = time.perf_counter()
     final = final_measurements(circuit, noise)
     num_gates = sum(opcode < NUM_GATES for opcode in circuit.opcodes)
@@ -200,17 +214,17 @@ def _make_plan(circuit: Circuit, noise: NoiseModel, engine: Engine, precision: P
     )
     places = [place for row in range(len(circuit)) for part in places_of(circuit, noise, row) for place in part]
     can_push = circuit.num_qubits <= MAX_FRAME_QUBITS and all(_can_push(place) for place in places)
-    way: _Pushed | _Walked
+    way: Pushed | Walked
     if can_push and is_straight(circuit, final):
         way = _push(circuit, noise, engine, precision)
         wiring = way.wiring
     else:
         script, segments = noisy_script(circuit, noise)
         compiled = Compiled(circuit, engine, precision, (script, segments))
-        way = _Walked(compiled, [len(segment) for segment in segments])
+        way = Walked(compiled, [len(segment) for segment in segments])
         wiring = script.wiring
     readout = readout_groups(wiring, noise)
-    return _Plan(way, readout, num_gates, len(places), time.perf_counter() - begun)
+    return Plan(way, readout, num_gates, len(places), time.perf_counter() - begun)
 
 
 def _can_push(place: Place) -> bool:
@@ -225,7 +239,7 @@ def _add_place(builder: PushedCircuitBuilder, place: Place) -> None:
         builder.add_gate(Instruction(_UNITARY, place.qubits, data=place.channel.operators[0]))
 
 
-def _push(circuit: Circuit, noise: NoiseModel, engine: Engine, precision: Precision) -> _Pushed:
+def _push(circuit: Circuit, noise: NoiseModel, engine: Engine, precision: Precision) -> Pushed:
     builder = PushedCircuitBuilder(circuit.num_qubits)
     for row, opcode in enumerate(circuit.opcodes):
         before, after = places_of(circuit, noise, row)
@@ -238,15 +252,15 @@ def _push(circuit: Circuit, noise: NoiseModel, engine: Engine, precision: Precis
     pushed = builder.build(number_of_blocks(circuit.num_qubits, builder.num_gates, precision))
     script, _ = script_of(circuit)
     sweep = Sweep(engine, pushed.blocks, pushed.bounds, precision)
-    return _Pushed(pushed, sweep, script.wiring, script.registers)
+    return Pushed(pushed, sweep, script.wiring, script.registers)
 
 
 # --- errors at the end ------------------------------------------------------------------------------------------------
 
 
 def _sample_pushed(
-    plan: _Plan,
-    way: _Pushed,
+    plan: Plan,
+    way: Pushed,
     settings: RunSettings,
     values: dict[str, float],
     shots: int,
@@ -268,7 +282,7 @@ def _sample_pushed(
     run = RunOptions(initial, settings.threads, cancel)
     for begin in range(0, shots, chunk):
         first, count = first_shot + begin, min(chunk, shots - begin)
-        group = _grouped(way.pushed, engine, seed, first, count)
+        group = grouped(way.pushed, engine, seed, first, count)
         uniforms = engine.uniforms(seed, first, count, 0)
         found = way.sweep.sample(AngleRows(clean, change, group.bits), uniforms[group.order], group.offsets, run)
         indices = np.empty(count, dtype=np.int64)
@@ -306,7 +320,7 @@ class _Groups:
     z_frames: UIntArray
 
 
-def _grouped(pushed: PushedCircuit, engine: Engine, seed: int, first: int, count: int) -> _Groups:
+def grouped(pushed: PushedCircuit, engine: Engine, seed: int, first: int, count: int) -> _Groups:
     """Draw the errors of consecutive shots, and bring together those that change the same angles."""
     effects = pushed.effects
     shots, errors = _drawn(pushed, engine, seed, first, count)
@@ -350,8 +364,8 @@ def _drawn(pushed: PushedCircuit, engine: Engine, seed: int, first: int, count: 
 # --- branch by branch -------------------------------------------------------------------------------------------------
 
 
-def _walker(
-    way: _Walked,
+def noisy_walker(
+    way: Walked,
     settings: RunSettings,
     values: dict[str, float],
     initial: AnyArray | None,
@@ -377,7 +391,7 @@ def _walker(
 
 
 def _sample_walked(
-    plan: _Plan,
+    plan: Plan,
     walker: NoisyWalker,
     settings: RunSettings,
     shots: int,
@@ -385,7 +399,7 @@ def _sample_walked(
     first_shot: int,
     collector: Collector,
 ) -> None:
-    assert isinstance(plan.way, _Walked)
+    assert isinstance(plan.way, Walked)
     wiring = plan.way.compiled.script.wiring
     for begin in range(0, shots, CHUNK):
         first = first_shot + begin
