@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from qfast.cli.table import Row, bar, format_bytes, format_seconds, render, split_registers
+from qfast._format import format_bytes, format_seconds
+from qfast.cli.table import Row, bar, render, split_registers
 
 
 def test_columns_are_right_aligned_and_the_longest_bar_is_full() -> None:

@@ -22,17 +22,21 @@ QAOA 4 (8 n + 6), Trotter 48 (n - 1) + 36.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from qfast._typing import ComplexArray
 from qfast.benchmark.families import Operation
-from qfast.circuit.gates import find_gate
+from qfast.circuit import Circuit, Instruction
+from qfast.circuit.gate_matrices import controlled_matrix
+from qfast.circuit.gates import OPCODES, find_gate
 
-__all__ = ["canonical_flops", "operation_matrix"]
+__all__ = ["canonical_flops", "circuit_flops", "operation_matrix"]
 
 _TOLERANCE = 1e-12
+_MATRIX_QUBITS = 6  # gates up to this width are counted from their whole matrix; 64 x 64 numbers are quickly looked at
 
 
 def operation_matrix(operation: Operation) -> ComplexArray:
@@ -61,16 +65,69 @@ def canonical_flops(operations: Sequence[Operation]) -> float:
     float
         Flops per amplitude; times 2**n for the whole state.
     """
+    return _total((operation.qubits, operation_matrix(operation)) for operation in operations)
+
+
+def circuit_flops(circuit: Circuit) -> float:
+    """Count the canonical flops per amplitude of a circuit's gates.
+
+    Parameters
+    ----------
+    circuit : Circuit
+        Without free parameters: the count is read from numbers. Measurements and barriers at any place are passed over.
+        Gates that only prepare a product state count like all others.
+
+    Returns
+    -------
+    float
+        Flops per amplitude; times 2**n for the whole state.
+
+    Raises
+    ------
+    ParameterError
+        A parameter is unbound.
+    CircuitError
+        The circuit has control flow, so that its gates depend on outcomes.
+    """
+    return _total(_gate(instruction) for instruction in circuit if instruction.name not in ("measure", "barrier"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Cost:
+    """What the count needs to know of one gate.
+
+    Attributes
+    ----------
+    qubits : tuple of int
+    flops : float or None
+        Per amplitude; None: one nonzero per row, so its phases join the diagonal layer.
+    moves : bool
+        One nonzero per row: whether it permutes basis states.
+    controls : set of int or None
+        One nonzero per row: the qubits whose |0> half gets no phase; None: no phases but a global one.
+    """
+
+    qubits: tuple[int, ...]
+    flops: float | None
+    moves: bool = False
+    controls: frozenset[int] | None = None
+
+
+_Gate = tuple[tuple[int, ...], ComplexArray] | _Cost
+
+
+def _total(gates: Iterable[_Gate]) -> float:
     total = 0.0
     layer = _DiagonalLayer()
-    for qubits, matrix in _merged(operations):
-        if _is_monomial(matrix):
-            layer.add_monomial(qubits, matrix)
+    for gate in _merged(gates):
+        cost = gate if isinstance(gate, _Cost) else _matrix_cost(*gate)
+        if cost.flops is None:
+            layer.add(cost)
             continue
-        if layer.meets(qubits):
+        if layer.meets(cost.qubits):
             total += layer.flops()
             layer = _DiagonalLayer()
-        total += _dense_flops(matrix)
+        total += cost.flops
     return total + layer.flops()
 
 
@@ -89,36 +146,83 @@ class _DiagonalLayer:
             return 0.0
         return 3.0 if self._controls else 6.0
 
-    def add_monomial(self, qubits: Sequence[int], matrix: ComplexArray) -> None:
+    def add(self, cost: _Cost) -> None:
         """Take in a gate that is a permutation times phases, which the gates after it see."""
-        columns = np.argmax(np.abs(matrix), axis=1)
-        phases = matrix[np.arange(len(matrix)), columns]
-        if self.meets(qubits) and not np.array_equal(columns, np.arange(len(matrix))):
+        if cost.moves and self.meets(cost.qubits):
             # Earlier phases depend on the permuted index now, on any of these qubits.
-            self._support.update(qubits)
+            self._support.update(cost.qubits)
             self._controls = set()
-        if np.allclose(phases, phases[0], rtol=0, atol=_TOLERANCE):
-            return  # a global phase
-        self._support.update(qubits)
-        index = np.arange(len(matrix))
-        untouched = np.abs(phases - 1) < _TOLERANCE
-        controls = {q for bit, q in enumerate(qubits) if untouched[(index >> bit) & 1 == 0].all()}
-        self._controls = controls if self._controls is None else self._controls & controls
+        if cost.controls is None:
+            return
+        self._support.update(cost.qubits)
+        self._controls = set(cost.controls) if self._controls is None else self._controls & cost.controls
 
 
-def _merged(operations: Sequence[Operation]) -> Iterator[tuple[tuple[int, ...], ComplexArray]]:
-    """Yield (qubits, matrix), neighbours on the same two or more qubits in the same order multiplied."""
-    pending: tuple[tuple[int, ...], ComplexArray] | None = None
-    for operation in operations:
-        matrix = operation_matrix(operation)
-        if pending is not None and pending[0] == operation.qubits and len(operation.qubits) > 1:
-            pending = (pending[0], matrix @ pending[1])
+def _merged(gates: Iterable[_Gate]) -> Iterator[_Gate]:
+    """Yield the gates, neighbours on the same two or more qubits in the same order multiplied."""
+    pending: _Gate | None = None
+    for gate in gates:
+        if isinstance(pending, tuple) and isinstance(gate, tuple) and pending[0] == gate[0] and len(gate[0]) > 1:
+            pending = (gate[0], gate[1] @ pending[1])
             continue
         if pending is not None:
             yield pending
-        pending = (operation.qubits, matrix)
+        pending = gate
     if pending is not None:
         yield pending
+
+
+def _gate(instruction: Instruction) -> _Gate:
+    """A gate of a circuit as its matrix, or as its cost where the matrix would be too large."""
+    qubits = instruction.all_qubits
+    if len(qubits) > _MATRIX_QUBITS:
+        return _wide_cost(instruction)
+    matrix = instruction.matrix()
+    if instruction.controls:
+        matrix = controlled_matrix(matrix, len(instruction.controls), instruction.ctrl_state)
+    return qubits, matrix
+
+
+def _wide_cost(instruction: Instruction) -> _Cost:
+    """The cost of a gate on many qubits, from a small matrix that costs the same on the amplitudes it touches."""
+    qubits, extra = instruction.all_qubits, instruction.controls
+    on = frozenset(q for bit, q in enumerate(extra) if instruction.ctrl_state >> bit & 1)
+    if instruction.name == "permutation":
+        return _Cost(qubits, None, moves=not np.array_equal(instruction.data, np.arange(len(instruction.data))))
+    if instruction.name == "diagonal":
+        return replace(_phase_cost(instruction.qubits, instruction.data, on if extra else None), qubits=qubits)
+    own = instruction.qubits
+    if instruction.name == "pauli_rotation":
+        # Every Pauli string with an X or a Y pairs the basis states as one X does; without, its eigenvalues are Z's.
+        own = instruction.qubits[:1]
+        letter = "rx" if np.isin(instruction.data, (1, 2)).any() else "rz"
+        matrix = Instruction(OPCODES[letter], own, instruction.params).matrix()
+    else:
+        matrix = instruction.matrix()
+    # One control stands for all: the rest only halve the amplitudes that are touched.
+    narrow = _matrix_cost((*extra[:1], *own), controlled_matrix(matrix, len(extra[:1])))
+    if narrow.flops is not None:
+        return _Cost(qubits, narrow.flops / 2 ** max(len(extra) - 1, 0))
+    if narrow.controls is None:
+        return replace(narrow, qubits=qubits)
+    return replace(narrow, qubits=qubits, controls=on | (narrow.controls - set(extra)))
+
+
+def _matrix_cost(qubits: tuple[int, ...], matrix: ComplexArray) -> _Cost:
+    if not _is_monomial(matrix):
+        return _Cost(qubits, _dense_flops(matrix))
+    columns = np.argmax(np.abs(matrix), axis=1)
+    index = np.arange(len(matrix))
+    return replace(_phase_cost(qubits, matrix[index, columns], None), moves=not np.array_equal(columns, index))
+
+
+def _phase_cost(qubits: tuple[int, ...], phases: ComplexArray, on: frozenset[int] | None) -> _Cost:
+    """The cost of phases over the basis states of `qubits`; `on`: further controls, which must be 1; None: none."""
+    if np.allclose(phases, phases[0] if on is None else 1, rtol=0, atol=_TOLERANCE):
+        return _Cost(qubits, None)  # a global phase, or nothing
+    untouched = np.abs(phases - 1) < _TOLERANCE
+    controls = {q for bit, q in enumerate(qubits) if untouched.reshape(-1, 2, 1 << bit)[:, 0].all()}
+    return _Cost(qubits, None, controls=frozenset(controls) | (on or frozenset()))
 
 
 def _is_monomial(matrix: ComplexArray) -> bool:

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from qfast._format import format_seconds
 from qfast.benchmark.fingerprint import differences
-from qfast.cli.table import format_seconds
 
 __all__ = ["compare_lines", "draw", "table_header", "table_row"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any
@@ -17,7 +17,7 @@ from qfast.benchmark.roofline import Limits, measure_limits
 from qfast.errors import EngineError
 from qfast.simulation.program import compile as compile_circuit
 
-__all__ = ["Measurement", "Plan", "measure", "measure_all"]
+__all__ = ["Measurement", "Plan", "measure", "measure_all", "time_runs"]
 
 SLOW_S = 10.0  # runs longer than this are repeated SLOW_REPEATS times
 SLOW_REPEATS = 3
@@ -128,11 +128,7 @@ def measure(
     program = compile_circuit(circuit, engine=plan.engine, precision=precision, threads=plan.threads)
     program.run()
     first_s = time.perf_counter() - start
-    warm_s: list[float] = []
-    while len(warm_s) < (plan.repeats if first_s < SLOW_S else min(SLOW_REPEATS, plan.repeats)):
-        start = time.perf_counter()
-        program.run()
-        warm_s.append(time.perf_counter() - start)
+    warm_s = time_runs(program.run, plan.repeats if first_s < SLOW_S else min(SLOW_REPEATS, plan.repeats))
     segments = program.explain()["segments"]
     return Measurement(
         family=family,
@@ -142,12 +138,22 @@ def measure(
         isa=program.isa,
         threads=plan.threads,
         first_s=first_s,
-        warm_s=tuple(warm_s),
+        warm_s=warm_s,
         canonical_flops=canonical_flops(member.operations[member.num_preparation :]),
         plan_flops=_total(segments, "flops_per_amplitude"),
         plan_passes=_total(segments, "passes"),
         limits=limits,
     )
+
+
+def time_runs(run: Callable[[], object], repeats: int) -> tuple[float, ...]:
+    """Return the seconds that each of `repeats` calls takes."""
+    seconds = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        run()
+        seconds.append(time.perf_counter() - start)
+    return tuple(seconds)
 
 
 def _total(segments: Sequence[Mapping[str, Any]], key: str) -> Any:

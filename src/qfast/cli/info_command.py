@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from qfast import __version__, config, engines
-from qfast.cli.table import format_bytes
+from qfast._format import format_bytes
 from qfast.engines import AMPLITUDE_BYTES
 from qfast.engines._extension import core
 from qfast.errors import EngineError

@@ -12,7 +12,8 @@ import time
 from collections.abc import Callable
 from typing import Protocol, TextIO, TypeVar
 
-from qfast.cli.table import bar, format_seconds
+from qfast._format import format_seconds
+from qfast.cli.table import bar
 
 __all__ = ["ProgressLine", "Token", "run_watched"]
 

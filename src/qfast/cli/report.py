@@ -9,8 +9,9 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
+from qfast._format import format_bytes, format_seconds
 from qfast._typing import AnyArray
-from qfast.cli.table import Row, format_bytes, format_seconds, render, split_registers
+from qfast.cli.table import Row, render, split_registers
 
 __all__ = ["Outcome", "Output", "Report", "largest", "peak_bytes", "spread_bits"]
 
