@@ -29,6 +29,8 @@ BELL = qfast.Circuit(2, 2).h(0).cx(0, 1).measure([0, 1], [0, 1])
 class LongLooking(CircuitWork):
     """A Bell job that does not say how short it is."""
 
+    __slots__ = ()
+
     def requirements(self, settings: Snapshot) -> Requirements:
         """See `Work`."""
         return replace(super().requirements(settings), is_short=False)

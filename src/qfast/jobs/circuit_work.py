@@ -49,6 +49,11 @@ class CircuitWork:
     device's, expectation values are exact ones of the density matrix, and there is no state.
     """
 
+    __slots__ = (
+        "_cost", "_is_short", "_length", "_num_qubits", "_program", "circuit", "name", "noise", "observables",
+        "parameters", "shots",
+    )  # fmt: skip
+
     def __init__(
         self,
         circuit: Circuit,

@@ -11,7 +11,8 @@ from qfast._typing import AnyArray, Precision
 from qfast.engines import CancelToken
 from qfast.errors import CancelledRunError, CapacityError
 from qfast.pools import Cancellation, Lease, StateBuffers
-from qfast.pools.state_buffers import Memory, size_class
+from qfast.pools.cleanup import CleanupFailure, report_cleanup_failure
+from qfast.pools.state_buffers import Memory, size_class, state_array
 
 if TYPE_CHECKING:
     from qfast.config import Snapshot
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["JobContext"]
 
 _log = logging.getLogger("qfast.jobs")
-
-CleanupFailure = Callable[[str, BaseException], None]
 
 
 class JobContext:
@@ -134,14 +133,14 @@ class JobContext:
         limit = self.config["max_job_bytes"]
         if limit is not None:
             self._check_own_limit(size_class(num_qubits, precision), limit)
-        array, lease = self._pool.allocate(
-            num_qubits,
-            precision,
-            tenant=self.job.tenant,
+        lease = self._pool.acquire(
+            size_class(num_qubits, precision),
+            tenant=self.job.flow.tenant,
             job=self.job.id,
             overwrite=overwrite,
             cancellation=self.cancellation,
         )
+        array = state_array(lease, num_qubits, precision)
         self._leases.append(lease)
         self._num_leases += 1
         out = [lease.size for lease in self._leases if not lease.returned]
@@ -227,9 +226,4 @@ class JobContext:
         """Tell everybody but the caller that something could not be given back."""
         self.cleanup_failures += 1
         self._lines.append(("ERROR", f"{what} failed: {error}"))
-        _log.error("job %s: %s failed: %s", self.job.id, what, error)
-        if self._on_cleanup_failure is not None:
-            try:
-                self._on_cleanup_failure(f"job {self.job.id}: {what} failed", error)
-            except Exception:
-                _log.exception("job %s: on_cleanup_failure failed", self.job.id)
+        report_cleanup_failure(_log, self._on_cleanup_failure, f"job {self.job.id}: {what} failed", error)

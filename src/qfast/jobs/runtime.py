@@ -15,13 +15,13 @@ from qfast.config import Snapshot
 from qfast.devices import Device, DeviceStatus, get_device
 from qfast.errors import CapacityError, ConfigError, DeviceBusyError, DeviceOfflineError, InputError
 from qfast.jobs.circuit_work import make_circuit_work
-from qfast.jobs.context import CleanupFailure
 from qfast.jobs.flow import Flow, check_priority
 from qfast.jobs.job import Job
 from qfast.jobs.scheduler import Scheduler
 from qfast.jobs.work import Requirements, Work
 from qfast.noise import NoiseModel
 from qfast.pools import SYSTEM_CLOCK, Clock, StateBuffers
+from qfast.pools.cleanup import CleanupFailure
 
 __all__ = ["LOCAL_TENANT", "Runtime", "check_tags", "default_runtime", "run", "submit"]
 

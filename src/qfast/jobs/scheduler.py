@@ -16,14 +16,15 @@ from collections.abc import Callable
 from functools import partial
 
 from qfast import config
-from qfast.config import Source
+from qfast.config import Snapshot, Source
 from qfast.devices import Device, DeviceLoad
 from qfast.errors import ConfigError, DeviceBusyError, JobTimeoutError, LifecycleError
 from qfast.jobs.attempt import Outcome, is_transient, mark_error, mark_result, run_attempt
-from qfast.jobs.context import CleanupFailure, JobContext
+from qfast.jobs.context import JobContext
 from qfast.jobs.flow import JobQueue
 from qfast.jobs.job import CancelledJobError, Job, JobStatus
 from qfast.pools import SYSTEM_CLOCK, Cancellation, Clock, Lease, PoolStatistics, StateBuffers, Worker, make_worker_pool
+from qfast.pools.cleanup import CleanupFailure
 
 __all__ = ["Scheduler"]
 
@@ -65,6 +66,7 @@ class Scheduler:
         self._on_cleanup_failure = on_cleanup_failure
         self._num_workers = 1
         self._max_tenant_jobs: int | None = None
+        self._settings: Snapshot | None = None
         self._is_closed = False
         self._start_clean()
         device.attach(self.load, self.wake)
@@ -217,6 +219,9 @@ class Scheduler:
         except ConfigError as error:  # somebody broke the environment meanwhile: go on as before
             _log.error("device %s keeps %d workers: %s", self.device.name, self._num_workers, error)
             return
+        if settings is self._settings:
+            return
+        self._settings = settings
         self._num_workers = settings["workers"]
         self._max_tenant_jobs = settings["max_tenant_jobs"]
 
@@ -262,6 +267,7 @@ class Scheduler:
             for alarm in job.alarms:
                 alarm.cancel()
             job.alarms = ()
+        job.cancellation = None
         job.flow.unfinished.pop(job.id, None)
         if self._num_idle_waiters and not (self._running or self._queue or self._retrying):
             self._idle.notify_all()

@@ -21,6 +21,7 @@ from typing import Any, Generic, TypeVar
 
 from qfast.errors import CancelledRunError, CapacityError, LeaseError, PoolClosedError, PoolTimeoutError
 from qfast.pools.cancellation import Cancellation
+from qfast.pools.cleanup import CleanupFailure, report_cleanup_failure
 from qfast.pools.clock import SYSTEM_CLOCK, Clock
 from qfast.pools.guard import Guard
 from qfast.pools.idle import Idle, IdleStore
@@ -30,12 +31,10 @@ from qfast.pools.lifecycle import Lifecycle, check_transition
 from qfast.pools.statistics import PoolStatistics
 from qfast.pools.waiting_line import WaitingLine
 
-__all__ = ["CleanupFailure", "Pool"]
+__all__ = ["Pool"]
 
 _log = logging.getLogger("qfast.pools")
 T = TypeVar("T")
-
-CleanupFailure = Callable[[str, BaseException], None]
 
 _POOLS: weakref.WeakSet[Pool[Any]] = weakref.WeakSet()
 
@@ -272,8 +271,18 @@ class Pool(Generic[T]):
 
         ``is_lost``: the lease itself is being garbage-collected without a return.
         """
-        self._returned_later.append((lease, is_lost))
-        self._take_back_returned()
+        if is_lost or not self._lock.acquire(blocking=False):
+            self._returned_later.append((lease, is_lost))
+            self._take_back_returned()
+            return
+        try:
+            thrown = None if lease.returned else self._take_back(lease, reuse=True)
+        finally:
+            self._lock.release()
+        if thrown is not None:
+            self._throw_away(thrown)
+        if self._returned_later:
+            self._take_back_returned()
 
     def export(self, lease: Lease[T]) -> bool:
         """Note that a result holds the lease: it outlives its job, and waiting for it would be in vain.
@@ -551,15 +560,10 @@ class Pool(Generic[T]):
                 self._statistics.reset += 1
         return True
 
-    def _report_failure(self, message: str, error: BaseException) -> None:
+    def _report_failure(self, message: str, error: Exception) -> None:
         with self._guard:
             self._statistics.cleanup_failures += 1
-        _log.error("pool %r: %s: %s", self.name, message, error)
-        if self._on_cleanup_failure is not None:
-            try:
-                self._on_cleanup_failure(f"pool {self.name!r}: {message}", error)
-            except Exception:
-                _log.exception("pool %r: on_cleanup_failure failed", self.name)
+        report_cleanup_failure(_log, self._on_cleanup_failure, f"pool {self.name!r}: {message}", error)
 
     def _take_back_returned(self) -> None:
         """Take back what finalizers have returned.

@@ -13,7 +13,7 @@ from qfast.pools.cancellation import Cancellation
 from qfast.pools.lease import Lease
 from qfast.pools.pool import Pool
 
-__all__ = ["Memory", "StateBuffers", "size_class"]
+__all__ = ["Memory", "StateBuffers", "size_class", "state_array"]
 
 # Buffers below a page share one class: the smallest states are not worth classes of their own.
 _SMALLEST_BYTES = 4096
@@ -84,7 +84,12 @@ class StateBuffers(Pool[Memory]):
             timeout_s=timeout_s,
             cancellation=cancellation,
         )
-        return np.asarray(_Owner(lease, num_qubits, precision)), lease
+        return state_array(lease, num_qubits, precision), lease
+
+
+def state_array(lease: Lease[Memory], num_qubits: int, precision: Precision) -> AnyArray:
+    """Return the memory of a lease as a state; the lease is returned when the array's last view dies."""
+    return np.asarray(_Owner(lease, num_qubits, precision))
 
 
 class _Owner:
