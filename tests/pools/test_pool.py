@@ -208,11 +208,12 @@ def test_a_failure_to_create_gives_the_budget_back(clock: ManualClock) -> None:
     def fail(_: int) -> Thing:
         raise MemoryError("none left")
 
-    with Pool("things", fail, budget=1, unit="units", clock=clock) as pool:
-        for _ in range(3):
-            with pytest.raises(MemoryError, match="none left"):
-                pool.acquire()
-        assert pool.statistics().leased == 0
+    pool = Pool("things", fail, budget=1, unit="units", clock=clock)
+    pool.open()
+    for _ in range(3):
+        with pytest.raises(MemoryError, match="none left"):
+            pool.acquire()
+    assert pool.statistics().leased == 0
 
 
 def test_idle_resources_make_room_oldest_first(make_pool: MakePool) -> None:

@@ -167,13 +167,6 @@ class Pool(Generic[T]):
         if self._state is Lifecycle.DRAINING and self._statistics.leases == 0:
             self._enter(Lifecycle.CLOSED)
 
-    def __enter__(self) -> Pool[T]:
-        self.open()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
     def __repr__(self) -> str:
         s = self._statistics
         return (
