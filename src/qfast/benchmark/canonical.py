@@ -218,7 +218,7 @@ def _matrix_cost(qubits: tuple[int, ...], matrix: ComplexArray) -> _Cost:
 
 def _phase_cost(qubits: tuple[int, ...], phases: ComplexArray, on: frozenset[int] | None) -> _Cost:
     """The cost of phases over the basis states of `qubits`; `on`: further controls, which must be 1; None: none."""
-    if np.allclose(phases, phases[0] if on is None else 1, rtol=0, atol=_TOLERANCE):
+    if np.abs(phases - (phases[0] if on is None else 1)).max() < _TOLERANCE:
         return _Cost(qubits, None)  # a global phase, or nothing
     untouched = np.abs(phases - 1) < _TOLERANCE
     controls = {q for bit, q in enumerate(qubits) if untouched.reshape(-1, 2, 1 << bit)[:, 0].all()}
