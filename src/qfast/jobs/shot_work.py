@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from qfast._typing import FloatArray, Precision
+from qfast._typing import FloatArray, Precision, UIntArray
 from qfast.circuit import Circuit
 from qfast.circuit.shot_plan import Segment
 from qfast.engines._memory import check_qubits, state_bytes
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["PlanWork"]
 
 _CHECKPOINT_INTERVAL_S = 5.0
+_BLOCK_SHOTS = 1 << 18  # drawn at a time: 2 MiB of outcomes
 
 Key = tuple[int, int, int]  # setting, first shot, shots
 
@@ -67,6 +68,7 @@ class PlanWork:
         self._settings: RunSettings | None = None
         self._values: FloatArray = np.zeros(0)
         self._written_at = 0.0
+        self._block: tuple[int, int, UIntArray] = (-1, 0, np.zeros(0, dtype=np.uint64))
 
     def requirements(self, settings: Snapshot) -> Requirements:
         """See `Work`: the state, and one rotated copy if any basis needs one."""
@@ -104,8 +106,8 @@ class PlanWork:
         try:
             while segments := self.plan.next_segments(tallies):
                 fresh: dict[int, list[Outcomes]] = {}
-                for segment in segments:
-                    outcomes = self._outcomes(segment, seed, reader, context)
+                for segment, stop in zip(segments, _run_ends(segments), strict=True):
+                    outcomes = self._outcomes(segment, stop, seed, reader, context)
                     parts.append((segment, outcomes))
                     fresh.setdefault(segment.setting, []).append(outcomes)
                     self._tell(context, parts[-1][0].stop_shot)
@@ -131,16 +133,34 @@ class PlanWork:
         """Let go of the prepared circuit."""
         self._compiled = None
         self._kept = {}
+        self._block = (-1, 0, np.zeros(0, dtype=np.uint64))
 
-    def _outcomes(self, segment: Segment, seed: int, reader: list[Readout], context: JobContext) -> Outcomes:
-        """Take a segment's counts from the checkpoint, or from the state, which is simulated when first needed."""
+    def _outcomes(self, segment: Segment, stop: int, seed: int, reader: list[Readout], context: JobContext) -> Outcomes:
+        """Take a segment's counts from the checkpoint, or from the state, which is simulated when first needed.
+
+        Up to `stop` the shots are of the same setting: they are drawn in blocks, which segments cut to pieces, because
+        drawing a few shots at a time would pass over the state again and again.
+        """
         kept = self._kept.get(_key(segment))
         if kept is not None:
             return kept
         context.check_cancelled()
         if not reader:
             reader.append(self._simulate(context))
-        return Outcomes(*reader[0].counts(segment.setting, segment.shots, seed, segment.first_shot))
+        if segment.shots >= _BLOCK_SHOTS:
+            return Outcomes(*reader[0].counts(segment.setting, segment.shots, seed, segment.first_shot))
+        parts = []
+        begin = segment.first_shot
+        while begin < segment.stop_shot:
+            setting, first, words = self._block
+            if setting != segment.setting or not first <= begin < first + words.size:
+                first = begin
+                words = reader[0].outcomes(segment.setting, min(stop - begin, _BLOCK_SHOTS), seed, begin)
+                self._block = segment.setting, first, words
+            piece = words[begin - first : segment.stop_shot - first]
+            parts.append(Outcomes(*np.unique(piece, return_counts=True)))
+            begin += piece.size
+        return merge(parts)
 
     def _simulate(self, context: JobContext) -> Readout:
         assert self._compiled is not None
@@ -203,3 +223,13 @@ class PlanWork:
 
 def _key(segment: Segment) -> Key:
     return segment.setting, segment.first_shot, segment.shots
+
+
+def _run_ends(segments: Sequence[Segment]) -> list[int]:
+    """Return for each segment where the run of consecutive shots of its setting ends."""
+    ends = [segment.stop_shot for segment in segments]
+    for i in range(len(segments) - 2, -1, -1):
+        following = segments[i + 1]
+        if following.setting == segments[i].setting and following.first_shot == segments[i].stop_shot:
+            ends[i] = ends[i + 1]
+    return ends
