@@ -238,10 +238,10 @@ BOMBS = {
 
 @pytest.mark.parametrize("name", BOMBS)
 def test_bombs_are_refused_in_bounded_time(name: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     error = refusal(V3 + BOMBS[name])
     assert error.line == 3
-    assert time.perf_counter() - start < 20  # seconds on a slow, busy machine; it takes milliseconds, at most 1 s
+    assert time.process_time() - start < 20  # CPU seconds; it takes at most one
     assert len(str(error)) < 1000
 
 
