@@ -199,9 +199,13 @@ class Adjoint:
             state[:] = 0
             state[0] = 1
 
-    def _hermitian(self, observable: PauliSum) -> Measurable:
-        check_hermitian(observable)
-        return measurable(observable, self._settings.engine, self._compiled.num_qubits)
+    def _hermitian(self, observable: Any) -> Measurable:
+        if not isinstance(observable, PauliSum):
+            check_hermitian(observable)
+        found = measurable(observable, self._settings.engine, self._compiled.num_qubits)
+        if not found.is_hermitian:  # known from the first time on; finding it out takes as long as a small gradient
+            check_hermitian(observable)
+        return found
 
     def _generator(self, rotation: Rotation) -> PreparedObservable:
         return self._settings.engine.observable(self._compiled.num_qubits, *rotation.generator())
@@ -210,7 +214,7 @@ class Adjoint:
         return allocate_state(self._compiled.num_qubits, self._compiled.precision)
 
 
-def check_hermitian(observable: PauliSum) -> None:
+def check_hermitian(observable: Any) -> None:
     """Refuse an observable whose expectation value is not real.
 
     Raises
