@@ -31,7 +31,7 @@ Allocation: TypeAlias = Literal["uniform", "coefficient", "variance"]
 _ALLOCATIONS = ("uniform", "coefficient", "variance")
 _LEAST = 2  # shots of a setting: fewer tell nothing of its error
 _PILOT_SHARE = 10
-_PILOT_SHOTS = 100  # per setting
+_PILOT_SHOTS = 30  # per setting
 _GROWTH = 1.1  # from one checkpoint to the next: at most a tenth of the shots is more than was needed
 
 
@@ -186,7 +186,7 @@ class ShotPlan:
         target_error : float, optional
             The plan ends at the first checkpoint where the standard error is not above it.
         pilot_shots : int, optional
-            All settings together, of plans that learn. By default 100 a setting; without a target at least a tenth
+            All settings together, of plans that learn. By default 30 a setting; without a target at least a tenth
             and at most half of the shots.
         checkpoints : sequence of int, optional
             Totals at which the target is looked at, ascending; by default each a tenth more than the one before.
@@ -224,7 +224,10 @@ class ShotPlan:
         cls, circuit: Circuit | None, observable: PauliSum, settings: list[Setting], constant: float, policy: Policy
     ) -> ShotPlan:
         plan = cls.__new__(cls)
-        shares = divide_shots(policy.checkpoints[0], _weights(settings, policy.allocation), _LEAST)
+        first = policy.checkpoints[0]
+        # Half of a pilot is shared equally: from a handful of shots neither an error nor an allocation can be told.
+        least = _LEAST if first == policy.shots else max(_LEAST, first // (2 * len(settings)))
+        shares = divide_shots(first, _weights(settings, policy.allocation), least)
         segments = _cut(settings, shares, policy.max_shots_per_segment, 0)
         plan._set(circuit, segments, tuple(settings), observable, constant, policy)
         return plan
