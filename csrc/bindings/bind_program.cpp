@@ -6,6 +6,7 @@
 
 #include "base/cpu_features.h"
 #include "base/error.h"
+#include "bindings/gil.h"
 #include "bindings/register.h"
 #include "circuit/gates.h"
 #include "plan/matrices.h"
@@ -71,7 +72,7 @@ void run(const Program& program, const py::array& state, bool from_zero, const C
   void* amplitudes = const_cast<void*>(state.data());
   const std::span<const double> given{values.data(), static_cast<std::size_t>(values.size())};
   const RunOptions options{std::max(threads, 1), cancel};
-  const py::gil_scoped_release unlocked;
+  const ReleaseGil unlocked((program.num_operations() + 1) << program.num_qubits());
   program.run(amplitudes, from_zero ? Start::kZero : Start::kGiven, given, options);
 }
 

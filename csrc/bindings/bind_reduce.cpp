@@ -7,6 +7,7 @@
 #include <span>
 
 #include "base/error.h"
+#include "bindings/gil.h"
 #include "bindings/register.h"
 #include "bindings/state_array.h"
 #include "run/expectation.h"
@@ -143,7 +144,7 @@ BoundSampler make_sampler(const py::array& state, int threads, const IsaName& is
   const StateView view = view_state(state);
   const Isa chosen = isa_or_default(isa);
   const auto make = [&] {
-    const py::gil_scoped_release unlocked;
+    const ReleaseGil unlocked(std::uint64_t{1} << view.num_qubits);
     return Sampler(view, chosen, threads);
   };
   return {state, view.num_qubits, make()};
@@ -185,7 +186,7 @@ py::array_t<std::uint8_t> sample_packed(const BoundSampler& bound, std::uint64_t
   const OutcomeBits bits(bound.num_qubits, qubits);
   py::array_t<std::uint8_t> rows({static_cast<py::ssize_t>(shots), static_cast<py::ssize_t>((qubits.size() + 7) / 8)});
   std::uint8_t* const to = rows.mutable_data();
-  const py::gil_scoped_release unlocked;
+  const ReleaseGil unlocked((std::uint64_t{1} << bound.num_qubits) + 8 * static_cast<std::uint64_t>(shots));
   bound.sampler.sample_packed(range, bits, to, threads, cancel);
   return rows;
 }

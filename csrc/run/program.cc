@@ -193,6 +193,7 @@ Program::Program(Program&&) noexcept = default;
 Program& Program::operator=(Program&&) noexcept = default;
 
 int Program::num_qubits() const { return impl_->circuit.num_qubits; }
+std::uint64_t Program::num_operations() const { return static_cast<std::uint64_t>(impl_->circuit.size()); }
 Precision Program::precision() const { return impl_->precision; }
 Isa Program::isa() const { return impl_->isa; }
 
