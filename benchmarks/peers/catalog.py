@@ -74,7 +74,7 @@ def _all_tasks(*kinds: str, **special: tuple[Setting, ...]) -> Mapping[str, tupl
 
 def _qfast(title: str, engine: str) -> Peer:
     settings = (Setting(engine, {"engine": engine}),)
-    kinds = ("expectation", "sweep", "paulis", "shots")
+    kinds = ("expectation", "sweep", "paulis", "gradient", "shots", "noisy")
     return Peer(title, "qfast_engine", (), BOTH, settings, dict.fromkeys(kinds, settings))
 
 

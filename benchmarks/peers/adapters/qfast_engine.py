@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
+import numpy as np
+
 import qfast
 from benchmarks.peers.adapters._prepared import Prepared, Stopwatch, ansatz_rows, matrix_of, spec_angles, z_means
 
@@ -107,6 +109,33 @@ def _shots(spec: Mapping[str, Any], how: _How) -> Prepared:
     )
 
 
+def _gradient(spec: Mapping[str, Any], how: _How) -> Prepared:
+    program, construct_s, compile_s = _parametric(spec, how)
+    observable, rows = _observable(spec), list(spec_angles(spec))
+    return Prepared(
+        run=lambda i: program.value_and_gradient(rows[i % len(rows)], observable),
+        check=lambda result: np.concatenate([[result[0]], result[1]]),
+        construct_s=construct_s,
+        compile_s=compile_s,
+    )
+
+
+def _noisy(spec: Mapping[str, Any], how: _How) -> Prepared:
+    watch = Stopwatch()
+    circuit = _ansatz(spec, spec["angles"][0])
+    noise = (
+        qfast.NoiseModel()
+        .add(qfast.channels.depolarizing(spec["p1"]), gates=["ry", "rz"])
+        .add(qfast.channels.depolarizing(spec["p2"], num_qubits=2), gates=["cx"])
+    )
+    return Prepared(
+        run=lambda i: qfast.sample(circuit, shots=spec["shots"], seed=SEED + i, noise=noise, **how.keywords()),
+        fetch=lambda samples: samples.get_counts(),
+        check=_means_of(spec["num_qubits"]),
+        construct_s=watch.lap(),
+    )
+
+
 def _means_of(num_qubits: int) -> Callable[[Mapping[str, int]], Any]:
     return lambda counts: z_means({int(key, 2): count for key, count in counts.items()}, num_qubits)
 
@@ -116,5 +145,7 @@ _KINDS: dict[str, Callable[[Mapping[str, Any], _How], Prepared]] = {
     "expectation": _expectation,
     "sweep": _sweep,
     "paulis": _expectation,
+    "gradient": _gradient,
     "shots": _shots,
+    "noisy": _noisy,
 }

@@ -26,6 +26,8 @@ from qfast.simulation.statevector import Observables, Statevector
 
 __all__ = ["Program", "compile"]
 
+_SMALL_QUBITS = 12  # a state that needs no look at the memory limits: 64 KiB
+
 
 class Program:
     """A circuit prepared for one engine in one precision. Made by `compile`.
@@ -183,9 +185,10 @@ class Program:
         """
         self._check_static("expectation")
         table = self._table(values)
-        batch = self._batch(initial_state)
+        batch = self._batch(initial_state, rows=table.ndim)
         if batch is not None and isinstance(observable, PauliSum):
-            self._compiled.check_memory(self._settings)
+            if self.num_qubits > _SMALL_QUBITS:
+                self._compiled.check_memory(self._settings)
             settings = self._settings
             wanted = measurable(observable, settings.engine, self.num_qubits)
             rows = table if table.ndim == 2 else table[None, :]
@@ -469,9 +472,11 @@ class Program:
                 "in the middle: use sample, or qfast.simulate for the state of one shot"
             )
 
-    def _batch(self, initial_state: Any) -> BatchedCircuit | None:
-        """Return the engine's way to run many rows at once, where it has one and the policy wants it."""
-        if initial_state is not None or len(self._compiled.segments) != 1 or config.get("vectorization") == "off":
+    def _batch(self, initial_state: Any, rows: int = 2) -> BatchedCircuit | None:
+        """Return the engine's way to run many rows at once, where it has one and the policy (for rows) wants it."""
+        if initial_state is not None or len(self._compiled.segments) != 1:
+            return None
+        if rows == 2 and config.get("vectorization") == "off":
             return None
         return self._compiled.segments[0].batch()
 
