@@ -299,7 +299,7 @@ def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path) -> None:
     plan.run(seed=1, parameters=[0.5], checkpoint=path)
     with pytest.raises(ShotPlanError, match="was made with seed 1, 2 is asked for"):
         plan.run(seed=2, parameters=[0.5], checkpoint=path)
-    with pytest.raises(ShotPlanError, match="other parameter values or another circuit"):
+    with pytest.raises(ShotPlanError, match="other parameter values, noise or another circuit"):
         plan.run(parameters=[0.6], checkpoint=path)
     with pytest.raises(ShotPlanError, match="belongs to another plan"):
         ShotPlan([{"shots": 11}], circuit=plan.circuit).run(parameters=[0.5], checkpoint=path)
@@ -375,3 +375,19 @@ def test_device_job_plan_returns_what_the_seed_promises() -> None:
 def test_device_job_plan_refuses_what_is_no_plan(plan: Any, message: str) -> None:
     with pytest.raises(ShotPlanError, match=message):
         device_job_plan(None, plan)
+
+
+# --- noise ------------------------------------------------------------------------------------------------------------
+def test_a_noisy_plan_gives_the_damped_value_and_does_not_depend_on_its_segments() -> None:
+    bell = Circuit(2).h(0).cx(0, 1)
+    noise = qfast.NoiseModel().add(qfast.channels.depolarizing(0.1, num_qubits=2), gates=["cx"])
+    observable = PauliSum([("ZZ", [0, 1], 1.0), ("XX", [0, 1], 1.0)])
+    results = [
+        ShotPlan.for_observable(bell, observable, shots=8000, max_shots_per_segment=limit).run(seed=3, noise=noise)
+        for limit in (None, 900)
+    ]
+    assert results[0].counts == results[1].counts
+    density = qfast.simulate_density(bell, noise=noise)
+    exact = density.expectation(observable).real
+    assert exact < 1.95
+    assert abs(results[0].expectation - exact) < 5 * results[0].standard_error

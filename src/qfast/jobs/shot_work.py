@@ -21,10 +21,12 @@ from qfast.jobs.circuit_work import check_unchanged, circuit_cost, copied_values
 from qfast.jobs.seeds import fresh_seed
 from qfast.jobs.shot_files import plan_arrays, read_plan_file, write_plan_file
 from qfast.jobs.work import Requirements
+from qfast.noise import NoiseModel
 from qfast.simulation._compiled import Compiled, compiled_for
 from qfast.simulation._provenance import Provenance
 from qfast.simulation._readout import CircuitReadout, Readout, StateReadout
 from qfast.simulation._settings import RunSettings, run_settings
+from qfast.simulation.noisy import check_noise
 
 if TYPE_CHECKING:
     from qfast.config import Snapshot
@@ -53,8 +55,11 @@ class PlanWork:
         checkpoint: str | os.PathLike[str] | None,
         progress: Callable[[int, int], None] | None,
         seed: int | None,
+        noise: NoiseModel | None = None,
     ) -> None:
         self.plan = plan
+        # A copy: the caller may go on adding to the model.
+        self._noise = None if noise is None or check_noise(noise).is_empty else NoiseModel.from_dict(noise.to_dict())
         self._circuit = circuit
         self._length = len(circuit)
         self._parameters = copied_values(parameters)
@@ -169,9 +174,9 @@ class PlanWork:
         # From now on the job's progress is counted in shots, not in steps of the engine.
         context.job.follow_progress(None)
         settings, bases = self._settings, self.plan.settings
-        if self._compiled.script.is_static:
+        if self._compiled.script.is_static and self._noise is None:
             return StateReadout(self._compiled, settings, self._values, bases, cancel)
-        return CircuitReadout(self._circuit, settings, self._values, bases, cancel)
+        return CircuitReadout(self._circuit, settings, self._values, bases, cancel, self._noise)
 
     def _tell(self, context: JobContext, done: int) -> None:
         context.progress(done, self.plan.shots)
@@ -188,8 +193,10 @@ class PlanWork:
 
     # --- checkpoint ---------------------------------------------------------------------------------------------------
     def _fingerprint(self) -> str:
-        """What the counts depend on besides plan and seed: the values, and a circuit that the plan does not have."""
+        """What the counts depend on besides plan and seed: values, noise, and a circuit that the plan has not."""
         digest = hashlib.sha256(self._values.tobytes())
+        if self._noise is not None:
+            digest.update(repr(self._noise.to_dict()).encode())
         if self.plan.circuit is None:
             for column in ("opcodes", "num_controls", "ctrl_states", "data", "qubit_end", "qubits", "params"):
                 digest.update(getattr(self._circuit, column).tobytes())
@@ -202,7 +209,9 @@ class PlanWork:
         mine, theirs = plan_arrays(self.plan), plan_arrays(found.plan)
         same = mine.keys() == theirs.keys() and all(mine[k].tobytes() == theirs[k].tobytes() for k in mine)
         if not same or (found.run and found.run != self._run):
-            what = "was made with other parameter values or another circuit" if same else "belongs to another plan"
+            what = (
+                "was made with other parameter values, noise or another circuit" if same else "belongs to another plan"
+            )
             raise ShotPlanError(f"checkpoint {path} {what}; name another file, or remove it")
         if self._asked_seed is not None and found.seed not in (None, self._asked_seed):
             raise ShotPlanError(

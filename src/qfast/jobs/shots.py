@@ -23,6 +23,7 @@ from qfast.jobs.runtime import submit
 from qfast.jobs.shot_files import read_plan_file, write_plan_file
 from qfast.jobs.shot_result import PlanResult
 from qfast.jobs.shot_work import PlanWork
+from qfast.noise import NoiseModel
 from qfast.simulation import simulate
 
 __all__ = ["Allocation", "Forecast", "Policy", "ShotPlan"]
@@ -330,6 +331,7 @@ class ShotPlan:
         session: JobGroup | None = None,
         circuit: Circuit | None = None,
         parameters: Any = None,
+        noise: NoiseModel | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
         progress: Callable[[int, int], None] | None = None,
         refuse_unreachable: bool = False,
@@ -351,6 +353,8 @@ class ShotPlan:
             For a plan that was made without one.
         parameters : mapping or array, optional
             Values of the circuit's free parameters, as for `qfast.simulate`.
+        noise : NoiseModel, optional
+            Acts on the circuit, the basis changes and the readout; every block of shots is then simulated anew.
         checkpoint : path, optional
             The segments that are done are kept in this file (``.npz``) every few seconds and at the end, whatever the
             end is. Where it exists, the run goes on from it, and ends with the same result, bit for bit, as if it had
@@ -379,7 +383,7 @@ class ShotPlan:
             if session is not None and session is not device:
                 raise InputError("two sessions were given, as device and as session; pass one")
             session, device = device, None
-        work = PlanWork(self, used, parameters, checkpoint, progress, seed)
+        work = PlanWork(self, used, parameters, checkpoint, progress, seed, noise)
         if session is not None:
             return session.submit(work, seed=seed, device=device, tags=tags, options=options)
         return submit(work, device=device, seed=seed, tags=tags, options=options)

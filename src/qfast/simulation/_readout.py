@@ -15,10 +15,13 @@ from qfast.engines import CancelToken
 from qfast.engines._bits import Wiring, words_of_rows
 from qfast.engines._memory import allocate_state, memory_limits, state_bytes
 from qfast.engines._sampler import Sampler
+from qfast.noise import NoiseModel
 from qfast.simulation._compiled import Compiled, compiled_for
 from qfast.simulation._sampling import Output
 from qfast.simulation._script import _final_measurements
 from qfast.simulation._settings import RunSettings
+from qfast.simulation.dynamic import MAX_LOOP_PASSES
+from qfast.simulation.noisy import sample_noisy
 from qfast.simulation.run import run_shots, run_state
 from qfast.simulation.samples import Samples
 
@@ -137,9 +140,10 @@ class StateReadout:
 
 
 class CircuitReadout:
-    """A circuit that measures, resets or decides in the middle: every call follows its branches again.
+    """A circuit that is noisy, or measures, resets or decides in the middle: every call follows its branches again.
 
-    Parameters are those of `StateReadout`; its measurements at the end are left out.
+    Parameters are those of `StateReadout`, and the noise, which acts on basis changes and readout too. The circuit's
+    measurements at its end are left out.
     """
 
     def __init__(
@@ -149,9 +153,11 @@ class CircuitReadout:
         values: FloatArray,
         bases: Sequence[Basis],
         cancel: CancelToken | None = None,
+        noise: NoiseModel | None = None,
     ) -> None:
         self._settings = settings
         self._values = values
+        self._noise = noise
         self._cancel = cancel
         self._num_runs = 0
         final = _final_measurements(circuit)
@@ -171,11 +177,17 @@ class CircuitReadout:
         return words_of_rows(self._run(basis, shots, seed, first_shot, "bits").packed())[:, 0]
 
     def _run(self, basis: int, shots: int, seed: int, first_shot: int, output: Output) -> Samples:
-        compiled = compiled_for(self._circuits[basis], self._settings.engine, self._settings.precision)
-        samples = run_shots(
-            compiled, self._settings, self._values, shots, seed,
-            output=output, first_shot=first_shot, cancel=self._cancel,
-        )  # fmt: skip
+        circuit, settings, cancel = self._circuits[basis], self._settings, self._cancel
+        if self._noise is not None:
+            samples = sample_noisy(
+                circuit, self._noise, settings, self._values.tolist(), shots, seed,
+                output=output, first_shot=first_shot, max_loop_passes=MAX_LOOP_PASSES, cancel=cancel,
+            )  # fmt: skip
+        else:
+            compiled = compiled_for(circuit, settings.engine, settings.precision)
+            samples = run_shots(
+                compiled, settings, self._values, shots, seed, output=output, first_shot=first_shot, cancel=cancel
+            )
         self._num_runs += 1
         return samples.slice(bits=range(self._first_bit, self._first_bit + len(self._bases[basis].qubits)))
 
