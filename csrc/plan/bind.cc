@@ -122,6 +122,7 @@ class Binder {
     scale_ *= m[0];
     if (is_near(a, 0) && is_near(b, 0) && is_near(d, 1)) return;
     const std::array<Complex, 3> all{a, b, d};
+    keep_norm(all);
     const bool is_plus = is_near(d, 1), is_minus = is_near(d, -1);
     if (is_real(all) && (is_plus || is_minus)) {
       add_step(is_plus ? StepKind::kReal : StepKind::kRealNeg, step.target, {a, b}, {}, true);
@@ -133,6 +134,17 @@ class Binder {
       add_step(StepKind::kScaled, step.target, {a, b, d}, {});
     }
     renormalise();
+  }
+
+  // Rounded to T, [[1, a], [b, d]] grows or shrinks every state by the same little (a rotation: exactly so), which adds
+  // up where a gate is repeated: the scale takes it back.
+  void keep_norm(const std::array<Complex, 3>& entries) {
+    double exact = 1, rounded = 1;
+    for (const Complex z : entries) {
+      exact += std::norm(z);
+      rounded += std::norm(Complex{static_cast<T>(z.real()), static_cast<T>(z.imag())});
+    }
+    scale_ *= std::sqrt(exact / rounded);
   }
 
   // Amplitudes grow by up to √2 a step while the factors are left out; single precision ends at 3e38.
@@ -339,8 +351,8 @@ class Binder {
   void multiply_wide(const DiagonalGroup& group, const Node& n) {
     whole_diagonal(n, diagonal_);
     const std::int32_t* q = plan_.lowered.qubits_of(n);
-    std::array<std::size_t, 16> shift{};
-    for (int k = 0; k < n.num_diagonal; ++k) shift[to_size(k)] = table_bit(group, q[k]);
+    std::vector<std::size_t> shift;
+    for (int k = 0; k < n.num_diagonal; ++k) shift.push_back(table_bit(group, q[k]));
     for (std::size_t e = 0; e < table_.size(); ++e) {
       std::size_t at = 0;
       for (int k = 0; k < n.num_diagonal; ++k) at |= ((e >> shift[to_size(k)]) & 1) << k;

@@ -20,8 +20,7 @@ class Arena {
   // Appends `count` numbers and returns their offset, a multiple of 64 bytes where `is_table`.
   std::size_t reserve(std::size_t count, bool is_table) {
     constexpr std::size_t kStep = 64 / sizeof(T);
-    if (is_table) size_ = (size_ + kStep - 1) / kStep * kStep;
-    const std::size_t at = size_;
+    const std::size_t at = is_table ? (size_ + kStep - 1) / kStep * kStep : size_;
     if (at + count > capacity_) grow(at + count);
     size_ = at + count;
     return at;

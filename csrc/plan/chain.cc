@@ -88,7 +88,12 @@ Matrix2 Chain::source1(const Source& s) {
         return kak.post1;
     }
   }
-  target_matrix(circuit_, operation_at(circuit_, s.operation), params_.data(), scratch_);
+  const Operation op = operation_at(circuit_, s.operation);
+  target_matrix(circuit_, op, params_.data(), scratch_);
+  if (op.num_targets == 0) {  // a phase whose last control is the node's target
+    const bool value = (op.control_state >> (op.num_controls - 1)) & 1;
+    return value ? Matrix2{1.0, 0.0, 0.0, scratch_[0]} : Matrix2{scratch_[0], 0.0, 0.0, 1.0};
+  }
   return {scratch_[0], scratch_[1], scratch_[2], scratch_[3]};
 }
 

@@ -12,7 +12,8 @@
 namespace qfast {
 namespace {
 
-constexpr int kMaxTableQubits = 10;  // a diagonal on more qubits than this must be a parity
+constexpr int kMaxTableQubits = 10;  // of a diagonal that has another form: a parity, a controlled gate
+constexpr int kMaxSparseTable = 16;  // of a diagonal that controls make sparse
 constexpr double kCostDiagonal = 4, kCostPairs = 8, kCostDense2 = 16, kCostOne = 6, kCostExchange = 2;
 
 std::uint16_t pattern_of(const Complex* m, int dim) {
@@ -103,10 +104,14 @@ class Lowering {
       return;
     }
     if (op.row->data == DataKind::kPauli && op.num_targets > 2) return add_pauli_rotation(op, index);
-    if (op.row->data == DataKind::kDiagonal) return add_diagonal(op, index, NodeKind::kDiagonal);
+    if (op.row->data == DataKind::kDiagonal) {
+      const bool is_sparse = op.num_controls > 0 && op.num_targets <= kMaxTableQubits;
+      if (is_sparse && op.num_controls + op.num_targets > kMaxSparseTable) return add_matrix(op, index);
+      return add_diagonal(op, index, NodeKind::kDiagonal);
+    }
     if (op.num_targets > 2) return add_matrix(op, index);
     target_matrix(circuit_, op, params_.data(), matrix_);
-    if (op.num_targets == 0) return add_diagonal(op, index, NodeKind::kDiagonal);  // controlled phase
+    if (op.num_targets == 0) return add_controlled_phase(op, index);
     if (op.num_controls + op.num_targets > 2) {
       if (is_diagonal(matrix_, 1 << op.num_targets) && op.num_controls + op.num_targets <= kMaxTableQubits) {
         return add_diagonal(op, index, NodeKind::kDiagonal);
@@ -318,6 +323,17 @@ class Lowering {
         new_node(NodeKind::kOne, labels_.data() + op.num_controls, 1, labels_.data(), op.num_controls);
     node(i).control_state = op.control_state;
     node(i).pattern = pattern_of(matrix_.data(), 2);
+    append_source(node(i), index, Placement::kWhole);
+    set_last(i);
+  }
+
+  // On many qubits the last control serves as target (Chain::source1).
+  void add_controlled_phase(const Operation& op, std::int64_t index) {
+    if (op.num_controls <= kMaxTableQubits) return add_diagonal(op, index, NodeKind::kDiagonal);
+    const int others = op.num_controls - 1;
+    const std::int32_t i = new_node(NodeKind::kOne, labels_.data() + others, 1, labels_.data(), others);
+    node(i).control_state = op.control_state & ((std::uint64_t{1} << others) - 1);
+    node(i).pattern = kPatternDiagonal1;
     append_source(node(i), index, Placement::kWhole);
     set_last(i);
   }

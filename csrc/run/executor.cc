@@ -254,6 +254,7 @@ class Run {
 
   // Qubits that no sweep has touched: every amplitude with one of them at 1 is zero and has not been written.
   void clear_uncovered(int worker, int num_workers) {
+    if (layouts_.empty() && worker == 0) amplitudes_[0] = T(1), amplitudes_[1] = T(0);
     const std::uint64_t all = low_mask(plan_.num_qubits);
     const std::uint64_t covered = layouts_.empty() ? 0 : layouts_.back().covered | layouts_.back().tile_mask;
     const std::uint64_t uncovered = all & ~covered;
@@ -268,7 +269,6 @@ class Run {
       T* from = amplitudes_ + (r << (run_bits + 1));
       std::fill(from, from + (std::uint64_t{2} << run_bits), T(0));
     }
-    if (layouts_.empty() && worker == 0) amplitudes_[0] = T(1), amplitudes_[1] = T(0);
   }
 
   const Plan& plan_;
