@@ -20,6 +20,8 @@ constexpr int kMaxSweepNodes = 4096;  // mixing nodes of one sweep: bounds the t
 // pass gets dearer as its runs of contiguous amplitudes get shorter: they fall into few sets of the cache.
 constexpr int kMinRunBits = 4, kMaxRunBits = 8;
 constexpr double kPassCost[kMaxRunBits + 1] = {250, 220, 190, 160, 130, 105, 80, 75, 64};
+// A control below this bit would cut the runs too short for leaving half of them alone to pay.
+constexpr int kShortestControlled = 7;
 // Trying several run lengths costs some hundred microseconds: only where a sweep takes milliseconds.
 constexpr int kSmallestTrial = 22;
 
@@ -135,8 +137,9 @@ class Scheduler {
   }
 
   // What room is left in the tile goes to misplaced labels and their goals when the circuit is done, then to the lowest
-  // memory bits.
-  std::uint64_t fill_reach(std::uint64_t reach, bool is_final) const {
+  // memory bits. A control that all the work shares stays outside while it can: tiles where it is 0 are then left
+  // alone.
+  std::uint64_t fill_reach(std::uint64_t reach, const std::vector<std::int32_t>& order, bool is_final) const {
     const std::vector<std::int32_t> label_at = labels_by_place();
     const auto add = [&](std::uint64_t wider) {
       if (std::popcount(wider) <= capacity()) reach = wider;
@@ -148,14 +151,33 @@ class Scheduler {
         }
       }
     }
+    const std::uint64_t shared = shared_controls(order);
+    for (const std::int32_t l : label_at) {
+      const bool stays_outside = ((shared >> l) & 1) && place_[to_size(l)] >= kShortestControlled;
+      if (!stays_outside) add(reach | bit(l));
+    }
     for (const std::int32_t l : label_at) add(reach | bit(l));
     return reach;
+  }
+
+  // Labels that control every one of the nodes.
+  std::uint64_t shared_controls(const std::vector<std::int32_t>& order) const {
+    std::uint64_t shared = order.empty() ? 0 : ~std::uint64_t{0};
+    for (const std::int32_t i : order) {
+      const DagItem& item = items_[to_size(i)];
+      std::uint64_t controls = 0;
+      if (!item.is_free) {
+        for (const std::int32_t q : item.diagonal) controls |= bit(q);
+      }
+      shared &= controls;
+    }
+    return shared;
   }
 
   void add_draft(std::uint64_t reach, std::vector<std::int32_t> order, bool is_final) {
     Draft draft;
     std::vector<bool> is_inside(to_size(plan_.num_qubits), false);
-    for (std::uint64_t r = fill_reach(reach, is_final); r != 0; r &= r - 1) {
+    for (std::uint64_t r = fill_reach(reach, order, is_final); r != 0; r &= r - 1) {
       draft.tile_bits.push_back(place_[to_size(std::countr_zero(r))]);
       is_inside[to_size(draft.tile_bits.back())] = true;
     }
