@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -94,3 +95,11 @@ def qfast(capsys: pytest.CaptureFixture[str]) -> Callable[..., Called]:
         return Called(code, *capsys.readouterr())
 
     return call
+
+
+@pytest.fixture
+def hears_ctrl_c() -> Iterator[None]:
+    """Let this process and its children hear SIGINT, even if a shell started the tests in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

@@ -26,6 +26,7 @@ def long_circuit(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.usefixtures("hears_ctrl_c")
 @pytest.mark.parametrize("engine", list(engines.available()))
 def test_ctrl_c_ends_a_run_at_once_and_leaves_nothing_behind(long_circuit: Path, engine: str) -> None:
     plot = long_circuit.with_suffix(".png")

@@ -92,6 +92,7 @@ def test_a_time_out_of_the_work_itself_ends_the_wait() -> None:
         run_watched(work, FakeToken(), None)
 
 
+@pytest.mark.usefixtures("hears_ctrl_c")
 def test_ctrl_c_sets_the_token_and_is_raised_while_the_work_still_runs() -> None:
     token = FakeToken()
 
