@@ -36,9 +36,10 @@ class LongLooking(CircuitWork):
         return replace(super().requirements(settings), is_short=False)
 
 
-def make_cases(jobs: int) -> dict[str, tuple[int, Callable[[], object]]]:
-    """Return name → (jobs in one call, call)."""
-    session, batch = qfast.Session(), qfast.Batch()
+def make_cases(jobs: int) -> dict[str, tuple[int, Callable[[], object], qfast.Session | qfast.Batch | None]]:
+    """Return name → (jobs in one call, call, session whose jobs it makes)."""
+    session, worker_session, many_session = qfast.Session(), qfast.Session(), qfast.Session()
+    batch = qfast.Batch()
     expected = qfast.sample(BELL, SHOTS, SEED).get_counts()
     assert session.run(BELL, shots=SHOTS, seed=SEED).result().get_counts() == expected
 
@@ -46,20 +47,19 @@ def make_cases(jobs: int) -> dict[str, tuple[int, Callable[[], object]]]:
         submitted = [group.run(BELL, shots=SHOTS, seed=SEED) for _ in range(jobs)]
         for job in submitted:
             job.result()
-        group._jobs.clear()  # results are kept by the session; here they would only grow
 
     def run_in_worker() -> None:
         work = make_circuit_work(BELL, shots=SHOTS)
         work.__class__ = LongLooking
-        session.submit(work, seed=SEED).result()
+        worker_session.submit(work, seed=SEED).result()
 
     return {
-        "direct": (1, lambda: qfast.sample(BELL, SHOTS, SEED)),
-        "submit to result": (1, lambda: session.run(BELL, shots=SHOTS, seed=SEED).result()),
-        "submit to result, worker": (1, run_in_worker),
-        "submit to result, no session": (1, lambda: qfast.run(BELL, shots=SHOTS, seed=SEED).result()),
-        "sustained, session": (jobs, lambda: run_many(session)),
-        "sustained, batch": (jobs, lambda: run_many(batch)),
+        "direct": (1, lambda: qfast.sample(BELL, SHOTS, SEED), None),
+        "submit to result": (1, lambda: session.run(BELL, shots=SHOTS, seed=SEED).result(), session),
+        "submit to result, worker": (1, run_in_worker, worker_session),
+        "submit to result, no session": (1, lambda: qfast.run(BELL, shots=SHOTS, seed=SEED).result(), None),
+        "sustained, session": (jobs, lambda: run_many(many_session), many_session),
+        "sustained, batch": (jobs, lambda: run_many(batch), batch),
     }
 
 
@@ -68,11 +68,13 @@ def measure(rounds: int, jobs: int) -> dict[str, float]:
     cases = make_cases(jobs)
     times: dict[str, list[float]] = {name: [] for name in cases}
     for number in range(rounds + 1):
-        for name, (count, call) in cases.items():
+        for name, (count, call, group) in cases.items():
             calls = max(1, jobs // count)
             begun = time.perf_counter()
             for _ in range(calls):
                 call()
+            if group is not None:
+                group._jobs.clear()  # a session keeps its jobs: that each case frees its own belongs to its time
             if number:  # the first round warms up
                 times[name].append((time.perf_counter() - begun) / (calls * count))
     return {name: 1e6 * statistics.median(values) for name, values in times.items()}

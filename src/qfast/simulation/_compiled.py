@@ -37,7 +37,7 @@ class Compiled:
     """
 
     __slots__ = (
-        "num_clbits", "num_qubits", "parameter_names", "parameters", "precision", "prepare_s", "script",
+        "_copy", "num_clbits", "num_qubits", "parameter_names", "parameters", "precision", "prepare_s", "script",
         "segment_names", "segments", "workspace_bytes",
     )  # fmt: skip
 
@@ -61,6 +61,13 @@ class Compiled:
         self.segment_names = [tuple(parameter.name for parameter in segment.parameters) for segment in segments]
         self.workspace_bytes = max((segment.workspace_bytes for segment in self.segments), default=0)
         self.prepare_s = time.perf_counter() - begun
+        self._copy: Circuit | None = None
+
+    def copy_of(self, circuit: Circuit) -> Circuit:
+        """Return a copy of the circuit that this was made of, for reading: all programs of one circuit share it."""
+        if self._copy is None:
+            self._copy = circuit.copy()
+        return self._copy
 
     def values(self, parameters: ParameterValues | None) -> FloatArray:
         """Return the parameter values in order, float64 of shape (p,).

@@ -62,7 +62,7 @@ class Program:
     def __init__(self, compiled: Compiled, settings: RunSettings, circuit: Circuit) -> None:
         self._compiled = compiled
         self._settings = settings
-        self._circuit = circuit.copy()  # gradients rewrite it when they are asked for
+        self._circuit = compiled.copy_of(circuit)  # gradients take theirs from it when they are asked for
         self._adjoint: Adjoint | None = None
 
     @property
