@@ -226,8 +226,22 @@ def test_a_snapshot_is_immutable_and_survives_pickling(registry: Registry) -> No
     copy = pickle.loads(pickle.dumps(snapshot))
     assert isinstance(copy, Snapshot)
     assert dict(copy) == dict(snapshot)
-    with pytest.raises(TypeError):
-        snapshot["threads"] = 4  # type: ignore[index]
+    assert copy.lookup("threads") == snapshot.lookup("threads")
+    changes: list[Callable[[], object]] = [
+        lambda: snapshot.update(threads=4),
+        lambda: snapshot.pop("threads"),
+        snapshot.popitem,
+        snapshot.clear,
+        lambda: snapshot.setdefault("threads", 4),
+        lambda: snapshot.__setitem__("threads", 4),
+        lambda: snapshot.__delitem__("threads"),
+        lambda: snapshot.__ior__({"threads": 4}),
+    ]
+    for change in changes:
+        with pytest.raises(TypeError, match="does not change"):
+            change()
+    with pytest.raises(ConfigError, match="did you mean 'threads'"):
+        snapshot.get("thread", 1)
 
 
 @pytest.mark.parametrize(

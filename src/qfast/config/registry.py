@@ -63,26 +63,30 @@ class Conflict:
         return f"{self.name}{device}: {winner} wins over {', '.join(others)}"
 
 
-class Snapshot(Mapping[str, Any]):
-    """All settings as they stood at one moment: an immutable, picklable mapping from name to value."""
+class Snapshot(dict[str, Any]):
+    """All settings as they stood at one moment: an immutable, picklable mapping from name to value.
+
+    A dictionary, because every job reads a dozen of them.
+    """
 
     __slots__ = ("_rows",)
 
     def __init__(self, rows: dict[str, Resolved]) -> None:
+        super().__init__({name: row.value for name, row in rows.items()})
         self._rows = rows
 
-    def __getitem__(self, name: str) -> Any:
-        try:
-            return self._rows[name].value
-        except KeyError:
-            find_setting(name)  # the error that names the nearest right name
-            raise
+    def __missing__(self, name: str) -> Any:
+        find_setting(name)  # the error that names the nearest right name
+        raise KeyError(name)
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._rows)
+    def get(self, name: str, default: Any = None) -> Any:
+        """Like ``[]``: a name that does not exist is an error, not a default."""
+        return self[name]
 
-    def __len__(self) -> int:
-        return len(self._rows)
+    def _refuse(self, *_: Any, **__: Any) -> Any:
+        raise TypeError("a snapshot of the settings does not change; take a new one, or use config.override")
+
+    __setitem__ = __delitem__ = __ior__ = clear = pop = popitem = setdefault = update = _refuse
 
     def lookup(self, name: str) -> Resolved:
         """Return the value of a setting with its source."""

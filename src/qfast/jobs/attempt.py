@@ -38,6 +38,10 @@ _CODES: tuple[tuple[type[BaseException], int], ...] = (
 )
 _OTHER_CODE = -32000
 
+# Every job has these lines; one tuple serves all.
+_LOADED = ("LOAD", "work_loaded_and_verified")
+_COMPLETED = ("EXECUTE", "completed")
+
 _TRANSIENT = (DeviceBusyError, DeviceOfflineError, PoolTimeoutError, ConnectionError)
 
 
@@ -111,14 +115,14 @@ def run_attempt(context: JobContext) -> Outcome:
             context.check_cancelled()
             has_begun = True
             job.work.load(context)
-            context.note("LOAD", "work_loaded_and_verified")
+            context.note(_LOADED)
             context.check_cancelled()
             outcome.value = job.work.execute(context)
-            context.note("EXECUTE", "completed")
+            context.note(_COMPLETED)
     except BaseException as error:
         outcome.error = error
         outcome.has_stopped = isinstance(error, CancelledRunError) and context.cancellation.cancelled
-        context.note("ERROR", f"{type(error).__name__}: {error}")
+        context.note(("ERROR", f"{type(error).__name__}: {error}"))
         if not isinstance(error, Exception):
             outcome.has_killed_worker = True
             outcome.error = JobFailedError(f"the worker of job {job.id} died: {type(error).__name__}: {error}")

@@ -23,6 +23,8 @@ __all__ = ["JobContext"]
 
 _log = logging.getLogger("qfast.jobs")
 
+_RELEASED = ("UNLOAD", "resources_released")
+
 
 class JobContext:
     """One attempt of one job, from LOAD to UNLOAD.
@@ -176,9 +178,9 @@ class JobContext:
         self.job.report_progress(done, total)
 
     # --- for the job layer --------------------------------------------------------------------------------------------
-    def note(self, phase: str, *texts: str) -> None:
-        """Add a line of another phase to the execution log."""
-        self._lines.append((phase, *texts))
+    def note(self, line: tuple[str, ...]) -> None:
+        """Add a line of any phase to the execution log."""
+        self._lines.append(line)
 
     def lines(self) -> tuple[tuple[str, ...], ...]:
         """Return the execution log so far."""
@@ -201,13 +203,15 @@ class JobContext:
             except Exception as error:
                 self._report("an action at unload", error)
         # What is alive now, the work has put into its result or keeps for itself: it is not the job's any more.
-        kept = sum(not lease.returned and self._pool.export(lease) for lease in self._leases)
+        kept = 0
+        for lease in self._leases:
+            kept += not lease.returned and self._pool.export(lease)
         if self._token is not None:
             self.cancellation.unsubscribe(self._token.cancel)
             self.job.follow_progress(None)
         if self._num_leases > kept:
             self._lines.append(("UNLOAD", f"freed_{self._num_leases - kept}_buffers"))
-        self._lines.append(("UNLOAD", "resources_released"))
+        self._lines.append(_RELEASED)
         self.cleanup_s = time.perf_counter() - started
 
     def telemetry(self) -> dict[str, Any]:

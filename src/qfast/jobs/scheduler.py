@@ -192,7 +192,7 @@ class Scheduler:
         return (
             len(self._running) < self._num_workers
             and self._may_start(job)
-            and self._is_below_limit(job.tenant)
+            and self._is_below_limit(job.flow.tenant)
             and self._fits(job)
         )
 
@@ -246,7 +246,7 @@ class Scheduler:
         job.cancellation = Cancellation()
         self._running[job.id] = job
         self._running_bytes += job.requirements.size_bytes
-        self._running_by_tenant[job.tenant] += 1
+        self._running_by_tenant[job.flow.tenant] += 1
         self._running_dedicated += job.flow.is_dedicated
         if (seconds := job.config["run_timeout_s"]) is not None:
             self._set_alarm(job, seconds, partial(self._run_time_is_over, job.attempts))
@@ -254,9 +254,10 @@ class Scheduler:
     def _end(self, job: Job) -> None:
         del self._running[job.id]
         self._running_bytes -= job.requirements.size_bytes
-        self._running_by_tenant[job.tenant] -= 1
-        if not self._running_by_tenant[job.tenant]:
-            del self._running_by_tenant[job.tenant]
+        tenant = job.flow.tenant
+        self._running_by_tenant[tenant] -= 1
+        if not self._running_by_tenant[tenant]:
+            del self._running_by_tenant[tenant]
         self._running_dedicated -= job.flow.is_dedicated
 
     def _finish(self, job: Job, status: JobStatus) -> None:

@@ -107,13 +107,8 @@ class SystemClock:
         self._alarms = _AlarmQueue()
         self._thread: threading.Thread | None = None
 
-    def monotonic(self) -> float:
-        """See `Clock`."""
-        return time.monotonic()
-
-    def wall(self) -> float:
-        """See `Clock`."""
-        return time.time()
+    monotonic = staticmethod(time.monotonic)
+    wall = staticmethod(time.time)
 
     def call_at(self, when: float, action: Action) -> Alarm:
         """See `Clock`."""
