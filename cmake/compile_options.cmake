@@ -7,6 +7,9 @@ else()
   set(QFAST_X86_64 OFF)
 endif()
 
+include(CheckCXXCompilerFlag)
+check_cxx_compiler_flag(-fcx-limited-range QFAST_HAS_LIMITED_RANGE)  # GCC; Clang from 18
+
 add_library(qfast_options INTERFACE)
 target_compile_options(qfast_options INTERFACE
   -Wall -Wextra -Wconversion
@@ -15,7 +18,9 @@ target_compile_options(qfast_options INTERFACE
   $<$<BOOL:${QFAST_WERROR}>:-Werror>
   # Contraction is the compiler's choice per inlining and per ISA: results would differ in the last bit.
   -ffp-contract=off
-  -fno-math-errno)
+  -fno-math-errno
+  # Complex products and quotients by the textbook: the numbers are entries of unitaries, neither huge nor tiny.
+  $<$<BOOL:${QFAST_HAS_LIMITED_RANGE}>:-fcx-limited-range>)
 if(QFAST_X86_64 AND QFAST_PORTABLE)
   target_compile_options(qfast_options INTERFACE -march=x86-64-v2)
 endif()

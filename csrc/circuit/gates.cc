@@ -40,15 +40,20 @@ void matrix_ry(const double* p, Complex* m) {
   const double c = std::cos(p[0] / 2), s = std::sin(p[0] / 2);
   set2(m, c, -s, s, c);
 }
-void matrix_rz(const double* p, Complex* m) { set2(m, phase(-p[0] / 2), 0, 0, phase(p[0] / 2)); }
+void matrix_rz(const double* p, Complex* m) {
+  const Complex e = phase(p[0] / 2);
+  set2(m, std::conj(e), 0, 0, e);
+}
 void matrix_p(const double* p, Complex* m) { set2(m, 1, 0, 0, phase(p[0])); }
 void matrix_r(const double* p, Complex* m) {  // rotation by p[0] about the axis cos(p[1]) X + sin(p[1]) Y
   const double c = std::cos(p[0] / 2), s = std::sin(p[0] / 2);
-  set2(m, c, -kI * phase(-p[1]) * s, -kI * phase(p[1]) * s, c);
+  const Complex e = phase(p[1]);
+  set2(m, c, -kI * std::conj(e) * s, -kI * e * s, c);
 }
 void matrix_u(const double* p, Complex* m) {
   const double c = std::cos(p[0] / 2), s = std::sin(p[0] / 2);
-  set2(m, c, -phase(p[2]) * s, phase(p[1]) * s, phase(p[1] + p[2]) * c);
+  const Complex before = phase(p[2]), after = phase(p[1]);
+  set2(m, c, -before * s, after * s, after * before * c);
 }
 void matrix_u1(const double* p, Complex* m) { matrix_p(p, m); }
 void matrix_u2(const double* p, Complex* m) {
@@ -120,7 +125,7 @@ void matrix_ryy(const double* p, Complex* m) {
   two_body(c, 1, 1, 1, 1, m, {3, 2, 1, 0}, {-o, o, o, -o});
 }
 void matrix_rzz(const double* p, Complex* m) {
-  const Complex e = phase(-p[0] / 2), f = phase(p[0] / 2);
+  const Complex f = phase(p[0] / 2), e = std::conj(f);
   std::fill(m, m + 16, Complex{});
   m[0] = e, m[5] = f, m[10] = f, m[15] = e;
 }

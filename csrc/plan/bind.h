@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "circuit/flat.h"
+#include "plan/numbers.h"
 #include "plan/plan.h"
 
 namespace qfast {
@@ -67,9 +68,11 @@ struct BoundPlan {
   Arena<T> arena;
   std::vector<BoundStep> steps;
   std::vector<BoundSweep> sweeps;
+  std::unique_ptr<Numbers> numbers;
 };
 
-// Computes all numbers. `values` are the circuit's parameters in order.
+// Computes all numbers. `values` are the circuit's parameters in order; `plan` and `circuit` must outlive `out`, and be
+// the same in every call with it.
 template <class T>
 void bind(const Plan& plan, const FlatCircuit& circuit, const double* values, BoundPlan<T>& out);
 

@@ -27,10 +27,10 @@ class Gauge {
  private:
   // Real, or an imaginary off-diagonal with a real diagonal: has a kernel that is no dearer than a rotation's.
   static bool is_cheap(const Matrix2& m) {
-    const Complex pivot = std::abs(m[0]) >= std::abs(m[1]) ? m[0] : m[1];
-    const auto ratio = [&](std::size_t k) { return m[k] / pivot; };
-    const auto is_real = [&](std::size_t k) { return std::abs(ratio(k).imag()) <= kRoundingOfZero; };
-    const auto is_imaginary = [&](std::size_t k) { return std::abs(ratio(k).real()) <= kRoundingOfZero; };
+    // |pivot|² is at least 1/2, so that a product with its conjugate tells as much as a quotient.
+    const Complex pivot = std::conj(std::norm(m[0]) >= std::norm(m[1]) ? m[0] : m[1]);
+    const auto is_real = [&](std::size_t k) { return is_zero((m[k] * pivot).imag()); };
+    const auto is_imaginary = [&](std::size_t k) { return is_zero((m[k] * pivot).real()); };
     const bool real = is_real(0) && is_real(1) && is_real(2) && is_real(3);
     const bool mixed = is_real(0) && is_real(3) && is_imaginary(1) && is_imaginary(2);
     return real || mixed;
@@ -45,7 +45,7 @@ class Gauge {
   // A dense real pair has a cheaper kernel, which a phase would spoil.
   static bool is_real_pair(const Matrix4& m) {
     for (const Complex z : m) {
-      if (std::abs(z.imag()) > kRoundingOfZero) return false;
+      if (!is_zero(z.imag())) return false;
     }
     return true;
   }
@@ -53,32 +53,36 @@ class Gauge {
   // m = diag(1, late) · m' · diag(1, early), with late given to `after` and early to `before`.
   void move_phases(Matrix2& m, std::int32_t label, std::int32_t before, std::int32_t after) {
     Complex early{1.0, 0.0}, late{1.0, 0.0};
-    const bool is_diagonal_like = std::abs(m[0]) >= std::abs(m[1]);
+    const bool is_diagonal_like = std::norm(m[0]) >= std::norm(m[1]);
     if (before >= 0 && after >= 0) {
       if (is_diagonal_like) {
         // m' = m00/|m00| [[c, -s], [s, c]]
-        late = std::abs(m[2]) > kRoundingOfZero ? unit(m[2] / m[0]) : unit(m[3] / m[0]);
-        early = std::abs(m[1]) > kRoundingOfZero ? unit(-m[1] / m[0]) : unit(m[3] / m[0] / late);
+        late = is_zero(m[2]) ? phase_between(m[3], m[0]) : phase_between(m[2], m[0]);
+        early = is_zero(m[1]) ? phase_between(m[3], m[0] * late) : phase_between(-m[1], m[0]);
       } else {
         // m' = -m01/|m01| [[c, -1], [1, c]] up to the sizes, c real
-        early = std::abs(m[0]) > kRoundingOfZero ? unit(-m[1] / m[0]) : Complex{1.0, 0.0};
-        late = unit(m[2] / (-m[1] / early));
+        early = is_zero(m[0]) ? Complex{1.0, 0.0} : phase_between(-m[1], m[0]);
+        late = phase_between(m[2] * early, -m[1]);
       }
     } else if (after >= 0) {
-      late = is_diagonal_like ? unit(m[3] / m[0]) : unit(m[2] / m[1]);
+      late = is_diagonal_like ? phase_between(m[3], m[0]) : phase_between(m[2], m[1]);
     } else if (before >= 0) {
-      early = is_diagonal_like ? unit(m[3] / m[0]) : unit(m[1] / m[2]);
+      early = is_diagonal_like ? phase_between(m[3], m[0]) : phase_between(m[1], m[2]);
     } else {
       return;
     }
-    m[1] /= early;
-    m[2] /= late;
-    m[3] /= late * early;
+    m[1] *= std::conj(early);
+    m[2] *= std::conj(late);
+    m[3] *= std::conj(late * early);
     if (before >= 0) give(before, label, early, false);
     if (after >= 0) give(after, label, late, true);
   }
 
-  static Complex unit(Complex z) { return z / std::abs(z); }
+  // (a / b) / |a / b|
+  static Complex phase_between(Complex a, Complex b) {
+    const Complex z = a * std::conj(b);
+    return z / std::sqrt(std::norm(z));
+  }
 
   // Multiplies diag(1, phase) on the label into a node: from the right (it acts before the node) or from the left.
   void give(std::int32_t i, std::int32_t label, Complex phase, bool acts_before) {
@@ -105,13 +109,14 @@ class Gauge {
 }  // namespace
 
 void compute_numbers(const Lowered& lowered, Chain& chain, NodeNumbers& out) {
+  const bool is_first = out.one.empty();
   out.one.resize(lowered.nodes.size());
   out.two.resize(lowered.nodes.size());
   out.first_phase.assign(lowered.nodes.size(), -1);
   out.phases.clear();
   for (std::size_t i = 0; i < lowered.nodes.size(); ++i) {
     const Node& n = lowered.nodes[i];
-    if (n.kind == NodeKind::kOne) out.one[i] = chain.matrix1(n.first_source);
+    if (n.kind == NodeKind::kOne && (is_first || !out.is_fixed[i])) out.one[i] = chain.matrix1(n.first_source);
     if (n.kind == NodeKind::kTwo) out.two[i] = chain.matrix2(n.first_source);
   }
   Gauge(lowered, out).run();

@@ -17,8 +17,9 @@ struct AbsorbedPhase {
 };
 
 struct NodeNumbers {
-  std::vector<Matrix2> one;  // by node; kOne only
-  std::vector<Matrix4> two;  // by node; kTwo only
+  std::vector<bool> is_fixed;  // by node: computed once, whatever the parameter values
+  std::vector<Matrix2> one;    // by node; kOne only
+  std::vector<Matrix4> two;    // by node; kTwo only
   std::vector<AbsorbedPhase> phases;
   std::vector<std::int32_t> first_phase;  // by node: kDiagonal only, -1 without
 };

@@ -29,6 +29,10 @@ void pauli_rotation_matrix(const std::vector<std::int64_t>& letters, double angl
 }
 
 double apply_expression(const ExpressionTable& table, std::int64_t begin, std::int64_t end, const double* values) {
+  if (end - begin == 2 &&
+      table.code[static_cast<std::size_t>(begin)] == static_cast<std::int32_t>(ExprOp::kPushParam)) {
+    return values[table.code[static_cast<std::size_t>(begin + 1)]];  // a bare parameter, nearly all
+  }
   double stack[64];
   int top = 0;
   const auto check_depth = [&](int need, int room) {

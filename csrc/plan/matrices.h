@@ -1,6 +1,7 @@
 // Matrices of single operations of a flat circuit.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <vector>
 
@@ -11,6 +12,8 @@ namespace qfast {
 
 // Entries below this, relative to a unitary's unit rows, are rounding of an exact zero (cos(π/2) = 6e-17).
 constexpr double kRoundingOfZero = 1e-15;
+inline bool is_zero(Complex z) { return std::norm(z) <= kRoundingOfZero * kRoundingOfZero; }
+inline bool is_zero(double x) { return std::abs(x) <= kRoundingOfZero; }
 
 // One row of a flat circuit, with its qubits split into controls (extra ones, then the gate's own) and targets.
 struct Operation {
