@@ -2,65 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
+from qfast import config
+from qfast.config import MemoryLimits
 from qfast.engines import _memory
-from qfast.engines._memory import MemoryLimits, allocate_state, check_memory, check_qubits, read_limits
+from qfast.engines._memory import allocate_state, check_memory, check_qubits, memory_limits
 from qfast.errors import CapacityError
 
 GIB = 1 << 30
 
 
-def write(root: Path, files: dict[str, str]) -> Path:
-    for name, text in files.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    return root
-
-
-MACHINE = {"proc/meminfo": "MemTotal: 16777216 kB\nMemFree: 1 kB\nMemAvailable: 8388608 kB\n"}
-
-
-def test_without_a_cgroup_the_machine_is_the_limit(tmp_path) -> None:
-    assert read_limits(write(tmp_path, MACHINE)) == MemoryLimits(16 * GIB, 8 * GIB)
-
-
-def test_a_cgroup_of_version_2_bounds_what_is_available(tmp_path) -> None:
-    files = {
-        **MACHINE,
-        "proc/self/cgroup": "0::/job\n",
-        "sys/fs/cgroup/job/memory.max": str(2 * GIB),
-        "sys/fs/cgroup/job/memory.current": str(GIB + 1000),
-        "sys/fs/cgroup/job/memory.stat": "anon 5\ninactive_file 1000\n",
-    }
-    assert read_limits(write(tmp_path, files)) == MemoryLimits(2 * GIB, GIB)
-
-
-def test_a_cgroup_of_version_1_bounds_what_is_available(tmp_path) -> None:
-    files = {
-        **MACHINE,
-        "proc/self/cgroup": "9:cpu,memory:/job\n",
-        "sys/fs/cgroup/memory/job/memory.limit_in_bytes": str(4 * GIB),
-        "sys/fs/cgroup/memory/job/memory.usage_in_bytes": str(GIB),
-    }
-    assert read_limits(write(tmp_path, files)) == MemoryLimits(4 * GIB, 3 * GIB)
-
-
-def test_a_cgroup_without_a_limit_changes_nothing(tmp_path) -> None:
-    files = {
-        **MACHINE,
-        "sys/fs/cgroup/memory.max": "max",
-        "sys/fs/cgroup/memory/memory.limit_in_bytes": str(2**63 - 4096),
-    }
-    assert read_limits(write(tmp_path, files)) == MemoryLimits(16 * GIB, 8 * GIB)
-
-
-def test_a_system_that_does_not_tell_gives_zeros(tmp_path) -> None:
-    assert read_limits(tmp_path) == MemoryLimits(0, 0)
+def test_the_core_and_the_python_reader_find_the_same_limit() -> None:
+    limits, read_by_python = memory_limits(), config.memory_limits()
+    assert limits.limit_bytes == read_by_python.limit_bytes
+    assert limits.available_bytes == pytest.approx(read_by_python.available_bytes, rel=0.2), "others use memory, too"
 
 
 def test_what_does_not_fit_is_refused_with_need_supply_and_the_largest_that_fits(monkeypatch) -> None:

@@ -19,7 +19,13 @@ from __future__ import annotations
 
 import os
 
-from qfast.config.machine import available_memory_bytes, cpu_count, memory_limit_bytes
+from qfast.config.machine import (
+    MemoryLimits,
+    available_memory_bytes,
+    cpu_count,
+    memory_limit_bytes,
+    memory_limits,
+)
 from qfast.config.names import (
     DEFAULT_COMPLEX_DTYPE_STR,
     DEFAULT_REAL_DTYPE_STR,
@@ -45,6 +51,7 @@ __all__ = [
     "BackendName",
     "Conflict",
     "Endpoint",
+    "MemoryLimits",
     "Options",
     "Resolved",
     "Setting",
@@ -67,6 +74,7 @@ __all__ = [
     "is_valid_vectorization_policy",
     "lookup",
     "memory_limit_bytes",
+    "memory_limits",
     "normalize_backend_name",
     "override",
     "process_snapshot",

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
-__all__ = ["available_memory_bytes", "cpu_count", "memory_limit_bytes"]
+__all__ = ["MemoryLimits", "available_memory_bytes", "cpu_count", "memory_limit_bytes", "memory_limits"]
 
 _CGROUP_ROOT = Path("/sys/fs/cgroup")
 _PROC = Path("/proc")
@@ -34,18 +35,36 @@ def cpu_count(environ: Mapping[str, str] = os.environ) -> int:
     return max(1, min(limits))
 
 
+class MemoryLimits(NamedTuple):
+    """Bytes that this process may ever hold, and that it could still take now."""
+
+    limit_bytes: int
+    available_bytes: int
+
+
+def memory_limits() -> MemoryLimits:
+    """Read the machine's memory and the limits of every cgroup above this process.
+
+    Available is what is free or can be reclaimed without swapping. A system that tells neither gives numbers that
+    refuse nothing. Where the extension is there, the engines ask the core instead, which reads the same files.
+    """
+    machine = _fields(_PROC / "meminfo")
+    limit = machine.get("MemTotal:", 0) * 1024 or _physical_bytes()
+    available = machine.get("MemAvailable:", 0) * 1024 or limit
+    for bound, held in _cgroup_memory():
+        limit = min(limit, bound)
+        available = min(available, max(0, bound - held))
+    return MemoryLimits(limit, available)
+
+
 def memory_limit_bytes() -> int:
     """Return the most memory this process may ever hold: the machine's, or its cgroup's where that is less."""
-    limits = [_physical_bytes()]
-    limits.extend(limit for limit, _ in _cgroup_memory())
-    return min(limits)
+    return memory_limits().limit_bytes
 
 
 def available_memory_bytes() -> int:
     """Return the memory that can be had now without swapping: free and reclaimable, under every cgroup's limit."""
-    available = [_meminfo("MemAvailable") or _physical_bytes()]
-    available.extend(max(0, limit - used) for limit, used in _cgroup_memory())
-    return min(available)
+    return memory_limits().available_bytes
 
 
 def _positive(text: str | None) -> int | None:
@@ -59,15 +78,10 @@ def _physical_bytes() -> int:
         return 2**63 - 1
 
 
-def _meminfo(key: str) -> int | None:
-    try:
-        with open(_PROC / "meminfo", encoding="ascii") as lines:
-            for line in lines:
-                if line.startswith(key + ":"):
-                    return int(line.split()[1]) * 1024
-    except OSError:
-        pass
-    return None
+def _fields(path: Path) -> dict[str, int]:
+    """Return the numbers of a file of lines ``name number …``; an absent file has none."""
+    lines = (_read(path) or "").splitlines()
+    return {parts[0]: int(parts[1]) for parts in map(str.split, lines) if len(parts) > 1 and parts[1].isdecimal()}
 
 
 def _read(path: Path) -> str | None:
@@ -108,25 +122,19 @@ def _cgroup_cpu_quota() -> float | None:
     return min(quotas, default=None)
 
 
-def _cgroup_memory() -> list[tuple[int, int]]:
-    """Return (limit, bytes in use that cannot be reclaimed) of every cgroup above this process that has a limit."""
-    found = []
+def _cgroup_memory() -> Iterator[tuple[int, int]]:
+    """Yield (limit, bytes held) of every cgroup above this process that has a limit.
+
+    Page cache that the kernel drops before it kills anybody does not count as held. Version 1 writes "no limit" as a
+    huge number, which bounds nothing.
+    """
     for folder in _cgroup_folders("memory"):
-        for limit_name, used_name in (
-            ("memory.max", "memory.current"),
-            ("memory.limit_in_bytes", "memory.usage_in_bytes"),
+        for limit_name, used_name, cache_field in (
+            ("memory.max", "memory.current", "inactive_file"),
+            ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
         ):
-            limit, used = _read(folder / limit_name), _read(folder / used_name)
-            if limit is None or used is None or not limit.isdecimal():
-                continue
-            found.append((int(limit), max(0, int(used) - _cgroup_cache_bytes(folder))))
-    return found
-
-
-def _cgroup_cache_bytes(folder: Path) -> int:
-    """Return the page cache of a cgroup that the kernel gives up first: it counts as used but can be had."""
-    for line in (_read(folder / "memory.stat") or "").splitlines():
-        key, _, value = line.partition(" ")
-        if key in ("inactive_file", "total_inactive_file"):
-            return int(value)
-    return 0
+            limit = _read(folder / limit_name)
+            if limit is not None and limit.isdecimal():
+                used = _read(folder / used_name) or "0"
+                cache = _fields(folder / "memory.stat").get(cache_field, 0)
+                yield int(limit), max(0, int(used) - cache)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from qfast import config
 from qfast._typing import EngineName
 from qfast.config import split_device
+from qfast.engines._memory import memory_limits
 from qfast.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -22,7 +23,10 @@ __all__ = ["Capacity", "Device", "DeviceLoad", "DeviceProperties", "DeviceStatus
 
 _log = logging.getLogger("qfast.devices")
 
-_machine_bytes = functools.cache(config.memory_limit_bytes)  # files are read for it, and it hardly ever changes
+
+@functools.cache  # files are read for it, and it hardly ever changes
+def _machine_bytes() -> int:
+    return memory_limits().limit_bytes
 
 
 class DeviceStatus(Enum):

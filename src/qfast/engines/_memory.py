@@ -4,87 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import ContextVar
-from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
+from qfast import config
 from qfast._typing import AnyArray, Precision
+from qfast.config import MemoryLimits
 from qfast.engines._base import AMPLITUDE_BYTES
 from qfast.engines._extension import core
 from qfast.errors import CapacityError
 
 _ALIGNMENT = 64
 _MAX_QUBITS = 48  # what 64-bit addresses reach
-# Reading the limits takes some 50 µs, and a machine that runs Python has this much.
+# Reading the limits takes some 150 µs, and a machine that runs Python has this much.
 _UNCHECKED_BYTES = 16 << 20
 
 
-class MemoryLimits(NamedTuple):
-    """Bytes this process may hold in all, and may still take: the tighter of the machine and its cgroups."""
-
-    limit_bytes: int
-    available_bytes: int
-
-
 def memory_limits() -> MemoryLimits:
-    """Read the limits now; both are 0 where the system does not tell."""
-    if core is not None:
-        return MemoryLimits(*core.memory_limit())
-    return read_limits(Path("/"))
-
-
-def read_limits(root: Path) -> MemoryLimits:
-    """Read the limits below `root`, which tests replace.
-
-    Unlike the core, this looks at the innermost cgroup and the top of the mount only.
-    """
-    machine = _fields(root / "proc/meminfo")
-    limit = machine.get("MemTotal:", 0) * 1024
-    available = machine.get("MemAvailable:", 0) * 1024
-    for directory in _cgroup_directories(root):
-        for limit_file, used_file, cache_field in (
-            ("memory.max", "memory.current", "inactive_file"),
-            ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
-        ):
-            bound = _number(directory / limit_file)
-            if bound is None or bound >= limit:  # version 1 writes "no limit" as a huge number
-                continue
-            cache = _fields(directory / "memory.stat").get(cache_field, 0)  # dropped before anything is killed
-            held = max(0, (_number(directory / used_file) or 0) - cache)
-            limit, available = bound, min(available, max(0, bound - held))
-    return MemoryLimits(limit, available)
-
-
-def _cgroup_directories(root: Path) -> list[Path]:
-    mount = root / "sys/fs/cgroup"
-    directories = [mount, mount / "memory"]
-    try:
-        lines = (root / "proc/self/cgroup").read_text().splitlines()
-    except OSError:
-        return directories
-    for line in lines:
-        _, controllers, path = line.split(":", 2)
-        if controllers == "":
-            directories.append(mount / path.lstrip("/"))
-        elif "memory" in controllers.split(","):
-            directories.append(mount / "memory" / path.lstrip("/"))
-    return directories
-
-
-def _number(path: Path) -> int | None:
-    try:
-        return int(path.read_text())
-    except (OSError, ValueError):  # no such file, or "max"
-        return None
-
-
-def _fields(path: Path) -> dict[str, int]:
-    try:
-        lines = path.read_text().splitlines()
-    except OSError:
-        return {}
-    return {parts[0]: int(parts[1]) for parts in map(str.split, lines) if len(parts) > 1 and parts[1].isdigit()}
+    """Read the limits now: the core's reading where it is there, otherwise `qfast.config`'s of the same files."""
+    return config.memory_limits() if core is None else MemoryLimits(*core.memory_limit())
 
 
 def check_memory(needed_bytes: int, what: str, *, amplitude_bytes: int, limit_bytes: int | None = None) -> None:
@@ -127,7 +65,7 @@ def check_qubits(num_qubits: int, precision: Precision) -> None:
 
 
 def _available(limit_bytes: int | None) -> tuple[int, str]:
-    available = memory_limits().available_bytes or 1 << 62
+    available = memory_limits().available_bytes
     if limit_bytes is not None and limit_bytes < available:
         return limit_bytes, "allowed by the setting max_job_bytes"
     return available, "available under this process's memory limit"

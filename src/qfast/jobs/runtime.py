@@ -13,6 +13,7 @@ from qfast import config
 from qfast.circuit import Circuit, PauliSum
 from qfast.config import Snapshot
 from qfast.devices import Device, DeviceStatus, get_device
+from qfast.engines._memory import memory_limits
 from qfast.errors import CapacityError, ConfigError, DeviceBusyError, DeviceOfflineError, InputError
 from qfast.jobs.circuit_work import make_circuit_work
 from qfast.jobs.flow import Flow, check_priority
@@ -76,7 +77,7 @@ class Runtime:
         self.buffers.open()
 
     def _budget(self) -> int:
-        return self._budget_bytes or self._settings["max_total_bytes"] or config.memory_limit_bytes()
+        return self._budget_bytes or self._settings["max_total_bytes"] or memory_limits().limit_bytes
 
     def _follow_settings(self) -> None:
         """Take over limits that were changed since the last job."""
