@@ -81,6 +81,18 @@ def test_the_list_shows_every_setting_with_its_source(qfast: Qfast, monkeypatch:
     assert (code, text.split()[:2]) == (0, ["threads", "3"])
 
 
+def test_without_an_action_everything_is_listed_with_its_variable(
+    qfast: Qfast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QFAST_LOCAL_BASE_URL", "http://node")
+    code, text = qfast()
+    assert code == 0
+    lines = {line.split()[0]: line for line in text.splitlines() if line}
+    assert set(config.SETTINGS) < set(lines)
+    assert all(setting.environment in lines[name] for name, setting in config.SETTINGS.items())
+    assert lines["local.base_url"].split()[1:] == ["http://node", "environment", "QFAST_LOCAL_BASE_URL"]
+
+
 def test_conflicts_are_listed_and_set_the_exit_code(qfast: Qfast, monkeypatch: pytest.MonkeyPatch) -> None:
     assert qfast("conflicts") == (0, "no two sources disagree")
     qfast("set", "threads", "2")

@@ -8,6 +8,7 @@ import pickle
 import stat
 import sys
 import types
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 import pytest
@@ -35,18 +36,45 @@ def providers(environ: dict[str, str], auth: Path, tmp_path: Path) -> Providers:
     return Providers(Registry(environ, tmp_path / "config.toml"), TokenStore(environ, auth))
 
 
+class FakeKeyring(types.ModuleType):
+    """A keyring library that keeps its passwords in a dictionary; ``failure`` is raised instead of answering."""
+
+    def __init__(self) -> None:
+        super().__init__("keyring")
+        self.__spec__ = ModuleSpec("keyring", None)
+        self.passwords: dict[tuple[str, str], str] = {}
+        self.failure: Exception | None = None
+        self.errors = types.SimpleNamespace(KeyringError=KeyringError, NoKeyringError=NoKeyringError)
+
+    def get_password(self, service: str, name: str) -> str | None:
+        self._answer()
+        return self.passwords.get((service, name))
+
+    def set_password(self, service: str, name: str, secret: str) -> None:
+        self._answer()
+        self.passwords[service, name] = secret
+
+    def delete_password(self, service: str, name: str) -> None:
+        del self.passwords[service, name]
+
+    def _answer(self) -> None:
+        if self.failure is not None:
+            raise self.failure
+
+
+class KeyringError(Exception):
+    pass
+
+
+class NoKeyringError(KeyringError, RuntimeError):
+    pass
+
+
 @pytest.fixture
-def keyring(monkeypatch: pytest.MonkeyPatch) -> dict[tuple[str, str], str]:
-    """A keyring library that keeps its passwords in a dictionary."""
-    passwords: dict[tuple[str, str], str] = {}
-    module = types.ModuleType("keyring")
-    module.__spec__ = types.SimpleNamespace(name="keyring")  # type: ignore[assignment]
-    module.get_password = lambda service, name: passwords.get((service, name))  # type: ignore[attr-defined]
-    module.set_password = lambda service, name, secret: passwords.update(  # type: ignore[attr-defined]
-        {(service, name): secret}
-    )
-    monkeypatch.setitem(sys.modules, "keyring", module)
-    return passwords
+def keyring(monkeypatch: pytest.MonkeyPatch) -> FakeKeyring:
+    fake = FakeKeyring()
+    monkeypatch.setitem(sys.modules, "keyring", fake)
+    return fake
 
 
 def revealed(token: Token | None) -> str | None:
@@ -54,7 +82,7 @@ def revealed(token: Token | None) -> str | None:
 
 
 def test_a_token_is_looked_up_from_the_device_down_to_the_file(
-    providers: Providers, environ: dict[str, str], keyring: dict[tuple[str, str], str]
+    providers: Providers, environ: dict[str, str], keyring: FakeKeyring
 ) -> None:
     assert providers.get_token(provider="hpc", device="big") is None
     providers.set_token("file", provider="hpc", store="file")
@@ -142,6 +170,51 @@ def test_a_token_can_be_taken_back(providers: Providers) -> None:
     providers.set_token(SECRET, provider="hpc")
     providers.unset_token(provider="hpc")
     assert providers.get_token(provider="hpc") is None
+
+
+def test_a_token_in_the_keyring_is_found_and_can_be_taken_back(providers: Providers, keyring: FakeKeyring) -> None:
+    providers.set_token(SECRET, provider="hpc", store="keyring")
+    assert keyring.passwords == {("qfast", "hpc"): SECRET}
+    assert revealed(providers.get_token(provider="hpc", device="big")) == SECRET
+    providers.unset_token(provider="hpc")
+    assert (providers.get_token(provider="hpc"), keyring.passwords) == (None, {})
+
+
+def test_a_machine_without_a_keyring_service_has_no_tokens_there(providers: Providers, keyring: FakeKeyring) -> None:
+    keyring.failure = NoKeyringError("No recommended backend was available.")
+    assert providers.get_token(provider="hpc") is None
+    providers.unset_token(provider="hpc")
+    with pytest.raises(ConfigError, match=r"took no token: No recommended .*; use store='file'"):
+        providers.set_token(SECRET, provider="hpc", store="keyring")
+
+
+def test_a_locked_keyring_is_an_error_and_not_an_empty_one(providers: Providers, keyring: FakeKeyring) -> None:
+    keyring.failure = KeyringError("locked")
+    with pytest.raises(ConfigError, match="cannot be read: locked; unlock it"):
+        providers.get_token(provider="hpc")
+
+
+def test_tokens_of_two_sources_conflict_also_for_a_provider_that_only_the_auth_file_names(
+    providers: Providers, environ: dict[str, str]
+) -> None:
+    providers.set_token("old", provider="hpc", store="file")
+    environ["QFAST_HPC_TOKEN"] = "new"
+    assert providers.known() == ["hpc", "local"]
+    (conflict,) = providers.conflicts("hpc")
+    assert [row.place.split()[0] for row in conflict.values] == ["environment", "file"]
+    assert "old" not in str(conflict)
+    assert "new" not in str(conflict)
+
+
+def test_what_wins_of_an_endpoint_is_told_with_its_place(providers: Providers, environ: dict[str, str]) -> None:
+    environ["QFAST_HPC_BASE_URL"] = "http://environment"
+    providers.set_endpoint("hpc", base_url="http://program")
+    providers.set_token(SECRET, provider="hpc")
+    rows = {row.name: (str(row.value), row.place) for row in providers.endpoint_sources("hpc")}
+    assert rows == {
+        "hpc.base_url": ("http://program", "config.set_endpoint"),
+        "hpc.token": ("****", "config.set_token"),
+    }
 
 
 def test_the_keyring_is_asked_for_only_where_it_is_installed(

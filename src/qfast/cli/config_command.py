@@ -1,4 +1,4 @@
-"""``qfast config list | get | set | unset | conflicts``: what is set, where, and what disagrees."""
+"""``qfast config [list | get | set | unset | conflicts]``: what is set, where, and what disagrees."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ __all__ = ["add_parser", "run"]
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command to ``qfast``; its handler is `run`."""
     parser = subparsers.add_parser("config", help="show and change settings", description=__doc__)
-    parser.set_defaults(handler=run)
-    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    listing = actions.add_parser("list", help="show every setting, its value and where it comes from")
+    parser.set_defaults(handler=run, action="list", device=None, changed=False, json=False)
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", help="default: list")
+    listing = actions.add_parser("list", help="show every setting, where its value comes from, and its variable")
     listing.add_argument("--changed", action="store_true", help="leave out those at their default")
     get = actions.add_parser("get", help="print one value")
     assign = actions.add_parser("set", help="write a value into the configuration file")
@@ -35,10 +35,10 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(arguments: argparse.Namespace) -> int:
     """Do what the parsed command line asks; return the exit code."""
-    device = getattr(arguments, "device", None)
+    device = arguments.device
     if device is not None:
         device = "::".join(config.split_device(device, config.get_default_provider()))
-    match arguments.action:
+    match arguments.action or "list":
         case "list":
             _print_list(device, changed=arguments.changed, as_json=arguments.json)
         case "get":
@@ -71,16 +71,25 @@ def _plain(row: config.Resolved) -> dict[str, Any]:
     return {"name": row.name, "value": value, "source": row.source.name.lower(), "place": row.place}
 
 
+def _described(name: str) -> dict[str, str]:
+    setting = config.SETTINGS[name]
+    return {"environment": setting.environment, "doc": setting.doc}
+
+
 def _print_list(device: str | None, *, changed: bool, as_json: bool) -> None:
     snapshot = config.snapshot(device=device)
     rows = [snapshot.lookup(name) for name in snapshot]
     if changed:
         rows = [row for row in rows if row.source is not config.Source.DEFAULT]
     if as_json:
-        print(json.dumps([{**_plain(row), "doc": config.SETTINGS[row.name].doc} for row in rows], indent=1))
+        print(json.dumps([{**_plain(row), **_described(row.name)} for row in rows], indent=1))
         return
-    for row in rows:
-        print(f"{row.name:18} {_text(row.value):14} {row.place:40} {config.SETTINGS[row.name].doc}")
+    lines = [(r.name, _text(r.value), r.place, *_described(r.name).values()) for r in rows]
+    endpoints = [row for provider in config.known_providers() for row in config.endpoint_sources(provider)]
+    lines += [(row.name, _text(row.value), row.place, "", "") for row in endpoints]
+    widths = [max((len(line[column]) for line in lines), default=0) for column in range(4)]
+    for line in lines:
+        print("  ".join(cell.ljust(width) for cell, width in zip(line, [*widths, 0], strict=True)).rstrip())
     print(f"\nfile: {config.file_path()}   default device: {config.get_default_device()}")
     if disagreements := len(config.conflicts()):
         print(f"{disagreements} conflicts: see `qfast config conflicts`")

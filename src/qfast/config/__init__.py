@@ -65,6 +65,7 @@ __all__ = [
     "cpu_count",
     "default_dtypes",
     "endpoint",
+    "endpoint_sources",
     "file_path",
     "find_tokens",
     "get",
@@ -72,6 +73,7 @@ __all__ = [
     "get_default_provider",
     "get_token",
     "is_valid_vectorization_policy",
+    "known_providers",
     "lookup",
     "memory_limit_bytes",
     "memory_limits",
@@ -118,6 +120,8 @@ get_token = _providers.get_token
 find_tokens = _providers.find_tokens
 set_endpoint = _providers.set_endpoint
 endpoint = _providers.endpoint
+endpoint_sources = _providers.endpoint_sources
+known_providers = _providers.known
 set_default = _providers.set_default
 get_default_provider = _providers.get_default_provider
 get_default_device = _providers.get_default_device

@@ -123,6 +123,16 @@ class Providers:
             parts[key] = given[0].value if given else None
         return Endpoint(provider, parts["base_url"], parts["api_version"], self.get_token(provider=provider))
 
+    def endpoint_sources(self, provider: str) -> list[Resolved]:
+        """Return what is configured of an endpoint, token included (masked): the values that win, and their places."""
+        return [given[0] for given in self._all_candidates(provider) if given]
+
+    def _all_candidates(self, provider: str) -> list[list[Resolved]]:
+        tokens = [
+            Resolved(f"{provider}.token", t.token, Source.SET, t.place) for t in self.find_tokens(provider=provider)
+        ]
+        return [*(self._endpoint_candidates(provider, key) for key in ("base_url", "api_version")), tokens]
+
     def _endpoint_candidates(self, provider: str, key: str) -> list[Resolved]:
         name = f"{provider}.{key}"
         found = []
@@ -139,21 +149,18 @@ class Providers:
 
     def conflicts(self, provider: str) -> list[Conflict]:
         """Return the parts of an endpoint, tokens included (masked), on which sources disagree."""
-        tokens = [
-            Resolved(f"{provider}.token", t.token, Source.SET, t.place) for t in self.find_tokens(provider=provider)
-        ]
-        parts = [self._endpoint_candidates(provider, key) for key in ("base_url", "api_version")]
         return [
             Conflict(given[0].name, None, tuple(given))
-            for given in (*parts, tokens)
+            for given in self._all_candidates(provider)
             if any(r.value != given[0].value for r in given[1:])
         ]
 
     def known(self) -> list[str]:
-        """Return the providers that any source names; ``local`` is always among them."""
+        """Return the providers that any source but the environment names; ``local`` is always among them."""
         with self._lock:
             named = {provider for provider, _ in self._endpoints}
-        return sorted({"local", self.get_default_provider(), *named, *self._registry.file().providers})
+        tokens = {owner.partition("::")[0] for owner in self._tokens.owners()}
+        return sorted({"local", self.get_default_provider(), *named, *tokens, *self._registry.file().providers})
 
     def after_fork(self) -> None:
         """Make a new lock in a forked child; see `Registry.after_fork`."""

@@ -165,6 +165,20 @@ def _parse_list(text: str) -> list[str]:
 
 _MITIGATION = Kind(f"none, or a list of {', '.join(_MITIGATIONS)}", _check_mitigation, _parse_list)
 
+
+def _check_scales(value: Any) -> tuple[float, ...]:
+    if isinstance(value, str) or not isinstance(value, Sequence) or len(value) < 2:
+        raise ValueError
+    scales = tuple(_number(float, 1).check(scale) for scale in value)
+    if len(set(scales)) < len(scales):
+        raise ValueError
+    return scales
+
+
+_SCALES = Kind(
+    "a list of at least 2 different numbers >= 1", _check_scales, lambda text: [float(part) for part in text.split(",")]
+)
+
 _ARRAY_BACKEND = Kind("numpy | cpu | pytorch | torch | pt | cupynumeric | gpu", normalize_backend_name, str)
 
 
@@ -219,6 +233,17 @@ _ROWS: tuple[tuple[str, Kind, Any, str], ...] = (
         "seed of jobs that name none; none: fresh entropy, reported in the result",
     ),
     ("error_mitigation", _MITIGATION, (), "error mitigation of jobs that name none"),
+    ("readout_calibration_shots", _COUNT, 10_000, "shots of each of the two circuits that calibrate the readout"),
+    ("zne_scale_factors", _SCALES, (1.0, 2.0, 3.0), "strengths of noise that are extrapolated to zero"),
+    ("zne_folding", _choice("local", "global"), "local", "what is folded: gates one by one, or the circuit"),
+    (
+        "zne_extrapolator",
+        _choice("linear", "polynomial", "richardson", "exponential"),
+        "exponential",
+        "curve through the values; the polynomial is of degree 2",
+    ),
+    ("twirling_randomizations", _COUNT, 32, "random circuits that share the shots of a twirled one"),
+    ("decoupling_sequence", _choice("xx", "xy4"), "xy4", "pulses in idle windows"),
     ("max_job_bytes", _optional(_BYTES), None, "memory of one job; none: the device's"),
     ("max_total_bytes", _optional(_BYTES), None, "memory of all jobs and results; none: what the machine allows"),
     ("max_tenant_bytes", _optional(_BYTES), None, "memory of one tenant's jobs and results"),

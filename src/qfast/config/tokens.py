@@ -102,7 +102,7 @@ class TokenStore:
             with self._lock:
                 self._memory[owner] = Token(secret)
         elif store == "keyring":
-            _keyring(required=True).set_password(_KEYRING_SERVICE, owner, secret)
+            _put_into_keyring(owner, secret)
         elif store == "file":
             with self._lock:
                 self._write_file({**self._read_file(), owner: secret})
@@ -110,7 +110,8 @@ class TokenStore:
             raise ConfigError(f"token store {store!r} does not exist; allowed: memory, keyring, file")
 
     def unset(self, owner: str) -> None:
-        """Forget a token wherever this process can: memory and auth file."""
+        """Forget a token in memory, in the keyring and in the auth file; the environment is not touched."""
+        _remove_from_keyring(owner)
         with self._lock:
             self._memory.pop(owner, None)
             kept = self._read_file()
@@ -133,15 +134,18 @@ class TokenStore:
             variable = provider_variable(owner, "TOKEN")
             if secret := self._environ.get(variable):
                 found.append(FoundToken(Token(secret), owner, f"environment {variable}"))
-        if (keyring := _keyring(required=False)) is not None and (
-            secret := keyring.get_password(_KEYRING_SERVICE, owner)
-        ):
+        if secret := _from_keyring(owner):
             found.append(FoundToken(Token(secret), owner, "keyring"))
         with self._lock:
             stored = self._read_file()
         if owner in stored:
             found.append(FoundToken(Token(stored[owner]), owner, f"file {self.path()}"))
         return found
+
+    def owners(self) -> list[str]:
+        """Return whose tokens are in memory and in the auth file."""
+        with self._lock:
+            return sorted({*self._memory, *self._read_file()})
 
     def path(self) -> Path:
         """Return where the auth file is, or would be."""
@@ -157,10 +161,8 @@ class TokenStore:
             return {}
         except OSError as error:
             raise ConfigError(f"auth file {path} cannot be read: {error.strerror}") from error
-        except (
-            json.JSONDecodeError,
-            UnicodeDecodeError,
-        ):  # `from None`: the text at the place of the error may be a token
+        except (json.JSONDecodeError, UnicodeDecodeError):
+            # `from None`: the text at the place of the error may be a token
             raise ConfigError(f"auth file {path} is not valid JSON; it maps names to tokens") from None
         if not isinstance(tokens, dict) or not all(isinstance(secret, str) for secret in tokens.values()):
             raise ConfigError(f"auth file {path} must be one JSON object that maps names to tokens")
@@ -188,10 +190,39 @@ def _check_private(path: Path, status: os.stat_result) -> None:
         raise ConfigError(f"auth file {path} belongs to user {status.st_uid}, not to you; allowed: your own or root's")
 
 
-def _keyring(*, required: bool) -> Any:
-    """Return the keyring library, None where it is not installed (an extra)."""
+# --- the keyring, where it is installed -------------------------------------------------------------------------------
+def _keyring() -> Any:
+    """Return the keyring library (an extra), None where it is not installed."""
     if importlib.util.find_spec("keyring") is None:
-        if required:
-            raise ConfigError("store='keyring' needs the keyring library; run `pip install 'qfast-sim[keyring]'`")
         return None
     return importlib.import_module("keyring")
+
+
+def _from_keyring(owner: str) -> str | None:
+    keyring = _keyring()
+    if keyring is None:
+        return None
+    try:
+        secret: str | None = keyring.get_password(_KEYRING_SERVICE, owner)
+    except keyring.errors.NoKeyringError:  # installed, but this machine has no store: there is nothing in it
+        return None
+    except keyring.errors.KeyringError as error:
+        raise ConfigError(
+            f"the keyring cannot be read: {error}; unlock it, or keep the token in the auth file"
+        ) from None
+    return secret
+
+
+def _put_into_keyring(owner: str, secret: str) -> None:
+    keyring = _keyring()
+    if keyring is None:
+        raise ConfigError("store='keyring' needs the keyring library; run `pip install 'qfast-sim[keyring]'`")
+    try:
+        keyring.set_password(_KEYRING_SERVICE, owner, secret)
+    except keyring.errors.KeyringError as error:
+        raise ConfigError(f"the keyring took no token: {error}; use store='file'") from None
+
+
+def _remove_from_keyring(owner: str) -> None:
+    if _from_keyring(owner) is not None:
+        _keyring().delete_password(_KEYRING_SERVICE, owner)
