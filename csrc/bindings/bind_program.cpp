@@ -36,7 +36,7 @@ Program make_program(std::int32_t num_qubits, const Column<std::uint16_t>& opcod
                      const std::vector<Column<std::int64_t>>& integer_data, const Column<std::int64_t>& expr_slots,
                      const Column<std::int64_t>& expr_code_end, const Column<std::int32_t>& expr_code,
                      const Column<double>& expr_constants, std::int64_t num_parameters, const std::string& precision,
-                     const std::string& isa, int tile_qubits) {
+                     const std::string& isa, int tile_qubits, const CostTable* cost_table) {
   FlatCircuit c;
   c.num_qubits = num_qubits;
   c.opcodes = copy(opcodes);
@@ -57,7 +57,7 @@ Program make_program(std::int32_t num_qubits, const Column<std::uint16_t>& opcod
   const Isa chosen = isa_from_name(isa);
   const py::gil_scoped_release unlocked;
   return Program(std::move(c), precision == "complex64" ? Precision::kComplex64 : Precision::kComplex128, chosen,
-                 PlanOptions{tile_qubits});
+                 PlanOptions{tile_qubits, cost_table ? *cost_table : CostTable{}});
 }
 
 void run(const Program& program, const py::array& state, bool from_zero, const Column<double>& values, int threads,
@@ -175,7 +175,7 @@ void register_program(py::module_& m) {
            py::arg("ctrl_states"), py::arg("data"), py::arg("qubit_end"), py::arg("qubits"), py::arg("param_end"),
            py::arg("params"), py::arg("complex_data"), py::arg("integer_data"), py::arg("expr_slots"),
            py::arg("expr_code_end"), py::arg("expr_code"), py::arg("expr_constants"), py::arg("num_parameters"),
-           py::arg("precision"), py::arg("isa"), py::arg("tile_qubits"))
+           py::arg("precision"), py::arg("isa"), py::arg("tile_qubits"), py::arg("cost_table").none(true) = nullptr)
       .def_property_readonly("num_qubits", &Program::num_qubits)
       .def("run", &run, py::arg("state").noconvert(), py::arg("from_zero"), py::arg("values"), py::arg("threads"),
            py::arg("cancel").none(true))

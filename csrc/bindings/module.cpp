@@ -11,4 +11,5 @@ PYBIND11_MODULE(_core, m) {
   qfast::register_reduce(m);
   qfast::register_roofline(m);
   qfast::register_system(m);
+  qfast::register_tune(m);
 }

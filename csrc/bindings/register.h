@@ -11,5 +11,6 @@ void register_qasm(pybind11::module_& m);
 void register_reduce(pybind11::module_& m);
 void register_roofline(pybind11::module_& m);
 void register_system(pybind11::module_& m);
+void register_tune(pybind11::module_& m);
 
 }  // namespace qfast

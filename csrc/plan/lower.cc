@@ -3,6 +3,7 @@
 // blocks).
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
 #include <numeric>
 
@@ -14,7 +15,6 @@ namespace {
 
 constexpr int kMaxTableQubits = 10;  // of a diagonal that has another form: a parity, a controlled gate
 constexpr int kMaxSparseTable = 16;  // of a diagonal that controls make sparse
-constexpr double kCostDiagonal = 4, kCostPairs = 8, kCostDense2 = 16, kCostOne = 6, kCostExchange = 2;
 
 std::uint16_t pattern_of(const Complex* m, int dim) {
   std::uint16_t bits = 0;
@@ -63,14 +63,15 @@ constexpr std::uint16_t kPatternSwap2 = 0b1000'0010'0100'0001;
 
 bool is_within(std::uint16_t pattern, std::uint16_t allowed) { return (pattern & ~allowed) == 0; }
 
-double two_qubit_cost(std::uint16_t pattern) {
-  if (is_within(pattern, kPatternDiagonal2)) return kCostDiagonal;
-  return is_within(pattern, kPatternPairs2) ? kCostPairs : kCostDense2;
+double two_qubit_cost(std::uint16_t pattern, const StepCosts& costs) {
+  if (is_within(pattern, kPatternDiagonal2)) return costs.diagonal;
+  return is_within(pattern, kPatternPairs2) ? costs.pairs : costs.dense_pair;
 }
 
 class Lowering {
  public:
-  explicit Lowering(const FlatCircuit& circuit) : circuit_(circuit), last_(to_size(circuit.num_qubits), -1) {
+  Lowering(const FlatCircuit& circuit, const StepCosts& costs)
+      : circuit_(circuit), costs_(costs), last_(to_size(circuit.num_qubits), -1) {
     out_.num_qubits = circuit.num_qubits;
     out_.label_of.resize(to_size(circuit.num_qubits));
     std::iota(out_.label_of.begin(), out_.label_of.end(), 0);
@@ -198,7 +199,7 @@ class Lowering {
       const std::uint16_t wide =
           is_low ? tensor_patterns(kPatternIdentity1, pattern) : tensor_patterns(pattern, kPatternIdentity1);
       const std::uint16_t product = multiply_patterns(wide, n.pattern, 4);
-      if (two_qubit_cost(product) <= two_qubit_cost(n.pattern)) {
+      if (pair_cost(product) <= pair_cost(n.pattern)) {
         n.pattern = product;
         return append_source(n, operation, is_low ? Placement::kLow : Placement::kHigh);
       }
@@ -245,7 +246,7 @@ class Lowering {
       const std::uint16_t wide = placement == Placement::kLow ? tensor_patterns(kPatternIdentity1, one)
                                                               : tensor_patterns(one, kPatternIdentity1);
       const std::uint16_t product = multiply_patterns(node(pair).pattern, wide, 4);
-      if (two_qubit_cost(product) > two_qubit_cost(node(pair).pattern)) continue;
+      if (pair_cost(product) > pair_cost(node(pair).pattern)) continue;
       node(pair).pattern = product;
       last_[to_size(q)] = previous_[to_size(at)][0];
       take_sources(node(pair), node(at), placement);
@@ -263,9 +264,12 @@ class Lowering {
     return n.kind == NodeKind::kOne ? swap_pattern_qubits(pattern) : pattern;
   }
 
-  static double one_cost(std::uint16_t pattern) {
-    return is_within(pattern, kPatternDiagonal1) || is_within(pattern, kPatternExchange1) ? 3 : kCostOne;
+  double one_cost(std::uint16_t pattern) const {
+    const bool has_half = is_within(pattern, kPatternDiagonal1) || is_within(pattern, kPatternExchange1);
+    return has_half ? costs_.one / 2 : costs_.one;
   }
+
+  double pair_cost(std::uint16_t pattern) const { return two_qubit_cost(pattern, costs_); }
 
   // A gate on a pair whose previous two-qubit node is on the same pair, perhaps with one-qubit nodes between.
   bool merge_into_pair(std::int32_t low, std::int32_t high, std::uint16_t pattern, const Operation& op,
@@ -286,10 +290,10 @@ class Lowering {
     const std::uint16_t between = is_forward ? tensor_patterns(p_high, p_low) : tensor_patterns(p_low, p_high);
     const std::uint16_t added = is_forward ? pattern : swap_pattern_qubits(pattern);
     const std::uint16_t product = multiply_patterns(added, multiply_patterns(between, old_pattern, 4), 4);
-    double parts = node_cost(n) + (op.num_controls == 1 ? controlled_cost(pattern) : two_qubit_cost(pattern));
+    double parts = node_cost(n, costs_) + (op.num_controls == 1 ? controlled_cost(pattern) : pair_cost(pattern));
     if (one_low >= 0) parts += one_cost(p_low);
     if (one_high >= 0) parts += one_cost(p_high);
-    if (two_qubit_cost(product) > parts) return false;
+    if (pair_cost(product) > parts) return false;
     become_pair(n);
     n.pattern = product;
     if (one_low >= 0) take_sources(n, node(one_low), is_forward ? Placement::kLow : Placement::kHigh);
@@ -300,10 +304,8 @@ class Lowering {
   }
 
   double controlled_cost(std::uint16_t full_pattern) const {
-    if (is_within(full_pattern, kPatternDiagonal2)) return kCostDiagonal;
-    int entries = 0;
-    for (int i = 0; i < 16; ++i) entries += (full_pattern >> i) & 1;
-    return entries == 4 ? kCostExchange : kCostOne - 1;
+    if (is_within(full_pattern, kPatternDiagonal2)) return costs_.diagonal;
+    return std::popcount(full_pattern) == 4 ? costs_.exchange : costs_.controlled;
   }
 
   // A controlled gate or a diagonal of two qubits turns into a kTwo node over the same qubits.
@@ -397,7 +399,7 @@ class Lowering {
 
   bool is_dense_pair(std::int32_t i) const {
     return i >= 0 && out_.nodes[to_size(i)].kind == NodeKind::kTwo &&
-           two_qubit_cost(out_.nodes[to_size(i)].pattern) == kCostDense2;
+           !is_within(out_.nodes[to_size(i)].pattern, kPatternPairs2);
   }
 
   // Judged source by source: a product that is real by accident must not change the plan of a structure.
@@ -506,6 +508,7 @@ class Lowering {
   }
 
   const FlatCircuit& circuit_;
+  const StepCosts costs_;
   Lowered out_;
   std::vector<std::int32_t> last_;                     // per label: the last node on it, -1 before the first
   std::vector<std::array<std::int32_t, 2>> previous_;  // per node: the node before it on its first two qubits
@@ -516,22 +519,22 @@ class Lowering {
 
 }  // namespace
 
-double node_cost(const Node& n) {
+double node_cost(const Node& n, const StepCosts& costs) {
   switch (n.kind) {
     case NodeKind::kOne:
-      if (n.num_diagonal == 0) return kCostOne;
-      return is_within(n.pattern, kPatternExchange1) ? kCostExchange : kCostOne - 1;
+      if (n.num_diagonal == 0) return costs.one;
+      return is_within(n.pattern, kPatternExchange1) ? costs.exchange : costs.controlled;
     case NodeKind::kTwo:
-      return two_qubit_cost(n.pattern);
+      return two_qubit_cost(n.pattern, costs);
     case NodeKind::kDiagonal:
     case NodeKind::kParity:
-      return kCostDiagonal;
+      return costs.diagonal;
     case NodeKind::kMatrix:
       return 4.0 * static_cast<double>(std::int64_t{1} << n.num_targets);
   }
-  return kCostDense2;
+  return costs.dense_pair;
 }
 
-Lowered lower(const FlatCircuit& circuit) { return Lowering(circuit).run(); }
+Lowered lower(const FlatCircuit& circuit, const StepCosts& costs) { return Lowering(circuit, costs).run(); }
 
 }  // namespace qfast

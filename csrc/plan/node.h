@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "circuit/flat.h"
+#include "plan/cost_table.h"
 
 namespace qfast {
 
@@ -76,11 +77,11 @@ struct Lowered {
   int num_qubits_of(const Node& n) const { return n.num_targets + n.num_diagonal; }
 };
 
-// Relative cost of a node in fused multiply-adds per amplitude (real and imaginary part together).
-double node_cost(const Node& n);
+// Cost of a node in fused multiply-adds per amplitude (real and imaginary part together).
+double node_cost(const Node& n, const StepCosts& costs);
 
 // Merges the circuit's gates into nodes. `patterns` are computed from the constants and, where a parameter is symbolic,
 // hold for every value.
-Lowered lower(const FlatCircuit& circuit);
+Lowered lower(const FlatCircuit& circuit, const StepCosts& costs);
 
 }  // namespace qfast

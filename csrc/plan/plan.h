@@ -10,6 +10,7 @@
 
 #include "circuit/flat.h"
 #include "kernels/tile_kernels.h"
+#include "plan/cost_table.h"
 #include "plan/node.h"
 
 namespace qfast {
@@ -67,6 +68,7 @@ struct Plan {
   int lane_bits = 0;
   int block_bits = 0;
   int max_table_bits = 0;  // index bits of a table of merged diagonals
+  PlanCosts costs;
   Lowered lowered;
   std::vector<Sweep> sweeps;
   std::vector<DiagonalGroup> groups;
@@ -76,6 +78,7 @@ struct PlanTarget {
   int lane_bits;
   int block_bits;
   int tile_bits;  // wished for; at least what the widest gate needs, at most what the state has
+  PlanCosts costs = {};
 };
 
 Plan make_plan(const FlatCircuit& circuit, const PlanTarget& target);

@@ -15,11 +15,7 @@ namespace {
 constexpr int kGainWindow = 4096;     // nodes looked at when a set of tile bits is judged
 constexpr int kMaxSweepNodes = 4096;  // mixing nodes of one sweep: bounds the time between two looks at a cancel token
 
-// Built-in cost table (portable plans), in fused multiply-adds per amplitude (real and imaginary part together); from
-// single sweeps of 2^24 amplitudes in tiles of 2^14, complex128, AVX-512, two cores of an AMD EPYC (Zen 5), 2026-11. A
-// pass gets dearer as its runs of contiguous amplitudes get shorter: they fall into few sets of the cache.
-constexpr int kMinRunBits = 4, kMaxRunBits = 8;
-constexpr double kPassCost[kMaxRunBits + 1] = {250, 220, 190, 160, 130, 105, 80, 75, 64};
+constexpr int kMinRunBits = 4;  // whole cache lines
 // A control below this bit would cut the runs too short for leaving half of them alone to pay.
 constexpr int kShortestControlled = 7;
 // Trying several run lengths costs some hundred microseconds: only where a sweep takes milliseconds.
@@ -228,7 +224,7 @@ class Scheduler {
 
 // Cost of the passes alone: the work inside the tiles hardly depends on how it is divided. Starting from |0...0>, a
 // sweep only touches the amplitudes that its tile bits and the earlier ones span.
-double pass_cost(const std::vector<Draft>& drafts, int num_qubits) {
+double pass_cost(const std::vector<Draft>& drafts, const Plan& plan) {
   double cost = 0;
   std::uint64_t covered = 0;
   for (const Draft& d : drafts) {
@@ -237,7 +233,8 @@ double pass_cost(const std::vector<Draft>& drafts, int num_qubits) {
       run += run == b;
       covered |= bit(b);
     }
-    cost += kPassCost[std::min(run, kMaxRunBits)] * std::ldexp(1.0, std::popcount(covered) - num_qubits);
+    cost += plan.costs.pass[to_size(std::min(run, kMaxRunBits))] *
+            std::ldexp(1.0, std::popcount(covered) - plan.num_qubits);
   }
   return cost;
 }
@@ -249,7 +246,7 @@ std::vector<Draft> choose_drafts(const Plan& plan) {
   for (const Node& n : plan.lowered.nodes) {
     const std::int32_t* q = plan.lowered.qubits_of(n);
     items.push_back({{q, to_size(n.num_targets)}, {q + n.num_targets, to_size(n.num_diagonal)}, n.num_targets == 0});
-    weight.push_back(node_cost(n));
+    weight.push_back(node_cost(n, plan.costs.steps));
     widest = std::max<int>(widest, n.num_targets);
   }
   const Dag dag(plan.num_qubits, items);
@@ -260,7 +257,7 @@ std::vector<Draft> choose_drafts(const Plan& plan) {
   std::vector<Draft> best;
   const auto consider = [&](int run_bits, bool settles_early) {
     std::vector<Draft> drafts = Scheduler(plan, items, weight, run_bits, settles_early).run(dag);
-    if (best.empty() || pass_cost(drafts, plan.num_qubits) < pass_cost(best, plan.num_qubits)) best = std::move(drafts);
+    if (best.empty() || pass_cost(drafts, plan) < pass_cost(best, plan)) best = std::move(drafts);
   };
   const bool is_moved = !std::ranges::is_sorted(plan.lowered.label_of) && plan.num_qubits > plan.tile_bits;
   for (int run_bits = least; run_bits <= last; ++run_bits) {
@@ -286,7 +283,8 @@ void add_sweep(Plan& plan, const Draft& draft) {
 Plan make_plan(const FlatCircuit& circuit, const PlanTarget& target) {
   Plan plan;
   plan.num_qubits = circuit.num_qubits;
-  plan.lowered = lower(circuit);
+  plan.costs = target.costs;
+  plan.lowered = lower(circuit, plan.costs.steps);
   plan.lane_bits = target.lane_bits;
   plan.block_bits = target.block_bits;
   int need = target.block_bits;

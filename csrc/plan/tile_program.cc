@@ -86,7 +86,7 @@ class TileProgram {
         item.also_needs = is_wide ? kNeverInReach : inner_controls;
       }
       items_.push_back(item);
-      weight_.push_back(node_cost(n));
+      weight_.push_back(node_cost(n, plan_.costs.steps));
     }
   }
 

@@ -16,7 +16,7 @@ double step_flops(const Plan& plan, const PlanStep& step) {
   switch (step.kind) {
     case PlanStep::Kind::kOne:
     case PlanStep::Kind::kTwo:
-      return 2 * node_cost(plan.lowered.nodes[static_cast<std::size_t>(step.index)]);
+      return 2 * node_cost(plan.lowered.nodes[static_cast<std::size_t>(step.index)], StepCosts{});
     case PlanStep::Kind::kDiagonal:
       return 6;
     case PlanStep::Kind::kSwapLane:
@@ -35,11 +35,11 @@ void write_counts(std::ostream& out, const std::array<const char*, N>& names, co
 
 }  // namespace
 
-std::string explain_plan(const Plan& plan, Precision precision, Isa isa) {
+std::string explain_plan(const Plan& plan, Precision precision, Isa isa, const std::string& cost_table) {
   std::ostringstream out;
-  out << "{\"num_qubits\": " << plan.num_qubits << ", \"tile_qubits\": " << plan.tile_bits << ", \"isa\": \""
-      << isa_name(isa) << "\", \"precision\": \"" << (precision == Precision::kComplex64 ? "complex64" : "complex128")
-      << "\", \"nodes\": ";
+  out << "{\"num_qubits\": " << plan.num_qubits << ", \"tile_qubits\": " << plan.tile_bits << ", \"cost_table\": \""
+      << cost_table << "\", \"isa\": \"" << isa_name(isa) << "\", \"precision\": \""
+      << (precision == Precision::kComplex64 ? "complex64" : "complex128") << "\", \"nodes\": ";
   std::array<int, 5> nodes{};
   for (const Node& n : plan.lowered.nodes) ++nodes[static_cast<std::size_t>(n.kind)];
   write_counts(out, kNodeNames, nodes);
@@ -53,7 +53,7 @@ std::string explain_plan(const Plan& plan, Precision precision, Isa isa) {
     for (const TileOp& op : sweep.ops) {
       if (op.kind == TileOp::Kind::kMatrix) {
         ++matrices;
-        sweep_flops += 2 * node_cost(plan.lowered.nodes[static_cast<std::size_t>(op.node)]);
+        sweep_flops += 2 * node_cost(plan.lowered.nodes[static_cast<std::size_t>(op.node)], StepCosts{});
       } else {
         ++blocks;
       }

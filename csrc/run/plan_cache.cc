@@ -27,6 +27,7 @@ class StructureKey {
     put(target.lane_bits);
     put(target.block_bits);
     put(target.tile_bits);
+    put_costs(target.costs);
     params_ = generic_parameters(circuit);
     for (std::int64_t i = 0; i < circuit.size(); ++i) put_operation(i);
   }
@@ -37,6 +38,13 @@ class StructureKey {
   template <class T>
   void put(T value) {
     key_.append(reinterpret_cast<const char*>(&value), sizeof value);
+  }
+
+  // The tile's size is the target's; a table's name plans nothing.
+  void put_costs(const PlanCosts& costs) {
+    for (const double price : costs.pass) put(price);
+    const StepCosts& s = costs.steps;
+    for (const double price : {s.one, s.controlled, s.exchange, s.diagonal, s.pairs, s.dense_pair}) put(price);
   }
 
   void put_operation(std::int64_t index) {

@@ -23,9 +23,10 @@ struct PlanCacheStats {
   std::uint64_t operations = 0;  // of the circuits whose plans are kept
 };
 
-// The plan of the circuit's structure: gates, qubits, controls, and for each matrix which entries can differ from zero
-// and whether all are real. Thread-safe; two threads that miss at once both plan. The least recently used plans are
-// dropped above 256 plans or a million operations; a circuit of more than 100 000 operations is not kept.
+// The plan of the circuit's structure (gates, qubits, controls, and for each matrix which entries can differ from zero
+// and whether all are real) for one target and its prices. Thread-safe; two threads that miss at once both plan. The
+// least recently used plans are dropped above 256 plans or a million operations; a circuit of more than 100 000
+// operations is not kept.
 std::shared_ptr<const PlannedCircuit> planned(const FlatCircuit& circuit, const PlanTarget& target);
 
 QFAST_API PlanCacheStats plan_cache_stats();

@@ -6,6 +6,7 @@
 #include <exception>
 #include <limits>
 #include <mutex>
+#include <string>
 
 #include "base/aligned_buffer.h"
 #include "base/error.h"
@@ -18,8 +19,6 @@
 namespace qfast {
 namespace {
 
-// Built-in cost table (portable plans): a tile and the lines of the next one share a 1 MiB second-level cache.
-constexpr int kTileBits128 = 14, kTileBits64 = 15;
 // A state of a few tiles is cut finer, so that every thread of a small machine has some.
 constexpr int kSmallestSplit = 13;
 // Parameter sets of states up to this size run side by side: a state then fits a core's second-level cache.
@@ -27,7 +26,7 @@ constexpr int kLargestSideBySide = 14;
 
 int wished_tile_bits(int num_qubits, Precision precision, const PlanOptions& options) {
   if (options.tile_qubits > 0) return options.tile_qubits;
-  const int full = precision == Precision::kComplex64 ? kTileBits64 : kTileBits128;
+  const int full = options.costs.of(precision).tile_bits;
   return num_qubits <= kSmallestSplit ? num_qubits : std::min(full, std::max(kSmallestSplit, num_qubits - 3));
 }
 
@@ -38,6 +37,7 @@ struct Program::Impl {
   FlatCircuit circuit;
   Precision precision;
   Isa isa;
+  std::string cost_table;  // its name
   std::shared_ptr<const PlannedCircuit> planned_circuit;
 
   const Plan& plan() const { return planned_circuit->plan; }
@@ -58,7 +58,9 @@ class TypedImpl final : public Base {
   TypedImpl(FlatCircuit circuit, Precision precision, Isa isa, const PlanOptions& options)
       : Base(std::move(circuit), precision, isa), kernels_(tile_kernels_of<T>(kernels_for(isa))) {
     const int tile_bits = wished_tile_bits(this->circuit.num_qubits, precision, options);
-    this->planned_circuit = planned(this->circuit, {kernels_.lane_bits, kernels_.block_bits, tile_bits});
+    this->cost_table = options.costs.name;
+    this->planned_circuit =
+        planned(this->circuit, {kernels_.lane_bits, kernels_.block_bits, tile_bits, options.costs.of(precision)});
     if (this->circuit.expressions.slots.empty()) {
       constant_ = std::make_unique<BoundPlan<T>>();
       bind<T>(this->plan(), this->circuit, nullptr, *constant_);
@@ -181,6 +183,7 @@ class TypedImpl final : public Base {
 }  // namespace
 
 Program::Program(FlatCircuit circuit, Precision precision, Isa isa, PlanOptions options) {
+  check_cost_table(options.costs);
   if (precision == Precision::kComplex64) {
     impl_ = std::make_unique<TypedImpl<float, Impl>>(std::move(circuit), precision, isa, options);
   } else {
@@ -232,6 +235,8 @@ void Program::run_many(std::span<const double> values, std::int64_t num_sets, co
   }
 }
 
-std::string Program::explain() const { return explain_plan(impl_->plan(), impl_->precision, impl_->isa); }
+std::string Program::explain() const {
+  return explain_plan(impl_->plan(), impl_->precision, impl_->isa, impl_->cost_table);
+}
 
 }  // namespace qfast

@@ -10,12 +10,14 @@
 #include "base/function_ref.h"
 #include "base/types.h"
 #include "circuit/flat.h"
+#include "plan/cost_table.h"
 #include "run/state_view.h"
 
 namespace qfast {
 
 struct PlanOptions {
   int tile_qubits = 0;  // log2 of the amplitudes of a tile; 0: from the cost table. Tests force tiny ones.
+  CostTable costs;      // by default the built-in one
 };
 
 enum class Start : std::uint8_t {
