@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 import qfast
-from qfast import Circuit, Parameter, PauliSum
+from qfast import Circuit, Parameter, PauliSum, ShotPlan
 from qfast.devices import Device, add_device, device_from_file, get_device, list_properties, remove_device
 from qfast.errors import CapacityError, CircuitError, DeviceError, InputError
-from qfast.jobs import Estimator, Runtime, Sampler, Session, run
+from qfast.jobs import Batch, Estimator, Runtime, Sampler, Session, run
 from qfast.noise import NoiseModel, channels
 from qfast.simulation.density import simulate_density
 from tests.jobs.works import WAIT_S
@@ -105,6 +105,25 @@ def test_primitives_run_under_the_noise_of_their_device(runtime: Runtime) -> Non
     assert abs(drawn.expectation - exact.expectation[0, 1]) < 5 * 0.02
     assert samples.shape == (3,)
     assert sum(samples.get_counts(1).values()) == 300
+
+
+def test_a_shot_plan_runs_under_the_noise_of_its_device(runtime: Runtime) -> None:
+    plan = ShotPlan.for_observable(BELL, ZZ, shots=20_000)
+    samples = run(BELL, shots=20_000, seed=4, device=MANILA, runtime=runtime).result(WAIT_S)
+    on_device = plan.run(MANILA, seed=3)
+    assert on_device.expectation == pytest.approx(samples.expectation_values("ZZ"), abs=0.02)
+    assert on_device.expectation < 0.95, "without noise it is 1"
+    given = plan.run("local::statevector", seed=3, noise=get_device(MANILA).noise)
+    assert on_device.expectation == given.expectation
+    with pytest.raises(CircuitError, match="transpile"):
+        ShotPlan.for_observable(Circuit(2).h(0).cx(0, 1), ZZ, shots=100).run(MANILA)
+
+
+def test_circuits_cannot_share_a_beginning_under_noise(runtime: Runtime) -> None:
+    with Batch(MANILA, runtime=runtime) as batch:
+        job = batch.run_shared([BELL, BELL], shots=10)
+    with pytest.raises(InputError, match=r"fake_manila is noisy.* job of its own"):
+        job.result(WAIT_S)
 
 
 def test_noise_of_the_job_replaces_the_devices(runtime: Runtime) -> None:

@@ -78,7 +78,12 @@ class SharedWork:
         return Requirements(num_qubits, shots, 2 * state_bytes(num_qubits, precision), max(1.0, cost))
 
     def load(self, context: JobContext) -> None:
-        """Check that no circuit has grown since it was submitted."""
+        """Check that no circuit has grown since it was submitted, and that there are states to share."""
+        if context.device.is_noisy:
+            raise InputError(
+                f"device {context.device.name} is noisy, and noise leaves no state that circuits could share; "
+                "run each circuit as a job of its own"
+            )
         for circuit, length in zip(self.circuits, self._lengths, strict=True):
             check_unchanged(circuit, length)
 

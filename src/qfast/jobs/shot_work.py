@@ -18,13 +18,18 @@ from qfast.engines._memory import check_qubits, state_bytes
 from qfast.errors import ShotPlanError
 from qfast.jobs._aggregate import Outcomes, Tally, estimate, merge
 from qfast.jobs.circuit_work import check_unchanged, circuit_cost, copied_values, engine_arguments
+from qfast.jobs.device_check import check_fits_device, device_bases
+from qfast.jobs.mitigated import job_target
 from qfast.jobs.seeds import fresh_seed
 from qfast.jobs.shot_files import plan_arrays, read_plan_file, write_plan_file
 from qfast.jobs.work import Requirements
+from qfast.mitigation.expectation import MitigatedValue, sampled_value
+from qfast.mitigation.options import Mitigation
+from qfast.mitigation.target import check_target
 from qfast.noise import NoiseModel
 from qfast.simulation._compiled import Compiled, compiled_for
 from qfast.simulation._provenance import Provenance
-from qfast.simulation._readout import CircuitReadout, Readout, StateReadout
+from qfast.simulation._readout import Basis, CircuitReadout, Readout, StateReadout
 from qfast.simulation._settings import RunSettings, run_settings
 from qfast.simulation.noisy import check_noise
 
@@ -56,8 +61,10 @@ class PlanWork:
         progress: Callable[[int, int], None] | None,
         seed: int | None,
         noise: NoiseModel | None = None,
+        mitigation: Mitigation | None = None,
     ) -> None:
         self.plan = plan
+        self._mitigation = mitigation
         # A copy: the caller may go on adding to the model.
         self._noise = None if noise is None or check_noise(noise).is_empty else NoiseModel.from_dict(noise.to_dict())
         self._circuit = circuit
@@ -70,6 +77,7 @@ class PlanWork:
         self._kept_seed: int | None = None
         self._run = ""
         self._compiled: Compiled | None = None
+        self._bases: list[Basis] = []
         self._settings: RunSettings | None = None
         self._values: FloatArray = np.zeros(0)
         self._written_at = 0.0
@@ -82,11 +90,25 @@ class PlanWork:
         check_qubits(num_qubits, precision)
         states = 2 if any(setting.gates for setting in self.plan.settings) else 1
         cost = circuit_cost(self._length + sum(len(setting.gates) for setting in self.plan.settings), num_qubits)
-        return Requirements(num_qubits, self.plan.shots, states * state_bytes(num_qubits, precision), cost)
+        mitigation = self._chosen(settings)
+        if mitigation is not None:
+            check_mitigable(self.plan, self._checkpoint)
+        shots = self.plan.shots if mitigation is None else mitigation.total_shots(self.plan.shots)
+        return Requirements(num_qubits, shots, states * state_bytes(num_qubits, precision), cost)
+
+    def _chosen(self, settings: Snapshot) -> Mitigation | None:
+        """Return the methods that are on: the argument's, else the settings'; None for none."""
+        if self._mitigation is not None:
+            return self._mitigation if self._mitigation.names else None
+        return Mitigation.from_settings(settings) if settings["error_mitigation"] else None
 
     def load(self, context: JobContext) -> None:
-        """Prepare the circuit, bind its values, and read the checkpoint."""
+        """Prepare the circuit, bind its values, and read the checkpoint; a noisy device lends its noise."""
         check_unchanged(self._circuit, self._length)
+        check_fits_device(self._circuit, context.device)
+        if self._noise is None:
+            self._noise = context.device.noise
+        self._bases = device_bases(self.plan.settings, context.device, self._circuit)
         self._settings = run_settings(**engine_arguments(context, self._circuit.num_qubits))
         self._compiled = compiled_for(self._circuit, self._settings.engine, self._settings.precision)
         self._values = self._compiled.values(self._parameters)
@@ -95,8 +117,11 @@ class PlanWork:
             if self._checkpoint.exists():
                 self._resume(self._checkpoint)
 
-    def execute(self, context: JobContext) -> PlanResult:
+    def execute(self, context: JobContext) -> PlanResult | MitigatedValue:
         """Run rounds of segments; what a checkpoint holds is not run again."""
+        mitigation = self._chosen(context.config)
+        if mitigation is not None:
+            return self._execute_mitigated(mitigation, context)
         from qfast.jobs.shot_result import PlanResult  # shots → shot_work → shot_result → shots
 
         begun = time.perf_counter()
@@ -133,6 +158,19 @@ class PlanWork:
                     f"about {target['shots_foretold_by_pilot']} are needed"
                 )
         return PlanResult(self.plan, seed, parts, metadata)
+
+    def _execute_mitigated(self, mitigation: Mitigation, context: JobContext) -> MitigatedValue:
+        assert self._compiled is not None
+        plan, circuit = self.plan, self._circuit
+        if self._values.size:
+            circuit = circuit.bind(dict(zip(self._compiled.parameter_names, self._values.tolist(), strict=True)))
+        total = mitigation.total_shots(plan.shots)
+        target = job_target(context, self._noise, context.seed, total, **engine_arguments(context, circuit.num_qubits))
+        check_target(mitigation, target.noise, circuit)
+        shares = [0] * len(plan.settings)
+        for segment in plan.segments:
+            shares[segment.setting] += segment.shots
+        return sampled_value(circuit, plan.settings, shares, plan.constant, mitigation, target)
 
     def unload(self, context: JobContext) -> None:
         """Let go of the prepared circuit."""
@@ -173,7 +211,7 @@ class PlanWork:
         cancel = context.cancel_token
         # From now on the job's progress is counted in shots, not in steps of the engine.
         context.job.follow_progress(None)
-        settings, bases = self._settings, self.plan.settings
+        settings, bases = self._settings, self._bases
         if self._compiled.script.is_static and self._noise is None:
             return StateReadout(self._compiled, settings, self._values, bases, cancel)
         return CircuitReadout(self._circuit, settings, self._values, bases, cancel, self._noise)
@@ -228,6 +266,21 @@ class PlanWork:
         if at_once or now - self._written_at >= _CHECKPOINT_INTERVAL_S:
             write_plan_file(self._checkpoint, self.plan, seed=seed, parts=parts, run=self._run)
             self._written_at = now
+
+
+def check_mitigable(plan: ShotPlan, checkpoint: Path | None) -> None:
+    """Raise ``ShotPlanError`` for a plan that cannot be run with error mitigation."""
+    if plan.observable is None:
+        raise ShotPlanError(
+            "error mitigation works on the value of an observable, and this plan has none; see ShotPlan.for_observable"
+        )
+    if not plan.is_static:
+        raise ShotPlanError(
+            "error mitigation needs to know the shots of each setting beforehand; make the plan with allocation "
+            "'uniform' or 'coefficient' and without a target_error"
+        )
+    if checkpoint is not None:
+        raise ShotPlanError("a plan with error mitigation keeps no checkpoint; leave 'checkpoint' out")
 
 
 def _key(segment: Segment) -> Key:
