@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _text(value: object) -> str:
     if isinstance(value, tuple):
-        return ",".join(value) or "none"
+        return ",".join(map(str, value)) or "none"
     if isinstance(value, bool):
         return str(value).lower()
     return "none" if value is None else str(value)

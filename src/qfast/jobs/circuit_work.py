@@ -11,10 +11,20 @@ from qfast import simulation
 from qfast._typing import Precision
 from qfast.circuit import Circuit, PauliSum
 from qfast.engines._memory import check_qubits, state_bytes
-from qfast.errors import CircuitError, ConfigError, InputError
+from qfast.errors import CircuitError, InputError
 from qfast.jobs.device_check import check_fits_device
+from qfast.jobs.mitigated import (
+    check_exact,
+    check_no_mitigation,
+    check_samplable,
+    job_target,
+    mitigated_exact,
+    mitigated_samples_of,
+)
 from qfast.jobs.work import Requirements
+from qfast.mitigation import MitigatedValue, Mitigation
 from qfast.noise import NoiseModel
+from qfast.simulation import Samples
 from qfast.simulation.density import simulate_density
 
 if TYPE_CHECKING:
@@ -24,7 +34,6 @@ if TYPE_CHECKING:
 __all__ = [
     "CircuitWork",
     "check_circuit",
-    "check_mitigation",
     "check_noise",
     "check_unchanged",
     "circuit_cost",
@@ -46,7 +55,8 @@ class CircuitWork:
     """One circuit, with one set of parameter values.
 
     ``observables`` given: expectation values; ``shots`` given: samples; neither: the state. With noise, its own or the
-    device's, expectation values are exact ones of the density matrix, and there is no state.
+    device's, expectation values are exact ones of the density matrix, and there is no state. With the setting
+    ``error_mitigation`` expectation values are `MitigatedValue`, and samples tell in their metadata what was done.
     """
 
     __slots__ = (
@@ -79,11 +89,24 @@ class CircuitWork:
 
     def requirements(self, settings: Snapshot) -> Requirements:
         """See `Work`."""
-        check_mitigation(settings)
         precision: Precision = settings["precision"]
         check_qubits(self._num_qubits, precision)
         size_bytes = state_bytes(self._num_qubits, precision)
+        if settings["error_mitigation"]:
+            shots = self._mitigated_shots(settings)
+            return Requirements(self._num_qubits, shots, size_bytes, self._cost)
         return Requirements(self._num_qubits, self.shots or 0, size_bytes, self._cost, self._is_short)
+
+    def _mitigated_shots(self, settings: Snapshot) -> int:
+        """Return the shots with those of the calibration, or refuse methods that cannot work."""
+        if self.shots is None and self.observables is None:
+            check_no_mitigation(settings, "a state")
+        mitigation = Mitigation.from_settings(settings)
+        if self.shots is None:
+            check_exact(mitigation)
+            return 0
+        check_samplable(mitigation)
+        return mitigation.total_shots(self.shots)
 
     def load(self, context: JobContext) -> None:
         """Plan the circuit; a plan of the same circuit is found again."""
@@ -94,6 +117,8 @@ class CircuitWork:
     def execute(self, context: JobContext) -> Any:
         """Run it on the device's engine."""
         assert self._program is not None
+        if context.config["error_mitigation"]:
+            return self._execute_mitigated(context)
         noise = context.device.noise if self.noise is None else self.noise
         if noise is not None:
             return self._execute_with(noise, context)
@@ -125,6 +150,17 @@ class CircuitWork:
         if isinstance(self.observables, PauliSum):
             return density.expectation(self.observables)
         return np.array([density.expectation(observable) for observable in self.observables])
+
+    def _execute_mitigated(self, context: JobContext) -> Samples | MitigatedValue | list[MitigatedValue]:
+        mitigation = Mitigation.from_settings(context.config)
+        circuit = self.circuit if self.parameters is None else self.circuit.bind(self.parameters)
+        total = self._mitigated_shots(context.config)
+        target = job_target(context, self.noise, context.seed, total, **engine_arguments(context, self._num_qubits))
+        if self.shots is not None:
+            return mitigated_samples_of(circuit, self.shots, mitigation, target)
+        if isinstance(self.observables, PauliSum):
+            return mitigated_exact(circuit, [self.observables], mitigation, target)[0]
+        return mitigated_exact(circuit, self.observables or [], mitigation, target)
 
     def unload(self, context: JobContext) -> None:
         """Let go of the program; the engine keeps the plan for the next job of the same structure."""
@@ -172,13 +208,6 @@ def check_noise(noise: Any) -> NoiseModel | None:
     if noise is None or isinstance(noise, NoiseModel):
         return noise
     raise InputError(f"{type(noise).__name__} is not a noise model; pass a qfast.NoiseModel")
-
-
-def check_mitigation(settings: Snapshot) -> None:
-    """Refuse a setting that circuits as jobs do not honour, rather than return unmitigated values."""
-    if settings["error_mitigation"]:
-        methods = ", ".join(settings["error_mitigation"])
-        raise ConfigError(f"error_mitigation is {methods}, but this kind of job applies none; set it to none for it")
 
 
 def check_unchanged(circuit: Circuit, length: int) -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from qfast.circuit import Circuit
 from qfast.circuit.control_flow import Block, bodies_of
 from qfast.circuit.gates import OPCODES
 from qfast.devices import Device
 from qfast.errors import CircuitError
+from qfast.mitigation.rewriting import in_gates_of
+from qfast.simulation._readout import Basis
 
-__all__ = ["check_fits_device"]
+__all__ = ["check_fits_device", "device_bases"]
 
 
 def check_fits_device(circuit: Circuit, device: Device) -> None:
@@ -41,3 +46,37 @@ def _check(circuit: Circuit, device: Device, allowed: set[int], inside: str) -> 
         if isinstance(instruction.data, Block):
             for body in bodies_of(instruction.data):
                 _check(body, device, allowed, f" of a body at {where}")
+
+
+@dataclass(frozen=True, slots=True)
+class _DeviceBasis:
+    """A measurement basis in the gates of a device."""
+
+    basis: Basis
+    gates: tuple[str, ...]
+
+    @property
+    def qubits(self) -> tuple[int, ...]:
+        return self.basis.qubits
+
+    def rotation(self, num_qubits: int) -> Circuit | None:
+        rotation = self.basis.rotation(num_qubits)
+        return None if rotation is None else in_gates_of(rotation, self.gates)
+
+
+def device_bases(bases: Sequence[Basis], device: Device, circuit: Circuit) -> list[Basis]:
+    """Return measurement bases whose basis changes the device can make.
+
+    Raises
+    ------
+    CircuitError
+        It cannot: such as a Clifford basis change between qubits that are not coupled.
+    """
+    if not device.is_restricted:
+        return list(bases)
+    made = [_DeviceBasis(basis, device.gates) for basis in bases]
+    for basis in made:
+        rotation = basis.rotation(circuit.num_qubits)
+        if rotation is not None:
+            _check(rotation, device, {OPCODES[name] for name in device.gates}, " of a basis change")
+    return list(made)

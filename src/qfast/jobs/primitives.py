@@ -10,18 +10,29 @@ import numpy as np
 
 from qfast import config
 from qfast.circuit import PauliSum
+from qfast.circuit.measurement import group_settings
 from qfast.devices import Device
 from qfast.engines._memory import check_qubits, state_bytes
 from qfast.errors import InputError
-from qfast.jobs.circuit_work import check_mitigation, check_unchanged, circuit_cost, engine_arguments
+from qfast.jobs.circuit_work import check_unchanged, circuit_cost, engine_arguments
 from qfast.jobs.device_check import check_fits_device
 from qfast.jobs.group import JobGroup
 from qfast.jobs.job import Job
-from qfast.jobs.pubs import EstimatorPub, SamplerPub, make_estimator_pub, make_sampler_pub
+from qfast.jobs.mitigated import (
+    check_exact,
+    check_samplable,
+    job_target,
+    mitigated_exact,
+    mitigated_sampled,
+    mitigated_samples_of,
+    shots_for,
+)
+from qfast.jobs.pubs import EstimatorPub, ObjectArray, SamplerPub, make_estimator_pub, make_sampler_pub
 from qfast.jobs.results import EstimatorPubResult, PrimitiveResult, SamplerPubResult
 from qfast.jobs.runtime import submit
 from qfast.jobs.seeds import fresh_seed, job_seed
 from qfast.jobs.work import Requirements
+from qfast.mitigation import MitigatedValue, Mitigation
 from qfast.simulation import Program, Samples, compile, sample
 from qfast.simulation.density import simulate_density
 
@@ -52,17 +63,18 @@ class _PubWork(Generic[P]):
         """Return how many simulations a pub takes."""
         return len(pub.bindings.table)
 
-    def _shots(self) -> int:
-        return 0
+    def _shots(self, mitigation: Mitigation | None) -> int:
+        """Return the shots of all pubs, or refuse methods of mitigation that cannot work on them."""
+        raise NotImplementedError
 
     def requirements(self, settings: Snapshot) -> Requirements:
         """See `Work`."""
-        check_mitigation(settings)
+        mitigation = Mitigation.from_settings(settings) if settings["error_mitigation"] else None
         precision: Precision = settings["precision"]
         num_qubits = max((pub.circuit.num_qubits for pub in self.pubs), default=0)
         check_qubits(num_qubits, precision)
         cost = sum(self._count(pub) * circuit_cost(pub.length, pub.circuit.num_qubits) for pub in self.pubs)
-        return Requirements(num_qubits, self._shots(), state_bytes(num_qubits, precision), max(1.0, cost))
+        return Requirements(num_qubits, self._shots(mitigation), state_bytes(num_qubits, precision), max(1.0, cost))
 
     def load(self, context: JobContext) -> None:
         """Plan every circuit; plans of circuits seen before are found again."""
@@ -81,8 +93,11 @@ class SamplerWork(_PubWork[SamplerPub]):
 
     name = "sampler"
 
-    def _shots(self) -> int:
-        return sum(pub.shots * self._count(pub) for pub in self.pubs)
+    def _shots(self, mitigation: Mitigation | None) -> int:
+        if mitigation is None:
+            return sum(pub.shots * self._count(pub) for pub in self.pubs)
+        check_samplable(mitigation)
+        return sum(mitigation.total_shots(pub.shots) * self._count(pub) for pub in self.pubs)
 
     def execute(self, context: JobContext) -> PrimitiveResult[SamplerPubResult]:
         """See `Work`."""
@@ -105,9 +120,23 @@ class EstimatorWork(_PubWork[EstimatorPub]):
 
     name = "estimator"
 
+    def _shots(self, mitigation: Mitigation | None) -> int:
+        if mitigation is None:
+            return 0  # outcomes are drawn from exact values
+        total = 0
+        for pub in self.pubs:
+            if pub.precision == 0:
+                check_exact(mitigation)
+                continue
+            shots = [_shots_of(observable, pub.precision) for observable in pub.observables]
+            total += sum(mitigation.total_shots(shots[k]) for k in pub.of_observable.ravel().tolist() if shots[k])
+        return total
+
     def execute(self, context: JobContext) -> PrimitiveResult[EstimatorPubResult]:
         """See `Work`."""
         seed = fresh_seed() if context.seed is None else context.seed
+        if context.config["error_mitigation"]:
+            return self._execute_mitigated(context, seed)
         results = []
         for number, (pub, program) in enumerate(zip(self.pubs, self._programs, strict=True)):
             if pub.precision == 0:
@@ -117,8 +146,59 @@ class EstimatorWork(_PubWork[EstimatorPub]):
             context.progress(number + 1, len(self.pubs))
         return PrimitiveResult(results, {"seed": seed, "engine": self._programs[0].engine})
 
+    def _execute_mitigated(self, context: JobContext, seed: int) -> PrimitiveResult[EstimatorPubResult]:
+        mitigation = Mitigation.from_settings(context.config)
+        results = []
+        for number, pub in enumerate(self.pubs):
+            shape = pub.of_binding.shape
+            found = np.empty(shape, dtype=object)
+            for element, place in enumerate(np.ndindex(shape)):
+                found[place] = _mitigated(pub, place, mitigation, context, job_seed(job_seed(seed, number), element))
+            results.append(_mitigated_result(pub, found))
+            context.progress(number + 1, len(self.pubs))
+        return PrimitiveResult(results, {"seed": seed, "engine": self._programs[0].engine})
+
+
+def _mitigated(
+    pub: EstimatorPub, place: tuple[int, ...], mitigation: Mitigation, context: JobContext, seed: int
+) -> MitigatedValue:
+    values = pub.bindings.table[pub.of_binding[place]]
+    circuit = pub.circuit.bind(values.tolist()) if values.size else pub.circuit
+    observable = pub.observables[pub.of_observable[place]]
+    target = job_target(context, None, seed, None, **engine_arguments(context, circuit.num_qubits))
+    if pub.precision == 0:
+        return mitigated_exact(circuit, [observable], mitigation, target)[0]
+    return mitigated_sampled(circuit, observable, pub.precision, mitigation, target)
+
+
+def _mitigated_result(pub: EstimatorPub, found: ObjectArray) -> EstimatorPubResult:
+    """Return the values as arrays; what was done to each stands in ``metadata["mitigation"]``, in C order."""
+    listed: list[MitigatedValue] = found.ravel().tolist()
+    costs = [value.metadata["cost"] for value in listed]
+    return EstimatorPubResult(
+        np.array([value.expectation for value in listed]).reshape(found.shape),
+        np.array([value.standard_error for value in listed]).reshape(found.shape),
+        np.array([cost["shots"] + cost["calibration_shots"] for cost in costs], dtype=np.int64).reshape(found.shape),
+        {
+            "target_precision": pub.precision,
+            "method": "mitigated",
+            "unmitigated": np.array([value.unmitigated for value in listed]).reshape(found.shape),
+            "mitigation": [value.metadata for value in listed],
+        },
+    )
+
+
+def _shots_of(observable: PauliSum, precision: float) -> int:
+    settings, _ = group_settings(observable, "qubit_wise")
+    return shots_for(settings, precision) if settings else 0
+
 
 def _sample(pub: SamplerPub, program: Program, values: FloatArray, seed: int, context: JobContext) -> Samples:
+    if context.config["error_mitigation"]:
+        mitigation = Mitigation.from_settings(context.config)
+        circuit = pub.circuit.bind(values.tolist()) if values.size else pub.circuit
+        target = job_target(context, None, seed, None, **engine_arguments(context, circuit.num_qubits))
+        return mitigated_samples_of(circuit, pub.shots, mitigation, target)
     noise, cancel = context.device.noise, context.cancel_token
     if noise is None:
         samples: Samples = program.sample(values, pub.shots, seed, cancel=cancel)

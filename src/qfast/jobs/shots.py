@@ -21,8 +21,8 @@ from qfast.jobs.group import JobGroup
 from qfast.jobs.job import Job
 from qfast.jobs.runtime import submit
 from qfast.jobs.shot_files import read_plan_file, write_plan_file
-from qfast.jobs.shot_result import PlanResult
 from qfast.jobs.shot_work import PlanWork
+from qfast.mitigation import Mitigation
 from qfast.noise import NoiseModel
 from qfast.simulation import simulate
 
@@ -318,10 +318,9 @@ class ShotPlan:
         }
 
     # --- running ------------------------------------------------------------------------------------------------------
-    def run(self, device: str | Device | JobGroup | None = None, **how: Any) -> PlanResult:
-        """Run the plan and wait for its result; the arguments are those of `submit`."""
-        result: PlanResult = self.submit(device, **how).result()
-        return result
+    def run(self, device: str | Device | JobGroup | None = None, **how: Any) -> Any:
+        """Run the plan and wait for its result, a `PlanResult`; the arguments are those of `submit`."""
+        return self.submit(device, **how).result()
 
     def submit(
         self,
@@ -335,6 +334,7 @@ class ShotPlan:
         checkpoint: str | os.PathLike[str] | None = None,
         progress: Callable[[int, int], None] | None = None,
         refuse_unreachable: bool = False,
+        mitigation: Mitigation | Iterable[str] | Mapping[str, Any] | None = None,
         tags: Iterable[str] = (),
         options: Mapping[str, Any] | None = None,
     ) -> Job:
@@ -363,13 +363,16 @@ class ShotPlan:
             ``progress(shots done, most shots)`` after each segment, in the worker's thread.
         refuse_unreachable : bool
             Ask `forecast` first, and refuse a target that the shots cannot reach.
+        mitigation : Mitigation, names of methods, or dictionary, optional
+            Error mitigation of a plan for an observable that learns nothing on its way; every scale factor takes the
+            plan's shots. Default: the setting ``error_mitigation``; ``()``: none.
         tags, options
             As for ``Session.run``.
 
         Returns
         -------
         Job
-            Its ``progress()`` counts shots.
+            Its ``progress()`` counts shots. With error mitigation its result is a `MitigatedValue`.
 
         Raises
         ------
@@ -383,7 +386,8 @@ class ShotPlan:
             if session is not None and session is not device:
                 raise InputError("two sessions were given, as device and as session; pass one")
             session, device = device, None
-        work = PlanWork(self, used, parameters, checkpoint, progress, seed, noise)
+        chosen = None if mitigation is None else Mitigation.of(mitigation)
+        work = PlanWork(self, used, parameters, checkpoint, progress, seed, noise, chosen)
         if session is not None:
             return session.submit(work, seed=seed, device=device, tags=tags, options=options)
         return submit(work, device=device, seed=seed, tags=tags, options=options)

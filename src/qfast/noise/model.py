@@ -1,4 +1,4 @@
-"""A noise model: which channel follows which gate on which qubits, and how measurements are misread."""
+"""A noise model: which channel follows which gate on which qubits, what idling does, how measurements are misread."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
+from qfast.circuit import Circuit
 from qfast.circuit.checks import as_index
 from qfast.circuit.gates import GATES, OPCODES, find_gate
 from qfast.errors import InputError
 from qfast.noise.channel import Channel, checked_qubits
+from qfast.noise.idle import IdleNoise, idle_windows
 from qfast.noise.readout import ReadoutError
 
 __all__ = ["NoiseModel", "Place", "Rule"]
@@ -68,6 +70,8 @@ class NoiseModel:
         self._rules: list[Rule] = []
         self._readout: list[tuple[ReadoutError, tuple[int, ...] | None]] = []
         self._places: dict[tuple[str, tuple[int, ...]], tuple[tuple[Place, ...], tuple[Place, ...]]] = {}
+        self._durations: dict[tuple[str, tuple[int, ...] | None], float] = {}
+        self._idle: dict[int | None, IdleNoise] = {}
 
     @property
     def rules(self) -> tuple[Rule, ...]:
@@ -86,8 +90,13 @@ class NoiseModel:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing was added."""
-        return not self._rules and not self._readout
+        """Whether nothing was added that acts."""
+        return not self._rules and not self._readout and not self._idle
+
+    @property
+    def has_durations(self) -> bool:
+        """Whether it says how long gates take."""
+        return bool(self._durations)
 
     def add(
         self,
@@ -194,6 +203,73 @@ class NoiseModel:
         self._version += 1
         return self
 
+    # --- idling -------------------------------------------------------------------------------------------------------
+
+    def set_durations(self, durations: Mapping[str, float], qubits: Iterable[int] | int | None = None) -> Self:
+        """Say how long gates take, in seconds: what they last, other qubits wait.
+
+        Parameters
+        ----------
+        durations : mapping of str to float
+            By gate name; gates without one are virtual. ``id`` is waiting of its length.
+        qubits : int or iterable of int, optional
+            Only on exactly these qubits, in this order. By default on any.
+
+        Returns
+        -------
+        NoiseModel
+            This one.
+        """
+        place = None if qubits is None else checked_qubits(qubits, "durations")
+        for name, seconds in durations.items():
+            if not 0 <= seconds < float("inf"):
+                raise InputError(f"the duration of {name!r} is {seconds!r}; seconds from 0 are needed")
+        self._durations.update({(_gate_name(name), place): float(s) for name, s in durations.items()})
+        self._version += 1
+        return self
+
+    def duration_of(self, label: str, qubits: tuple[int, ...]) -> float:
+        """Return the seconds that a gate takes; 0 where nothing was said."""
+        found = self._durations.get((label, qubits))
+        return self._durations.get((label, None), 0.0) if found is None else found
+
+    def add_idle(self, idle: IdleNoise, qubits: Iterable[int] | int | None = None) -> Self:
+        """Let waiting act on qubits; how long they wait follows from `set_durations` (see `idle_windows`).
+
+        Parameters
+        ----------
+        idle : IdleNoise
+        qubits : int or iterable of int, optional
+            By default every qubit that has none of its own.
+
+        Returns
+        -------
+        NoiseModel
+            This one.
+        """
+        if not isinstance(idle, IdleNoise):
+            raise InputError(f"an IdleNoise is needed, {type(idle).__name__} given")
+        places: tuple[int | None, ...] = (None,) if qubits is None else checked_qubits(qubits, "idle noise")
+        self._idle.update(dict.fromkeys(places, idle))
+        self._version += 1
+        return self
+
+    def idle_places(self, circuit: Circuit) -> dict[int, list[Place]]:
+        """Return what waiting does in a circuit, by the instruction before which it is over."""
+        found: dict[int, list[Place]] = {}
+        if not self._idle or not self._durations:
+            return found
+        known: dict[tuple[IdleNoise, float], tuple[Channel, ...]] = {}
+        for window in idle_windows(circuit, self.duration_of):
+            idle = self._idle.get(window.qubit, self._idle.get(None))
+            if idle is None:
+                continue
+            key = idle, round(window.seconds, 13)
+            if key not in known:
+                known[key] = idle.channels(key[1])
+            found.setdefault(window.row, []).extend(Place(channel, (window.qubit,)) for channel in known[key])
+        return found
+
     # --- what acts where ----------------------------------------------------------------------------------------------
 
     def places_at(self, label: str, qubits: tuple[int, ...]) -> tuple[tuple[Place, ...], tuple[Place, ...]]:
@@ -266,6 +342,11 @@ class NoiseModel:
             "readout": [
                 {**error.to_dict(), "qubits": None if group is None else list(group)} for error, group in self._readout
             ],
+            "durations": [
+                {"gate": name, "qubits": None if place is None else list(place), "seconds": seconds}
+                for (name, place), seconds in self._durations.items()
+            ],
+            "idle": [{**idle.to_dict(), "qubit": qubit} for qubit, idle in self._idle.items()],
         }
 
     @classmethod
@@ -280,6 +361,11 @@ class NoiseModel:
                 )  # fmt: skip
             for entry in data["readout"]:
                 model.add_readout(ReadoutError.from_dict(entry), entry["qubits"])
+            for entry in data.get("durations", ()):
+                model.set_durations({entry["gate"]: entry["seconds"]}, entry["qubits"])
+            for entry in data.get("idle", ()):
+                figures = {key: value for key, value in entry.items() if key != "qubit"}
+                model.add_idle(IdleNoise.from_dict(figures), entry["qubit"])
         except (KeyError, TypeError) as error:
             raise InputError(
                 f"a noise model's data lack or misplace {error}; NoiseModel.to_dict writes what is read"
@@ -289,15 +375,18 @@ class NoiseModel:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, NoiseModel):
             return NotImplemented
-        return self._rules == other._rules and self._readout == other._readout
+        return (self._rules, self._readout, self._durations, self._idle) == (
+            other._rules, other._readout, other._durations, other._idle,
+        )  # fmt: skip
 
     __hash__ = None  # type: ignore[assignment]
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"_version": self._version, "_rules": self._rules, "_readout": self._readout, "_places": {}}
+        return {**self.__dict__, "_places": {}}
 
     def __repr__(self) -> str:
-        return f"<NoiseModel: {len(self._rules)} rules, {len(self._readout)} readout errors>"
+        idle = f", idle noise of {len(self._idle)}" if self._idle else ""
+        return f"<NoiseModel: {len(self._rules)} rules, {len(self._readout)} readout errors{idle}>"
 
 
 def _gate_name(name: str) -> str:

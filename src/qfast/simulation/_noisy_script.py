@@ -33,28 +33,46 @@ class Misread:
     error: ReadoutError
 
 
-def places_of(circuit: Circuit, noise: NoiseModel, row: int) -> tuple[tuple[Place, ...], tuple[Place, ...]]:
-    """Return what acts before and after an instruction."""
-    opcode = circuit.opcodes[row]
-    if opcode >= NUM_GATES and opcode not in (_MEASURE, _RESET):
-        return (), ()
-    step = circuit._instruction(row)
-    before, after = noise.places_at(step.label, step.all_qubits)
-    for place in before + after:
-        if max(place.qubits) >= circuit.num_qubits:
-            raise InputError(
-                f"the noise model puts {place.channel.name!r} on qubits {list(place.qubits)} at '{step.label}' "
-                f"(instruction {row}), but the circuit has {circuit.num_qubits} qubits"
-            )
-    return before, after
+Places = tuple[tuple[Place, ...], tuple[Place, ...]]
+"""What acts before and after an instruction."""
+
+
+def places_of(circuit: Circuit, noise: NoiseModel) -> list[Places]:
+    """Return what acts before and after each instruction, idling included.
+
+    Raises
+    ------
+    InputError
+        A channel does not fit its gate, or acts on a qubit that the circuit does not have.
+    """
+    found: list[Places] = []
+    idle = noise.idle_places(circuit)
+    for row, opcode in enumerate(circuit.opcodes):
+        waited = tuple(idle.get(row, ()))
+        if opcode >= NUM_GATES and opcode not in (_MEASURE, _RESET):
+            found.append((waited, ()))
+            continue
+        step = circuit._instruction(row)
+        before, after = noise.places_at(step.label, step.all_qubits)
+        for place in before + after:
+            if max(place.qubits) >= circuit.num_qubits:
+                raise InputError(
+                    f"the noise model puts {place.channel.name!r} on qubits {list(place.qubits)} at '{step.label}' "
+                    f"(instruction {row}), but the circuit has {circuit.num_qubits} qubits"
+                )
+        found.append((waited + before, after))
+    at_end = tuple(idle.get(len(circuit), ()))
+    if at_end:
+        before, after = found[-1]
+        found[-1] = before, after + at_end
+    return found
 
 
 def final_measurements(circuit: Circuit, noise: NoiseModel) -> set[int]:
     """Return the rows of the measurements that may wait until the end: none, if noise acts on a qubit after its own."""
     final = _final_measurements(circuit)
     measured: set[int] = set()
-    for row in range(len(circuit)):
-        before, after = places_of(circuit, noise, row)
+    for row, (before, after) in enumerate(places_of(circuit, noise)):
         for place in before + after:
             if not measured.isdisjoint(place.qubits):
                 return set()
@@ -99,8 +117,8 @@ class _NoisyBuilder(_Builder):
 
     def add_block(self, circuit: Circuit, skipped: set[int] | None = None) -> None:
         gates: list[int] = []
-        for row, opcode in enumerate(circuit.opcodes):
-            before, after = places_of(circuit, self._noise, row)
+        for row, (before, after) in enumerate(places_of(circuit, self._noise)):
+            opcode = circuit.opcodes[row]
             if before:
                 self._flush(circuit, gates)
                 self.steps += [Noise(place) for place in before]  # type: ignore[misc]

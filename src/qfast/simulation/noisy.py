@@ -212,7 +212,7 @@ def _make_plan(circuit: Circuit, noise: NoiseModel, engine: Engine, precision: P
     check_memory(
         size, f"a run of {circuit.num_qubits} qubits in {precision}", amplitude_bytes=size >> circuit.num_qubits
     )
-    places = [place for row in range(len(circuit)) for part in places_of(circuit, noise, row) for place in part]
+    places = [place for parts in places_of(circuit, noise) for part in parts for place in part]
     can_push = circuit.num_qubits <= MAX_FRAME_QUBITS and all(_can_push(place) for place in places)
     way: Pushed | Walked
     if can_push and is_straight(circuit, final):
@@ -241,11 +241,10 @@ def _add_place(builder: PushedCircuitBuilder, place: Place) -> None:
 
 def _push(circuit: Circuit, noise: NoiseModel, engine: Engine, precision: Precision) -> Pushed:
     builder = PushedCircuitBuilder(circuit.num_qubits)
-    for row, opcode in enumerate(circuit.opcodes):
-        before, after = places_of(circuit, noise, row)
+    for row, (before, after) in enumerate(places_of(circuit, noise)):
         for place in before:
             _add_place(builder, place)
-        if opcode < NUM_GATES:
+        if circuit.opcodes[row] < NUM_GATES:
             builder.add_gate(circuit._instruction(row))
         for place in after:
             _add_place(builder, place)

@@ -1,0 +1,394 @@
+"""Expectation values with error mitigation: fold, twirl, decouple, measure, undo misreadings, extrapolate."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from qfast._typing import FloatArray, IntArray, Precision, UIntArray
+from qfast.circuit import Circuit, PauliSum
+from qfast.circuit.binding import ParameterValues
+from qfast.circuit.measurement import Grouping, Setting, group_settings
+from qfast.circuit.shot_plan import divide_shots, positive_count, split_shots
+from qfast.circuit.transforms import take
+from qfast.engines import CancelToken
+from qfast.errors import InputError, ShotPlanError
+from qfast.mitigation.extrapolation import Extrapolation, extrapolate
+from qfast.mitigation.folding import fold
+from qfast.mitigation.options import Mitigation
+from qfast.mitigation.readout import ReadoutCalibration, sign_factors
+from qfast.mitigation.rewriting import body_and_end
+from qfast.mitigation.target import Target, check_target
+from qfast.mitigation.twirling import twirl
+from qfast.noise import NoiseModel
+from qfast.simulation._script import _final_measurements
+from qfast.simulation._settings import chosen_seed, run_settings
+
+__all__ = [
+    "MitigatedValue",
+    "check_exact",
+    "exact_values",
+    "mitigated_expectation",
+    "sampled_value",
+    "shares_of",
+    "variant_seed",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class MitigatedValue:
+    """An expectation value, and how it was made.
+
+    Attributes
+    ----------
+    expectation, standard_error : float
+        The error holds the shots', the calibration's and that of the randomisations, as the extrapolation spreads them;
+        not what its model gets wrong.
+    unmitigated : float
+        The value of the same counts (of the smallest scale factor) as they were read.
+    metadata : dict
+        ``methods``; ``scale_factors`` (as they were reached), ``values`` and ``errors`` there; ``extrapolation``;
+        ``readout`` (the calibration); ``cost`` (circuits, shots, calibration_shots, windows, gates_twirled).
+    """
+
+    expectation: float
+    standard_error: float
+    unmitigated: float
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+    def __float__(self) -> float:
+        return self.expectation
+
+    def add_metadata(self, **entries: Any) -> None:
+        """Add entries to `metadata`; the job layer tells here which job made the result."""
+        self.metadata.update(entries)
+
+
+def mitigated_expectation(
+    circuit: Circuit,
+    observable: PauliSum,
+    noise: NoiseModel,
+    mitigation: Mitigation | Iterable[str] | Mapping[str, Any] | None,
+    shots: int,
+    seed: int | None = None,
+    *,
+    grouping: Grouping = "qubit_wise",
+    parameters: ParameterValues | None = None,
+    engine: str | None = None,
+    precision: Precision | None = None,
+    threads: int | None = None,
+    isa: str | None = None,
+    cancel: CancelToken | None = None,
+) -> MitigatedValue:
+    """Estimate an expectation value from shots of a noisy circuit, with error mitigation.
+
+    Parameters
+    ----------
+    circuit : Circuit
+        Of gates; measurements at its end are left out.
+    observable : PauliSum
+        Hermitian.
+    noise : NoiseModel
+        Of gates, idling and readout.
+    mitigation : Mitigation, names of methods, or a dictionary with the arguments of a Mitigation
+    shots : int
+        At each scale factor; divided among the measurement settings by the 2-norm of their coefficients.
+    seed, parameters, engine, precision, threads, isa, cancel
+        As for `qfast.sample`.
+    grouping : {"qubit_wise", "general"}
+        Which terms are measured together.
+
+    Returns
+    -------
+    MitigatedValue
+
+    Raises
+    ------
+    InputError
+        Too few shots; a method that cannot work here: see `Mitigation`, `check_target`.
+    CircuitError
+        The circuit measures in the middle and is to be folded.
+
+    Examples
+    --------
+    >>> from qfast.noise import ReadoutError, channels
+    >>> noise = NoiseModel().add(channels.depolarizing(0.02, num_qubits=2), gates=["cx"])
+    >>> noise = noise.add_readout(ReadoutError.of_flips(0.02, 0.05))
+    >>> bell, zz = Circuit(2).h(0).cx(0, 1), PauliSum([("ZZ", [0, 1])])
+    >>> found = mitigated_expectation(bell, zz, noise, ["readout", "zne"], shots=100_000, seed=7)
+    >>> abs(found.expectation - 1) < 3 * found.standard_error, abs(found.unmitigated - 1) > 0.1
+    (True, True)
+    """
+    if not isinstance(observable, PauliSum):
+        raise InputError(f"{type(observable).__name__} is not an observable; pass a qfast.PauliSum")
+    observable.masks(circuit.num_qubits)
+    chosen = Mitigation.of(mitigation)
+    settings, constant = group_settings(observable, grouping)
+    shares = shares_of(settings, positive_count(shots, "shots"))
+    bound = circuit.bind(parameters) if parameters is not None else circuit
+    target = Target(noise, run_settings(engine, precision, threads, isa), chosen_seed(seed), cancel=cancel)
+    check_target(chosen, noise, bound)
+    return sampled_value(bound, settings, shares, constant, chosen, target)
+
+
+def shares_of(settings: Sequence[Setting], shots: int) -> list[int]:
+    """Divide shots among settings by the 2-norm of their coefficients, at least two each."""
+    if not settings:
+        return []
+    if shots < 2 * len(settings):
+        raise ShotPlanError(
+            f"{shots} shots were given for {len(settings)} measurement settings; at least {2 * len(settings)} are "
+            "needed"
+        )
+    return divide_shots(shots, [math.sqrt(float(np.square(s.coefficients).sum())) for s in settings], 2)
+
+
+def sampled_value(
+    circuit: Circuit,
+    settings: Sequence[Setting],
+    shares: Sequence[int],
+    constant: float,
+    mitigation: Mitigation,
+    target: Target,
+) -> MitigatedValue:
+    """Measure an observable that is divided into settings, of bound circuits; see `mitigated_expectation`.
+
+    Parameters
+    ----------
+    shares : sequence of int
+        Shots of each setting, at each scale factor.
+    constant : float
+        The observable's multiple of the identity.
+    """
+    qubits = sorted({qubit for setting in settings for qubit in setting.qubits})
+    calibration = _calibration(mitigation, target, circuit.num_qubits, qubits)
+    body = _without_measurements(circuit)
+    variances = calibration.variances(qubits).ravel() if calibration is not None else np.zeros(0)
+    points: list[_Sum] = []
+    plain: list[_Sum] = []
+    scales = []
+    for number, (folded, scale) in enumerate(_folded(body, mitigation)):
+        scales.append(scale)
+        point, raw = _Sum(constant, 0.0, np.zeros(variances.size)), _Sum(constant, 0.0, np.zeros(0))
+        for place, (setting, share) in enumerate(zip(settings, shares, strict=True)):
+            found = _measure(folded, setting, share, mitigation, target, (number, place))
+            factors = None if calibration is None else _SettingFactors(calibration, qubits, setting)
+            point = point + _estimate(setting, found, factors)
+            raw = raw + _estimate(setting, found, None)
+        points.append(point)
+        plain.append(raw)
+    errors = [math.sqrt(point.variance + float(np.square(point.slopes) @ variances)) for point in points]
+    result = _combined(mitigation, scales, [point.value for point in points], errors, constant)
+    weights = np.array(result.weights) if result is not None else np.ones(1)
+    # The same calibration corrects all scale factors: its errors add up before they are squared.
+    slopes = sum((w * point.slopes for w, point in zip(weights, points, strict=True)), np.zeros(variances.size))
+    variance = sum(w**2 * point.variance for w, point in zip(weights.tolist(), points, strict=True))
+    error = math.sqrt(variance + float(np.square(slopes) @ variances))
+    value = points[0].value if result is None else result.value
+    metadata = _metadata(mitigation, target, scales, points, errors, result, calibration)
+    return MitigatedValue(value, error, plain[int(np.argmin(scales))].value, metadata)
+
+
+def exact_values(
+    circuit: Circuit, observables: Sequence[PauliSum], mitigation: Mitigation, target: Target
+) -> list[MitigatedValue]:
+    """Mitigate exact expectation values, those of the density matrix; readout errors play no part in them.
+
+    Raises
+    ------
+    InputError
+        Readout mitigation is asked for.
+    """
+    check_exact(mitigation)
+    body = _without_measurements(circuit)
+    scales, tables = [], []
+    for number, (folded, scale) in enumerate(_folded(body, mitigation)):
+        scales.append(scale)
+        variants = _variants(folded, mitigation, target, (number, 0), mitigation.randomizations)
+        tables.append(np.array([target.exact(variant, observables, mitigation) for variant in variants]))
+    found = []
+    for column, observable in enumerate(observables):
+        constant = float(sum(np.real(c) for letters, _, c in observable if not letters.strip("I")))
+        points = [_Sum(float(t[:, column].mean()), _mean_variance(t[:, column]), np.zeros(0)) for t in tables]
+        errors = [math.sqrt(point.variance) for point in points]
+        result = _combined(mitigation, scales, [point.value for point in points], errors, constant)
+        metadata = _metadata(mitigation, target, scales, points, errors, result, None)
+        value, error = (points[0].value, errors[0]) if result is None else (result.value, result.standard_error)
+        found.append(MitigatedValue(value, error, points[int(np.argmin(scales))].value, metadata))
+    return found
+
+
+def check_exact(mitigation: Mitigation) -> None:
+    """Raise ``InputError`` for methods that need shots."""
+    if mitigation.readout:
+        raise InputError(
+            "readout mitigation corrects shots, and exact expectation values have no readout errors; ask for shots (an "
+            "Estimator with a precision, a ShotPlan), or leave 'readout' out"
+        )
+
+
+# --- circuits ---------------------------------------------------------------------------------------------------------
+def _without_measurements(circuit: Circuit) -> Circuit:
+    final = _final_measurements(circuit)
+    return take(circuit, [row for row in range(len(circuit)) if row not in final]) if final else circuit
+
+
+def _folded(body: Circuit, mitigation: Mitigation) -> list[tuple[Circuit, float]]:
+    if not mitigation.zne:
+        return [(body, 1.0)]
+    body_and_end(body, "zero-noise extrapolation")
+    return [fold(body, scale, mitigation.folding) for scale in mitigation.scale_factors]
+
+
+def _variants(
+    folded: Circuit, mitigation: Mitigation, target: Target, place: tuple[int, int], count: int
+) -> list[Circuit]:
+    """Return the circuit, or randomised ones, others for each place: scale factor and setting."""
+    if not mitigation.twirling:
+        return [folded]
+    made = [twirl(folded, variant_seed(target.seed, *place, k)) for k in range(count)]
+    target.spent.gates_twirled = max(target.spent.gates_twirled, made[0][1])
+    return [circuit for circuit, _ in made]
+
+
+def variant_seed(seed: int, *place: int) -> int:
+    """Return the seed of a randomised circuit: a function of the run's seed and the circuit's place in it."""
+    return int(np.random.SeedSequence((seed, *place)).generate_state(1, np.uint64)[0])
+
+
+def _calibration(
+    mitigation: Mitigation, target: Target, num_qubits: int, qubits: list[int]
+) -> ReadoutCalibration | None:
+    if isinstance(mitigation.readout, ReadoutCalibration):
+        mitigation.readout.of(qubits)
+        return mitigation.readout
+    if not mitigation.readout or not qubits:
+        return None
+    return target.calibrate(num_qubits, qubits, mitigation.calibration_shots)
+
+
+# --- estimates --------------------------------------------------------------------------------------------------------
+_Parts = list[tuple[UIntArray, IntArray]]
+"""Outcomes and counts of each randomisation."""
+
+
+def _measure(
+    folded: Circuit, setting: Setting, share: int, mitigation: Mitigation, target: Target, place: tuple[int, int]
+) -> _Parts:
+    count = min(mitigation.randomizations, share // 2) if mitigation.twirling else 1
+    parts = split_shots(share, -(-share // max(1, count)))
+    variants = _variants(folded, mitigation, target, place, len(parts))
+    return [target.outcomes(c, setting, mitigation, n) for c, n in zip(variants, parts, strict=True)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Sum:
+    """A value, its variance from shots and randomisations, and its slopes by each flip of the calibration."""
+
+    value: float
+    variance: float
+    slopes: FloatArray
+
+    def __add__(self, other: _Sum) -> _Sum:
+        return _Sum(self.value + other.value, self.variance + other.variance, self.slopes + other.slopes)
+
+
+class _SettingFactors:
+    """What the bits of one setting count instead of ±1, and the slopes of these numbers."""
+
+    def __init__(self, calibration: ReadoutCalibration, qubits: Sequence[int], setting: Setting) -> None:
+        self.factors, self.derivatives = sign_factors(calibration.of(setting.qubits))
+        self.places = [qubits.index(qubit) for qubit in setting.qubits]
+        self.size = 2 * len(qubits)
+
+
+def _estimate(setting: Setting, parts: _Parts, factors: _SettingFactors | None) -> _Sum:
+    """Return mean and variance of a setting's value; the spread between randomisations is part of the variance."""
+    slopes = np.zeros(0 if factors is None else factors.size)
+    total = sum(int(counts.sum()) for _, counts in parts)
+    means, shots, squares = [], [], 0.0
+    for words, counts in parts:
+        if factors is None:
+            values = setting.values(words)
+        else:
+            values, by_flip = _corrected(setting, words, factors)
+            slopes += by_flip @ counts / total
+        number = int(counts.sum())
+        mean = float(values @ counts) / number
+        squares += float(np.square(values - mean) @ counts)
+        means.append(mean)
+        shots.append(number)
+    mean = float(np.dot(means, shots)) / total
+    within = squares / max(1, total - len(parts))
+    variance = within / total
+    if len(parts) > 1:
+        # One-way analysis of variance: what the means differ by more than their shots explain.
+        between = float(np.dot(np.square(np.array(means) - mean), shots)) / (len(parts) - 1)
+        variance = max(variance, between / total)
+    return _Sum(mean, variance, slopes)
+
+
+def _corrected(setting: Setting, words: UIntArray, factors: _SettingFactors) -> tuple[FloatArray, FloatArray]:
+    """Return each outcome's value, shape (k,), and its slopes by each flip, shape (flips, k)."""
+    bits = [(words >> np.uint64(j) & np.uint64(1)).astype(np.int64) for j in range(len(setting.qubits))]
+    values = np.zeros(words.size)
+    slopes = np.zeros((factors.size, words.size))
+    for mask, weight in zip(setting.masks.tolist(), (setting.coefficients * setting.signs).tolist(), strict=True):
+        places = [j for j in range(len(setting.qubits)) if mask >> j & 1]
+        columns = [factors.factors[j][bits[j]] for j in places]
+        values += weight * math.prod(columns, start=np.ones(words.size))
+        for position, j in enumerate(places):
+            others = math.prod(columns[:position] + columns[position + 1 :], start=np.full(words.size, weight))
+            for flip in (0, 1):
+                slopes[2 * factors.places[j] + flip] += others * factors.derivatives[j, flip][bits[j]]
+    return values, slopes
+
+
+def _mean_variance(values: FloatArray) -> float:
+    return float(values.var(ddof=1) / len(values)) if len(values) > 1 else 0.0
+
+
+def _combined(
+    mitigation: Mitigation, scales: list[float], values: list[float], errors: list[float], constant: float
+) -> Extrapolation | None:
+    if not mitigation.zne:
+        return None
+    known = errors if all(error > 0 for error in errors) else None
+    found = extrapolate(
+        scales, values, known, method=mitigation.extrapolator, degree=mitigation.degree, asymptote=constant
+    )
+    if known is None:  # exact values have no error to spread
+        spread = float(np.sqrt(np.square(np.array(found.weights) * errors).sum()))
+        return Extrapolation(found.value, spread, found.weights, found.method, found.chi_squared)
+    return found
+
+
+def _metadata(
+    mitigation: Mitigation,
+    target: Target,
+    scales: list[float],
+    points: list[_Sum],
+    errors: list[float],
+    result: Extrapolation | None,
+    calibration: ReadoutCalibration | None,
+) -> dict[str, Any]:
+    found: dict[str, Any] = {"methods": list(mitigation.names), "seed": target.seed, "cost": asdict(target.spent)}
+    if result is not None:
+        found |= {
+            "folding": mitigation.folding,
+            "scale_factors": scales,
+            "values": [point.value for point in points],
+            "errors": errors,
+            "extrapolation": asdict(result),
+        }
+    if calibration is not None:
+        found["readout"] = calibration.to_dict()
+    if mitigation.twirling:
+        found["randomizations"] = mitigation.randomizations
+    if mitigation.decoupling:
+        found["sequence"] = mitigation.sequence
+    return found
