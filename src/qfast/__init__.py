@@ -18,7 +18,17 @@ from typing import Any
 
 from qfast import circuit, config, engines, errors, simulation
 from qfast._version import __version__
-from qfast.circuit import Circuit, Parameter, ParameterExpression, ParameterVector, PauliSum
+from qfast.circuit import (
+    Circuit,
+    DenseOperator,
+    DiagonalOperator,
+    Parameter,
+    ParameterExpression,
+    ParameterVector,
+    PauliSum,
+    Projector,
+    SparseOperator,
+)
 from qfast.engines import CancelToken
 from qfast.errors import QfastError
 from qfast.simulation import Counts, Program, Samples, Statevector, compile, distribution, sample, simulate
@@ -27,13 +37,17 @@ __all__ = [
     "CancelToken",
     "Circuit",
     "Counts",
+    "DenseOperator",
+    "DiagonalOperator",
     "Parameter",
     "ParameterExpression",
     "ParameterVector",
     "PauliSum",
     "Program",
+    "Projector",
     "QfastError",
     "Samples",
+    "SparseOperator",
     "Statevector",
     "__version__",
     "circuit",

@@ -8,6 +8,7 @@ from qfast.circuit.expressions import ExpressionTable, expression_table
 from qfast.circuit.gates import GATES, GateFlag, GateRow, find_gate
 from qfast.circuit.instruction import Instruction, Register
 from qfast.circuit.observable import PauliSum
+from qfast.circuit.operators import DenseOperator, DiagonalOperator, Observable, Operator, Projector, SparseOperator
 from qfast.circuit.parameter import Parameter, ParameterExpression, ParameterVector
 
 __all__ = [
@@ -15,17 +16,23 @@ __all__ = [
     "GATES",
     "Assign",
     "Circuit",
+    "DenseOperator",
+    "DiagonalOperator",
     "ExpressionTable",
     "ForLoop",
     "GateFlag",
     "GateRow",
     "IfElse",
     "Instruction",
+    "Observable",
+    "Operator",
     "Parameter",
     "ParameterExpression",
     "ParameterVector",
     "PauliSum",
+    "Projector",
     "Register",
+    "SparseOperator",
     "SwitchCase",
     "WhileLoop",
     "expression_table",

@@ -20,7 +20,7 @@ PauliTerm: TypeAlias = tuple[str, list[int], complex]
 """Letters, the qubit of each letter, coefficient."""
 
 _MAX_QUBITS = 64  # masks are 64-bit words
-_MAX_MATRIX_QUBITS = 12
+MAX_MATRIX_QUBITS = 12
 _X_OF = {"I": 0, "X": 1, "Y": 1, "Z": 0}
 _Z_OF = {"I": 0, "X": 0, "Y": 1, "Z": 1}
 _LETTERS = "IXZY"  # index: x + 2 z
@@ -182,8 +182,8 @@ class PauliSum:
     def matrix(self, num_qubits: int | None = None) -> ComplexArray:
         """Return the matrix, complex128 of shape (2**n, 2**n), n <= 12; qubit 0 is the least significant bit."""
         n = self._num_qubits if num_qubits is None else num_qubits
-        if n > _MAX_MATRIX_QUBITS:
-            limit = _MAX_MATRIX_QUBITS
+        if n > MAX_MATRIX_QUBITS:
+            limit = MAX_MATRIX_QUBITS
             raise ObservableError(f"the matrix of an observable on {n} qubits is too large; {limit} are allowed")
         x_masks, z_masks, coefficients = self.masks(n)
         columns = np.arange(1 << n, dtype=np.uint64)

@@ -9,7 +9,14 @@ from collections.abc import Callable
 
 from qfast._typing import EngineName, Isa
 from qfast.engines import native
-from qfast.engines._base import AMPLITUDE_BYTES, CancelToken, Engine, PreparedCircuit, PreparedObservable
+from qfast.engines._base import (
+    AMPLITUDE_BYTES,
+    CancelToken,
+    Engine,
+    PreparedCircuit,
+    PreparedObservable,
+    PreparedOperator,
+)
 from qfast.engines.reference import ReferenceEngine
 from qfast.errors import EngineError
 
@@ -20,6 +27,7 @@ __all__ = [
     "Engine",
     "PreparedCircuit",
     "PreparedObservable",
+    "PreparedOperator",
     "available",
     "select",
     "unavailable_reason",

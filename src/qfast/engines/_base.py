@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from qfast._typing import AnyArray, ComplexArray, EngineName, FloatArray, IntArray, Isa, Precision, UIntArray
 from qfast.engines._extension import core
+from qfast.errors import CancelledRunError
 
 if TYPE_CHECKING:
     from qfast.circuit import Circuit
@@ -65,6 +66,20 @@ class CancelToken:
     def report(self, done: int, total: int) -> None:
         """Record progress; called by engines written in Python."""
         self._done, self._total = done, total
+
+
+def check_cancel(cancel: CancelToken | None, what: str, done: int, total: int, units: str) -> None:
+    """Record progress, or stop: what engines and workloads written in Python do between two slices of work.
+
+    Raises
+    ------
+    CancelledRunError
+        The token was set.
+    """
+    if cancel is not None:
+        if cancel.cancelled:
+            raise CancelledRunError(f"{what} was cancelled after {done} of {total} {units}")
+        cancel.report(done, total)
 
 
 class BatchedCircuit(Protocol):
@@ -144,19 +159,23 @@ class PreparedCircuit(Protocol):
         ...
 
 
-class PreparedObservable(Protocol):
-    """A Pauli sum, ready for any number of states. Thread-safe."""
+class PreparedOperator(Protocol):
+    """An observable, ready for any number of states. Thread-safe. Raises `CancelledRunError` when the token was set."""
 
-    def expectation(self, state: AnyArray, *, threads: int) -> complex:
-        """Return ⟨ψ|O|ψ⟩."""
+    def expectation(self, state: AnyArray, *, threads: int, cancel: CancelToken | None = None) -> complex:
+        """Return ⟨ψ|O|ψ⟩, accumulated in double."""
         ...
+
+    def apply(self, state: AnyArray, out: AnyArray, *, threads: int, cancel: CancelToken | None = None) -> None:
+        """Write O|ψ⟩ into `out`, an array like `state` that does not overlap it."""
+        ...
+
+
+class PreparedObservable(PreparedOperator, Protocol):
+    """A Pauli sum that an engine has prepared."""
 
     def imaginary_overlaps(self, bra: AnyArray, ket: AnyArray, *, threads: int) -> FloatArray:
         """Return Im ⟨bra|P|ket⟩ of each string without its coefficient, float64 of shape (strings,)."""
-        ...
-
-    def apply(self, state: AnyArray, out: AnyArray, *, threads: int) -> None:
-        """Write O|ψ⟩ into `out`, an array like `state` that does not overlap it."""
         ...
 
 

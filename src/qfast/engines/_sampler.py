@@ -7,10 +7,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from qfast._typing import AnyArray, ComplexArray, FloatArray, IntArray, Isa, UIntArray
-from qfast.engines._base import CancelToken, Engine
+from qfast.engines._base import CancelToken, Engine, check_cancel
 from qfast.engines._bits import Histogram, Rows, Wiring, row_bytes, rows_of_words
 from qfast.engines._extension import core
-from qfast.errors import CancelledRunError
 
 CHUNK = 1 << 22
 """Shots drawn at a time; their uniforms, indices and rows take some 150 MB."""
@@ -44,7 +43,7 @@ class Sampler:
         """Return the outcome of every shot, uint8 of shape (shots, row bytes)."""
         rows = np.empty((shots, row_bytes(wiring.num_bits)), dtype=np.uint8)
         for begin in range(0, shots, CHUNK):
-            _check(cancel, begin, shots)
+            check_cancel(cancel, "sampling", begin, shots, "shots")
             count = min(CHUNK, shots - begin)
             uniforms = self._engine.uniforms(seed, first_shot + begin, count, site)
             rows[begin : begin + count] = wiring.pack(self.find(uniforms))
@@ -99,7 +98,14 @@ class PauliEngine(Engine, Protocol):
     """An engine that reads Pauli strings one X mask at a time, without preparing them."""
 
     def pauli_overlaps(
-        self, bra: AnyArray, ket: AnyArray, x_masks: UIntArray, z_masks: UIntArray, *, threads: int
+        self,
+        bra: AnyArray,
+        ket: AnyArray,
+        x_masks: UIntArray,
+        z_masks: UIntArray,
+        *,
+        threads: int,
+        cancel: CancelToken | None = None,
     ) -> ComplexArray:
         """Return ⟨bra|P|ket⟩ of each string, complex128, accumulated in double."""
         ...
@@ -113,6 +119,7 @@ class PauliEngine(Engine, Protocol):
         out: AnyArray,
         *,
         threads: int,
+        cancel: CancelToken | None = None,
     ) -> None:
         """Write Σ c P|ψ⟩ into `out`, an array like `state` that does not overlap it."""
         ...
@@ -125,17 +132,19 @@ class MaskedObservable:
         self._engine = engine
         self._masks = x_masks, z_masks, coefficients
 
-    def expectation(self, state: AnyArray, *, threads: int) -> complex:
+    def expectation(self, state: AnyArray, *, threads: int, cancel: CancelToken | None = None) -> complex:
         """Return ⟨ψ|O|ψ⟩."""
-        return self._engine.expectation_pauli(state, *self._masks, threads=threads)
+        x_masks, z_masks, coefficients = self._masks
+        overlaps = self._engine.pauli_overlaps(state, state, x_masks, z_masks, threads=threads, cancel=cancel)
+        return complex(overlaps @ coefficients)
 
     def imaginary_overlaps(self, bra: AnyArray, ket: AnyArray, *, threads: int) -> FloatArray:
         """Return Im ⟨bra|P|ket⟩ of each string."""
         return self._engine.pauli_overlaps(bra, ket, *self._masks[:2], threads=threads).imag
 
-    def apply(self, state: AnyArray, out: AnyArray, *, threads: int) -> None:
+    def apply(self, state: AnyArray, out: AnyArray, *, threads: int, cancel: CancelToken | None = None) -> None:
         """Write O|ψ⟩ into `out`."""
-        self._engine.apply_pauli(state, *self._masks, out, threads=threads)
+        self._engine.apply_pauli(state, *self._masks, out, threads=threads, cancel=cancel)
 
 
 class NativeObservable:
@@ -147,22 +156,15 @@ class NativeObservable:
         self.core: Any = core.PauliSum(num_qubits, x_masks, z_masks, coefficients)
         self._isa = isa
 
-    def expectation(self, state: AnyArray, *, threads: int) -> complex:
+    def expectation(self, state: AnyArray, *, threads: int, cancel: CancelToken | None = None) -> complex:
         """Return ⟨ψ|O|ψ⟩."""
-        return complex(self.core.expectation(state, threads, self._isa))
+        return complex(self.core.expectation(state, threads, self._isa, cancel and cancel.native))
 
     def imaginary_overlaps(self, bra: AnyArray, ket: AnyArray, *, threads: int) -> FloatArray:
         """Return Im ⟨bra|P|ket⟩ of each string."""
         found: FloatArray = self.core.imaginary_overlaps(bra, ket, threads, self._isa)
         return found
 
-    def apply(self, state: AnyArray, out: AnyArray, *, threads: int) -> None:
+    def apply(self, state: AnyArray, out: AnyArray, *, threads: int, cancel: CancelToken | None = None) -> None:
         """Write O|ψ⟩ into `out`."""
-        self.core.apply(state, out, threads, self._isa)
-
-
-def _check(cancel: CancelToken | None, done: int, total: int) -> None:
-    if cancel is not None:
-        if cancel.cancelled:
-            raise CancelledRunError(f"sampling was cancelled after {done} of {total} shots")
-        cancel.report(done, total)
+        self.core.apply(state, out, threads, self._isa, cancel and cancel.native)

@@ -23,10 +23,9 @@ import numpy as np
 from qfast._typing import AnyArray, ComplexArray, EngineName, FloatArray, IntArray, Isa, Precision, UIntArray
 from qfast.engines import _numba_kernels as kernels
 from qfast.engines import _numba_reading as reading
-from qfast.engines._base import CancelToken
+from qfast.engines._base import CancelToken, check_cancel
 from qfast.engines._lower import LoweredCircuit, Op, pauli_masks
 from qfast.engines._sampler import MaskedObservable, Sampler
-from qfast.errors import CancelledRunError
 
 if TYPE_CHECKING:
     from qfast.circuit import Circuit
@@ -83,14 +82,22 @@ class NumbaEngine:
         return complex(self.pauli_overlaps(state, state, x_masks, z_masks, threads=threads) @ coefficients)
 
     def pauli_overlaps(
-        self, bra: AnyArray, ket: AnyArray, x_masks: UIntArray, z_masks: UIntArray, *, threads: int
+        self,
+        bra: AnyArray,
+        ket: AnyArray,
+        x_masks: UIntArray,
+        z_masks: UIntArray,
+        *,
+        threads: int,
+        cancel: CancelToken | None = None,
     ) -> ComplexArray:
-        """See `Engine.pauli_overlaps`; one pass over the states for each distinct X mask."""
+        """See `PauliEngine.pauli_overlaps`; one pass over the states for each distinct X mask."""
         blocks = reading.blocks_of(ket.size)
         found = np.empty(x_masks.size, dtype=np.complex128)
-        for x_mask in np.unique(x_masks):
+        for group, x_mask in enumerate(distinct := np.unique(x_masks)):
             chosen = np.flatnonzero(x_masks == x_mask)
             for begin in range(0, chosen.size, 512):  # bounds the partial sums
+                check_cancel(cancel, "reading an observable", group, distinct.size, "X masks")
                 terms = chosen[begin : begin + 512]
                 partial = np.empty((blocks, terms.size), dtype=np.complex128)
                 masks = z_masks[terms].astype(np.int64)
@@ -108,16 +115,21 @@ class NumbaEngine:
         out: AnyArray,
         *,
         threads: int,
+        cancel: CancelToken | None = None,
     ) -> None:
-        """See `Engine.apply_pauli`; one pass over the states for each distinct X mask."""
+        """See `PauliEngine.apply_pauli`; one pass over the states for each distinct X mask."""
         weights = coefficients * _phases(x_masks, z_masks)
-        out[:] = 0
-        for x_mask in np.unique(x_masks):
+        total = out if out.dtype == np.complex128 else np.empty(out.size, dtype=np.complex128)
+        total[:] = 0
+        for group, x_mask in enumerate(distinct := np.unique(x_masks)):
+            check_cancel(cancel, "applying an observable", group, distinct.size, "X masks")
             chosen = np.flatnonzero(x_masks == x_mask)
             masks = z_masks[chosen].astype(np.int64)
-            states = _reals(state), _reals(out)
+            states = _reals(state), _reals(total)
             blocks = reading.blocks_of(state.size)
             _share_out(reading.block_apply, blocks, threads, *states, np.int64(x_mask), masks, weights[chosen])
+        if total is not out:
+            out[:] = total
 
     def observable(
         self, num_qubits: int, x_masks: UIntArray, z_masks: UIntArray, coefficients: ComplexArray
@@ -357,7 +369,7 @@ def _run_steps(reals: AnyArray, steps: _Steps, threads: int, cancel: CancelToken
     if amplitudes <= 1 << _TILE_QUBITS:
         stride = max(1, _SLICE_WORK // amplitudes)
         for first in range(0, total, stride):
-            _check_cancel(cancel, first, total)
+            check_cancel(cancel, "the run", first, total, "steps")
             _together(kernels.execute, [(reals, *steps.columns, first, min(total, first + stride), 0, 1)])
     else:
         for first, last, is_local in steps.stretches:
@@ -367,7 +379,7 @@ def _run_steps(reals: AnyArray, steps: _Steps, threads: int, cancel: CancelToken
             workers = threads if amplitudes >= 1 << _THREAD_QUBITS else 1
             parts = max(workers, work // _SLICE_WORK)
             for begin in range(0, parts, workers):
-                _check_cancel(cancel, first, total)
+                check_cancel(cancel, "the run", first, total, "steps")
                 if is_local:
                     calls = [(first, last, _TILE_QUBITS, p, parts) for p in range(begin, min(parts, begin + workers))]
                     _together(kernels.execute_tiles, [(reals, *steps.columns, *call) for call in calls])
@@ -376,13 +388,6 @@ def _run_steps(reals: AnyArray, steps: _Steps, threads: int, cancel: CancelToken
                     _together(kernels.execute, [(reals, *steps.columns, *share) for share in shares])
     if cancel is not None:
         cancel.report(total, total)
-
-
-def _check_cancel(cancel: CancelToken | None, done: int, total: int) -> None:
-    if cancel is not None:
-        if cancel.cancelled:
-            raise CancelledRunError(f"the run was cancelled after {done} of {total} steps")
-        cancel.report(done, total)
 
 
 def _share_out(kernel: Callable[..., None], blocks: int, threads: int, *arguments: Any) -> None:

@@ -16,10 +16,10 @@ import numpy as np
 
 from qfast._typing import AnyArray, ComplexArray, EngineName, FloatArray, IntArray, Isa, Precision, UIntArray
 from qfast.engines import _philox
-from qfast.engines._base import AMPLITUDE_BYTES, CancelToken
+from qfast.engines._base import AMPLITUDE_BYTES, CancelToken, check_cancel
 from qfast.engines._lower import LoweredCircuit, Op
 from qfast.engines._sampler import MaskedObservable, Sampler
-from qfast.errors import CancelledRunError, EngineError
+from qfast.errors import EngineError
 
 if TYPE_CHECKING:
     from qfast.circuit import Circuit
@@ -104,14 +104,21 @@ class ReferenceEngine:
         return complex(self.pauli_overlaps(state, state, x_masks, z_masks, threads=threads) @ coefficients)
 
     def pauli_overlaps(
-        self, bra: AnyArray, ket: AnyArray, x_masks: UIntArray, z_masks: UIntArray, *, threads: int
+        self,
+        bra: AnyArray,
+        ket: AnyArray,
+        x_masks: UIntArray,
+        z_masks: UIntArray,
+        *,
+        threads: int,
+        cancel: CancelToken | None = None,
     ) -> ComplexArray:
-        """See `Engine.pauli_overlaps`."""
-        found = [
-            self.inner_product(bra, _apply_pauli(ket, x_mask, z_mask), threads=threads)
-            for x_mask, z_mask in zip(x_masks.tolist(), z_masks.tolist(), strict=True)
-        ]
-        return np.array(found, dtype=np.complex128)
+        """See `PauliEngine.pauli_overlaps`."""
+        found = np.empty(x_masks.size, dtype=np.complex128)
+        for term, (x_mask, z_mask) in enumerate(zip(x_masks.tolist(), z_masks.tolist(), strict=True)):
+            check_cancel(cancel, "reading an observable", term, found.size, "Pauli strings")
+            found[term] = self.inner_product(bra, _apply_pauli(ket, x_mask, z_mask), threads=threads)
+        return found
 
     def apply_pauli(
         self,
@@ -122,10 +129,13 @@ class ReferenceEngine:
         out: AnyArray,
         *,
         threads: int,
+        cancel: CancelToken | None = None,
     ) -> None:
-        """See `Engine.apply_pauli`."""
+        """See `PauliEngine.apply_pauli`."""
         total = np.zeros(state.size, dtype=np.complex128)
-        for x_mask, z_mask, coefficient in zip(x_masks.tolist(), z_masks.tolist(), coefficients.tolist(), strict=True):
+        terms = zip(x_masks.tolist(), z_masks.tolist(), coefficients.tolist(), strict=True)
+        for term, (x_mask, z_mask, coefficient) in enumerate(terms):
+            check_cancel(cancel, "applying an observable", term, x_masks.size, "Pauli strings")
             total += coefficient * _apply_pauli(state, x_mask, z_mask)
         out[:] = total
 
@@ -175,10 +185,7 @@ class ReferenceCircuit:
         params, ops = self._lowered.params(values), self._lowered.ops
         psi = state if self._backend == "numpy" else self._xp.asarray(state)
         for done, op in enumerate(ops):
-            if cancel is not None:
-                if cancel.cancelled:
-                    raise CancelledRunError(f"the run was cancelled after {done} of {len(ops)} gates")
-                cancel.report(done, len(ops))
+            check_cancel(cancel, "the run", done, len(ops), "gates")
             psi = self._apply(psi, op, params)
         if cancel is not None:
             cancel.report(len(ops), len(ops))

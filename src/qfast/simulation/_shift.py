@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from qfast._typing import FloatArray, IntArray
-from qfast.circuit import Circuit, Parameter, ParameterVector, PauliSum
+from qfast.circuit import Circuit, Observable, Parameter, ParameterVector, PauliSum
+from qfast.errors import ObservableError
 from qfast.simulation._chain_rule import ChainRule, Expressions, sums_by
 from qfast.simulation._settings import MAX_SEED
 from qfast.simulation._slots import elementary, rotations_of
@@ -76,8 +77,19 @@ class ShiftRule:
         return self._chain.pull_back(by_angle, values)
 
 
-def measured_groups(circuit: Circuit, observable: PauliSum) -> list[tuple[Circuit, PauliSum]]:
-    """Return circuits that end in a measurement basis, each with the diagonal observable that it measures then."""
+def measured_groups(circuit: Circuit, observable: Observable) -> list[tuple[Circuit, PauliSum]]:
+    """Return circuits that end in a measurement basis, each with the diagonal observable that it measures then.
+
+    Raises
+    ------
+    ObservableError
+        It is no Pauli sum.
+    """
+    if not isinstance(observable, PauliSum):
+        raise ObservableError(
+            "gradient: with shots an observable has to be a PauliSum, which is measured in groups of commuting terms, "
+            f"{type(observable).__name__} given; leave the shots out, or write it as a Pauli sum"
+        )
     found = []
     for group in observable.simplify().group_commuting():
         changed = circuit.copy()
@@ -93,7 +105,7 @@ def measured_groups(circuit: Circuit, observable: PauliSum) -> list[tuple[Circui
 
 def shifted_gradient(
     rule: ShiftRule,
-    programs: Sequence[tuple[Program, PauliSum]],
+    programs: Sequence[tuple[Program, Observable]],
     values: FloatArray,
     shots: int | None,
     seed: int,
@@ -104,7 +116,7 @@ def shifted_gradient(
     Parameters
     ----------
     rule : ShiftRule
-    programs : sequence of (Program, PauliSum)
+    programs : sequence of (Program, Observable)
         Of the rule's circuit; with shots, those of `measured_groups`. The expectation values are added up.
     values : ndarray of float64, shape (p,)
     shots : int or None
@@ -123,6 +135,7 @@ def shifted_gradient(
             total += program.expectation(points, observable, **options)
         else:
             first = (seed + number * len(points)) & MAX_SEED
+            assert isinstance(observable, PauliSum)
             samples = program.sample(points, shots, first, **options)
             total += [sample.expectation_values(observable) for sample in samples]
     return rule.gradient(total, values)

@@ -14,15 +14,16 @@ from typing import Any
 import numpy as np
 
 from qfast._typing import AnyArray, ComplexArray, FloatArray, IntArray, UIntArray
-from qfast.circuit import GATES, Circuit, Parameter, PauliSum
+from qfast.circuit import GATES, Circuit, Observable, Parameter
 from qfast.circuit.gates import NUM_GATES, OPCODES
+from qfast.circuit.operators import check_hermitian, check_observable
 from qfast.circuit.transforms import take
 from qfast.engines import CancelToken, PreparedCircuit, PreparedObservable
 from qfast.engines._memory import allocate_state
 from qfast.errors import CircuitError, ObservableError
 from qfast.simulation._chain_rule import ChainRule, sums_by
 from qfast.simulation._compiled import Compiled
-from qfast.simulation._observables import Measurable, measurable
+from qfast.simulation._observables import Measurable, listed_observables, measurable
 from qfast.simulation._script import _final_measurements
 from qfast.simulation._settings import RunSettings
 from qfast.simulation._slots import Rotation, check_controls, elementary, rotations_of, slots_of
@@ -103,7 +104,7 @@ class Adjoint:
     def gradients(
         self,
         table: FloatArray,
-        observables: Sequence[PauliSum],
+        observables: Sequence[Observable],
         initial_state: Any,
         cancel: CancelToken | None,
     ) -> tuple[FloatArray, FloatArray]:
@@ -126,7 +127,7 @@ class Adjoint:
         for row, parameters in enumerate(table):
             for place, target in enumerate(wanted):
                 self._run_forward(psi, parameters, initial, cancel)
-                target.prepared.apply(psi, bra, threads=threads)
+                target.prepared.apply(psi, bra, threads=threads, cancel=cancel)
                 values[row, place] = self._settings.engine.inner_product(psi, bra, threads=threads).real
                 by_angle = self._walk_back(psi, bra, parameters, cancel)
                 gradients[row, place] = self._chain.pull_back(by_angle, parameters)
@@ -200,11 +201,10 @@ class Adjoint:
             state[0] = 1
 
     def _hermitian(self, observable: Any) -> Measurable:
-        if not isinstance(observable, PauliSum):
-            check_hermitian(observable)
+        check_observable(observable, "gradient")
         found = measurable(observable, self._settings.engine, self._compiled.num_qubits)
         if not found.is_hermitian:  # known from the first time on; finding it out takes as long as a small gradient
-            check_hermitian(observable)
+            check_hermitian(observable, "gradient")
         return found
 
     def _generator(self, rotation: Rotation) -> PreparedObservable:
@@ -214,21 +214,12 @@ class Adjoint:
         return allocate_state(self._compiled.num_qubits, self._compiled.precision)
 
 
-def check_hermitian(observable: Any) -> None:
-    """Refuse an observable whose expectation value is not real.
-
-    Raises
-    ------
-    ObservableError
-    """
-    if not isinstance(observable, PauliSum):
-        raise ObservableError(f"gradient: a PauliSum is needed, {type(observable).__name__} given")
-    if not observable.is_hermitian:
-        place = int(np.argmax(np.abs(observable.coefficients.imag)))
-        raise ObservableError(
-            f"gradient: the observable is not Hermitian: term {place} has the coefficient "
-            f"{observable.coefficients[place]}; take the gradients of its real and imaginary parts"
-        )
+def flat_observables(observable: Observable | Sequence[Observable]) -> tuple[list[Observable], bool]:
+    """Return observables as a list, and whether a sequence was given."""
+    listed, shape = listed_observables(observable, "gradient")
+    if len(shape) > 1:
+        raise ObservableError(f"gradient: an observable or a flat sequence is needed, shape {shape} given")
+    return listed, bool(shape)
 
 
 def _join(generators: Sequence[_Generator]) -> _Generator:

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from qfast import config
-from qfast._typing import FloatArray, Precision
-from qfast.circuit import Circuit, Parameter, PauliSum
-from qfast.engines import CancelToken
+from qfast._typing import AnyArray, FloatArray, Precision
+from qfast.circuit import Circuit, Observable, Operator, Parameter, PauliSum
+from qfast.circuit.operators import check_hermitian
+from qfast.engines import CancelToken, PreparedObservable
 from qfast.engines._base import BatchedCircuit
 from qfast.engines._memory import allocate_state, check_memory, state_bytes
 from qfast.errors import CircuitError, EngineError, InputError, ParameterError
 from qfast.simulation._compiled import Compiled, compiled_for
-from qfast.simulation._observables import measurable
+from qfast.simulation._observables import Observables, measurable
 from qfast.simulation._sampling import Method, Output
 from qfast.simulation._settings import MAX_SEED, RunSettings, checked_shots, chosen_seed, run_settings
 from qfast.simulation._shift import ShiftRule, measured_groups, shifted_gradient
-from qfast.simulation.gradient import Adjoint, check_hermitian, gates_of
+from qfast.simulation.gradient import Adjoint, flat_observables, gates_of
 from qfast.simulation.run import run_shots, run_state
-from qfast.simulation.statevector import Observables, Statevector
+from qfast.simulation.statevector import Statevector
 
 __all__ = ["Program", "compile"]
 
@@ -172,7 +173,8 @@ class Program:
         Parameters
         ----------
         values : array_like of float, shape (p,) or (m, p), or mapping
-        observable : PauliSum, or a sequence of k of them
+        observable : PauliSum, Projector, DiagonalOperator, DenseOperator or SparseOperator
+            Or a sequence of them, nested or not, of shape s.
         initial_state, cancel
             As for `simulate`.
 
@@ -180,33 +182,85 @@ class Program:
         -------
         float or complex
             For (p,) and one observable; complex where it is not Hermitian.
-        ndarray, shape (k,), (m,) or (m, k)
+        ndarray, shape s, (m,) or (m, *s)
             For several observables, several rows of values, or both.
         """
         self._check_static("expectation")
         table = self._table(values)
         batch = self._batch(initial_state, rows=table.ndim)
-        if batch is not None and isinstance(observable, PauliSum):
-            if self.num_qubits > _SMALL_QUBITS:
-                self._compiled.check_memory(self._settings)
-            settings = self._settings
-            wanted = measurable(observable, settings.engine, self.num_qubits)
-            rows = table if table.ndim == 2 else table[None, :]
-            found = batch.expectations(rows, wanted.prepared, threads=settings.threads, cancel=cancel)
-            if wanted.is_hermitian:
-                found = found.real
-            return found if table.ndim == 2 else found[0].item()
+        if batch is not None and isinstance(observable, PauliSum | Operator):
+            wanted = measurable(observable, self._settings.engine, self.num_qubits)
+            if wanted.strings is not None:
+                return self._batched_expectation(batch, table, wanted.strings, wanted.is_hermitian, cancel)
+        return self._of_states(table, initial_state, cancel, lambda state: state.expectation(observable, cancel=cancel))
+
+    def variance(
+        self, values: Any, observable: Observables, *, initial_state: Any = None, cancel: CancelToken | None = None
+    ) -> Any:
+        """Return ⟨O†O⟩ - |⟨O⟩|² (`Statevector.variance`); parameters and shapes as for `expectation`."""
+        self._check_static("variance")
+        table = self._table(values)
+        return self._of_states(table, initial_state, cancel, lambda state: state.variance(observable, cancel=cancel))
+
+    def covariance(
+        self,
+        values: Any,
+        observables: Sequence[Observable],
+        *,
+        initial_state: Any = None,
+        cancel: CancelToken | None = None,
+    ) -> AnyArray:
+        """Return the covariance matrix of k observables at parameter values.
+
+        Parameters
+        ----------
+        values, initial_state, cancel
+            As for `expectation`.
+        observables : sequence of k observables
+
+        Returns
+        -------
+        ndarray of float64 or complex128, shape (k, k), or (m, k, k) for values of shape (m, p)
+            See `Statevector.covariance`.
+        """
+        self._check_static("covariance")
+        table = self._table(values)
+        found: AnyArray = self._of_states(
+            table, initial_state, cancel, lambda state: state.covariance(observables, cancel=cancel)
+        )
+        return found
+
+    def _of_states(
+        self, table: FloatArray, initial_state: Any, cancel: CancelToken | None, read: Callable[[Statevector], Any]
+    ) -> Any:
+        """Return what `read` finds in the state of each row; the states share one buffer."""
         if table.ndim == 1:
-            state = run_state(self._compiled, self._settings, table, initial_state, cancel=cancel)
-            return state.expectation(observable)
+            return read(run_state(self._compiled, self._settings, table, initial_state, cancel=cancel))
         self._check_policy()
         self._compiled.check_memory(self._settings)
         buffer = allocate_state(self.num_qubits, self.precision)
-        results = [
-            run_state(self._compiled, self._settings, row, initial_state, buffer, cancel=cancel).expectation(observable)
-            for row in table
-        ]
-        return np.array(results)
+        return np.array(
+            [
+                read(run_state(self._compiled, self._settings, row, initial_state, buffer, cancel=cancel))
+                for row in table
+            ]
+        )
+
+    def _batched_expectation(
+        self,
+        batch: BatchedCircuit,
+        table: FloatArray,
+        observable: PreparedObservable,
+        is_hermitian: bool,
+        cancel: CancelToken | None,
+    ) -> Any:
+        if self.num_qubits > _SMALL_QUBITS:
+            self._compiled.check_memory(self._settings)
+        rows = table if table.ndim == 2 else table[None, :]
+        found = batch.expectations(rows, observable, threads=self._settings.threads, cancel=cancel)
+        if is_hermitian:
+            found = found.real
+        return found if table.ndim == 2 else found[0].item()
 
     def sample(
         self,
@@ -254,7 +308,7 @@ class Program:
     def gradient(
         self,
         values: Any,
-        observable: PauliSum | Sequence[PauliSum],
+        observable: Observable | Sequence[Observable],
         *,
         method: Literal["adjoint", "parameter_shift"] = "adjoint",
         shots: int | None = None,
@@ -267,8 +321,8 @@ class Program:
         Parameters
         ----------
         values : array_like of float, shape (p,) or (m, p), or mapping
-        observable : PauliSum, or a sequence of k of them
-            Hermitian.
+        observable : PauliSum, Projector, DiagonalOperator, DenseOperator or SparseOperator
+            Or a sequence of k of them; all Hermitian. With shots: Pauli sums.
         method : {"adjoint", "parameter_shift"}
             Adjoint: exact, about three runs' time for all parameters, memory of two states. Parameter shift: two runs
             for each gate that depends on a parameter (four where it has controls).
@@ -324,15 +378,14 @@ class Program:
     def value_and_gradient(
         self,
         values: Any,
-        observable: PauliSum | Sequence[PauliSum],
+        observable: Observable | Sequence[Observable],
         *,
         initial_state: Any = None,
         cancel: CancelToken | None = None,
     ) -> tuple[Any, FloatArray]:
         """Return expectation values and their gradients at the cost of the gradients; see `expectation`, `gradient`."""
         table = self._table(values)
-        several = not isinstance(observable, PauliSum)
-        observables = [observable] if isinstance(observable, PauliSum) else observable
+        observables, several = flat_observables(observable)
         rows = table if table.ndim == 2 else table[None, :]
         found, gradients = self._way_back().gradients(rows, observables, initial_state, cancel)
         if not several:
@@ -344,18 +397,20 @@ class Program:
     def vjp(
         self,
         values: Any,
-        observables: Sequence[PauliSum],
+        observables: Sequence[Observable],
         cotangents: ArrayLike,
         *,
         initial_state: Any = None,
         cancel: CancelToken | None = None,
     ) -> FloatArray:
-        """Return the vector-Jacobian product Σ_k cotangent_k · gradient of ⟨O_k⟩, at the cost of one gradient.
+        """Return the vector-Jacobian product Σ_k cotangent_k · gradient of ⟨O_k⟩.
+
+        At the cost of one gradient for all Pauli sums together, and one for each other observable.
 
         Parameters
         ----------
         values : array_like of float, shape (p,), or mapping
-        observables : sequence of k PauliSum
+        observables : sequence of k observables
         cotangents : array_like of float, shape (k,)
         initial_state, cancel
             As for `simulate`.
@@ -365,15 +420,20 @@ class Program:
         ndarray of float64, shape (p,)
         """
         weights = np.asarray(cotangents, dtype=np.float64)
-        if weights.shape != (len(observables),) or not np.isfinite(weights).all():
+        listed, _ = flat_observables(observables)
+        if weights.shape != (len(listed),) or not np.isfinite(weights).all():
             raise InputError(
-                f"vjp: one finite cotangent for each of the {len(observables)} observables is needed, "
+                f"vjp: one finite cotangent for each of the {len(listed)} observables is needed, "
                 f"an array of shape {weights.shape} given"
             )
-        total = PauliSum()
-        for weight, observable in zip(weights.tolist(), observables, strict=True):
-            total = total + weight * observable
-        return self.gradient(values, total.simplify(0.0), initial_state=initial_state, cancel=cancel)
+        sums = [(weight, one) for weight, one in zip(weights, listed, strict=True) if isinstance(one, PauliSum)]
+        total = sum((float(weight) * one for weight, one in sums), PauliSum()).simplify(0.0)
+        others = [(weight, one) for weight, one in zip(weights, listed, strict=True) if not isinstance(one, PauliSum)]
+        gradients = self.gradient(
+            values, [total, *(one for _, one in others)], initial_state=initial_state, cancel=cancel
+        )
+        found: FloatArray = np.array([1.0, *(weight for weight, _ in others)]) @ gradients
+        return found
 
     def metric_tensor(self, values: Any, *, initial_state: Any = None, cancel: CancelToken | None = None) -> FloatArray:
         """Return the Fubini-Study metric, a quarter of the quantum Fisher information matrix.
@@ -406,7 +466,7 @@ class Program:
     def _shifted_gradient(
         self,
         values: Any,
-        observable: PauliSum | Sequence[PauliSum],
+        observable: Observable | Sequence[Observable],
         shots: int | None,
         seed: int | None,
         initial_state: Any,
@@ -414,18 +474,20 @@ class Program:
     ) -> FloatArray:
         table = self._table(values)
         rows = table if table.ndim == 2 else table[None, :]
-        observables = [observable] if isinstance(observable, PauliSum) else observable
+        observables, several = flat_observables(observable)
         rule = ShiftRule(gates_of(self._circuit), self.parameters)
         start = 0 if shots is None else chosen_seed(seed)
         options = {"initial_state": initial_state, "cancel": cancel}
         gradients = np.empty((len(rows), len(observables), rows.shape[1]))
         for place, wanted in enumerate(observables):
-            check_hermitian(wanted)
-            groups = [(rule.circuit, wanted)] if shots is None else measured_groups(rule.circuit, wanted)
+            check_hermitian(wanted, "gradient")
+            groups: Sequence[tuple[Circuit, Observable]] = [(rule.circuit, wanted)]
+            if shots is not None:
+                groups = measured_groups(rule.circuit, wanted)
             programs = [(self._alike(circuit), measured) for circuit, measured in groups]
             for row, gradient in zip(rows, gradients[:, place], strict=True):
                 gradient[:] = shifted_gradient(rule, programs, row, shots, start, options)
-        if isinstance(observable, PauliSum):
+        if not several:
             gradients = gradients[:, 0]
         return gradients if table.ndim == 2 else gradients[0]
 

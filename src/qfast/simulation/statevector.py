@@ -6,18 +6,27 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, cast, overload
+from typing import Any, Literal, cast, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from qfast._typing import AnyArray, ComplexArray, FloatArray, Precision
-from qfast.circuit import PauliSum
+from qfast.circuit import Observable
+from qfast.engines import CancelToken
 from qfast.engines._bits import Wiring
 from qfast.engines._memory import check_memory
 from qfast.errors import InputError, ObservableError
-from qfast.simulation._observables import measurable
-from qfast.simulation._operators import apply_pauli_sum
+from qfast.simulation._observables import (
+    Measurable,
+    Observables,
+    Several,
+    covariance,
+    listed_observables,
+    measurable,
+    shaped,
+    variance,
+)
 from qfast.simulation._provenance import Provenance
 from qfast.simulation._sampling import Method, Output, sample_state
 from qfast.simulation._settings import RunSettings, checked_shots, chosen_seed, run_settings
@@ -26,7 +35,6 @@ from qfast.simulation.samples import BitRegister, Samples
 
 __all__ = ["Statevector"]
 
-Observables: TypeAlias = PauliSum | Sequence[PauliSum]
 _FILE_KEYS: tuple[Literal["amplitudes"], Literal["metadata"]] = ("amplitudes", "metadata")
 
 
@@ -228,46 +236,97 @@ class Statevector:
     # --- observables --------------------------------------------------------------------------------------------------
 
     @overload
-    def expectation(self, observable: PauliSum) -> float | complex: ...
+    def expectation(self, observable: Observable, *, cancel: CancelToken | None = None) -> float | complex: ...
     @overload
-    def expectation(self, observable: Sequence[PauliSum]) -> AnyArray: ...
+    def expectation(self, observable: Several, *, cancel: CancelToken | None = None) -> AnyArray: ...
 
-    def expectation(self, observable: Observables) -> float | complex | AnyArray:
+    def expectation(self, observable: Observables, *, cancel: CancelToken | None = None) -> float | complex | AnyArray:
         """Return ⟨ψ|O|ψ⟩.
 
         Parameters
         ----------
-        observable : PauliSum, or a sequence of them
+        observable : PauliSum, Projector, DiagonalOperator, DenseOperator or SparseOperator
+            Or a sequence of them, nested or not.
+        cancel : CancelToken, optional
 
         Returns
         -------
-        float, or complex where the observable is not Hermitian; an array of shape (len(observable),) for a sequence
+        float, or complex where the observable is not Hermitian; an array of the shape of a sequence
 
         Raises
         ------
         ObservableError
             It acts on a qubit that the state does not have.
+        CancelledRunError
+            The token was set.
         """
-        if isinstance(observable, PauliSum):
-            return self._expectation(observable)
-        values = [self._expectation(entry) for entry in _checked_sums(observable)]
-        return np.array(values, dtype=None if values else np.float64)
+        listed, shape = listed_observables(observable, "expectation")
+        threads = self._settings.threads
+        values = [self._measurable(entry).expectation(self.amplitudes, threads, cancel) for entry in listed]
+        found: float | complex | AnyArray = shaped(values, shape)
+        return found
 
-    def _expectation(self, observable: PauliSum) -> float | complex:
-        prepared = measurable(observable, self._settings.engine, self.num_qubits)
-        return prepared.expectation(self.amplitudes, self._settings.threads)
+    @overload
+    def variance(self, observable: Observable, *, cancel: CancelToken | None = None) -> float: ...
+    @overload
+    def variance(self, observable: Several, *, cancel: CancelToken | None = None) -> FloatArray: ...
 
-    def variance(self, observable: PauliSum) -> float:
+    def variance(self, observable: Observables, *, cancel: CancelToken | None = None) -> float | FloatArray:
         """Return ⟨O†O⟩ - |⟨O⟩|².
+
+        Parameters
+        ----------
+        observable, cancel
+            As for `expectation`.
+
+        Returns
+        -------
+        float, or an array of float64 of the shape of a sequence
+
+        Raises
+        ------
+        CapacityError
+            One more state does not fit.
 
         Notes
         -----
-        Computed as ‖(O - ⟨O⟩)ψ‖², which does not cancel; a pass over the state per term, and one more state of memory.
+        Computed as ‖(O - ⟨O⟩)ψ‖², which does not cancel. In complex64 it carries the rounding of single precision.
         """
-        mean = complex(self._expectation(_checked_sum(observable)))
-        moved = apply_pauli_sum(self.amplitudes, observable)
-        moved -= mean * self.amplitudes
-        return self._settings.engine.norm_squared(moved, threads=self._settings.threads)
+        listed, shape = listed_observables(observable, "variance")
+        values = [variance(self._measurable(entry), self.amplitudes, self._settings, cancel) for entry in listed]
+        found: float | FloatArray = shaped(values, shape)
+        return found
+
+    def covariance(self, observables: Sequence[Observable], *, cancel: CancelToken | None = None) -> AnyArray:
+        """Return the covariance matrix of k observables.
+
+        Parameters
+        ----------
+        observables : sequence of PauliSum, Projector, DiagonalOperator, DenseOperator or SparseOperator
+        cancel : CancelToken, optional
+
+        Returns
+        -------
+        ndarray of float64, shape (k, k)
+            ⟨AB + BA⟩/2 - ⟨A⟩⟨B⟩, whose diagonal holds the variances. Where an observable is not Hermitian: complex128,
+            ⟨A†B⟩ - ⟨A⟩*⟨B⟩.
+
+        Raises
+        ------
+        CapacityError
+            Two more states do not fit.
+
+        Notes
+        -----
+        Where k more states fit into half of the free memory, each observable is applied once, else more often.
+        """
+        listed, shape = listed_observables(observables, "covariance")
+        if len(shape) != 1:
+            raise ObservableError(f"covariance: a flat sequence of observables is needed, shape {shape} given")
+        return covariance([self._measurable(entry) for entry in listed], self.amplitudes, self._settings, cancel)
+
+    def _measurable(self, observable: Observable) -> Measurable:
+        return measurable(observable, self._settings.engine, self.num_qubits)
 
     # --- comparison and entanglement ----------------------------------------------------------------------------------
 
@@ -413,17 +472,3 @@ class Statevector:
 
     def __repr__(self) -> str:
         return f"<Statevector: {self.num_qubits} qubits, {self.precision}, engine {self._settings.engine.name!r}>"
-
-
-def _checked_sums(observables: Any) -> list[PauliSum]:
-    try:
-        listed = list(observables)
-    except TypeError:
-        listed = [observables]
-    return [_checked_sum(entry) for entry in listed]
-
-
-def _checked_sum(observable: Any) -> PauliSum:
-    if not isinstance(observable, PauliSum):
-        raise ObservableError(f"an observable is a qfast.PauliSum, {type(observable).__name__} given")
-    return observable
