@@ -10,6 +10,7 @@ PYBIND11_MODULE(_core, m) {
   qfast::register_qasm(m);
   qfast::register_reduce(m);
   qfast::register_roofline(m);
+  qfast::register_sampling(m);
   qfast::register_system(m);
   qfast::register_tune(m);
 }

@@ -32,9 +32,9 @@ inline StateView view_state(const pybind11::array& state) {
   return {state.data(), log2_exact(size), kind == 'F' ? Precision::kComplex64 : Precision::kComplex128};
 }
 
+using IsaName = std::optional<std::string>;
+
 // The ISA of a name; without one, the process's default.
-inline Isa isa_or_default(const std::optional<std::string>& name) {
-  return name ? isa_from_name(*name) : default_isa();
-}
+inline Isa isa_or_default(const IsaName& name) { return name ? isa_from_name(*name) : default_isa(); }
 
 }  // namespace qfast

@@ -16,11 +16,11 @@ namespace qfast {
 namespace {
 
 constexpr std::size_t kBlock = std::size_t{1} << kSumBlockBits;
-// Shots that are drawn together. A large state is read once per batch, so it gets larger ones.
+// Shots that are drawn together. The state is read once for each batch, so that of a large state may grow.
 constexpr std::int64_t kBatchShots = std::int64_t{1} << 20;
-constexpr std::int64_t kLargeStateBatchShots = std::int64_t{1} << 22;
-constexpr int kLargeStateQubits = 23;
+constexpr std::int64_t kLargestBatchShots = std::int64_t{1} << 24;
 constexpr std::int64_t kShotsPerTask = std::int64_t{1} << 14;
+constexpr std::size_t kShotsAtOnce = 2048;  // uniforms computed in the first-level cache
 // With fewer shots in a block a binary search is cheaper than its table.
 constexpr std::size_t kGuidedShots = 1024;
 constexpr std::size_t kCellsPerBlock = 4;
@@ -31,11 +31,6 @@ bool is_cancelled(const CancelToken* cancel) {
 
 void throw_if_cancelled(const CancelToken* cancel) {
   if (is_cancelled(cancel)) throw Error(ErrorKind::kCancelled, "sampling was cancelled");
-}
-
-ShotRange shots_from(ShotRange shots, std::int64_t first) {
-  shots.first_shot += static_cast<std::uint64_t>(first);
-  return shots;
 }
 
 // Memory that is written before it is read, from the pool of state buffers: fresh pages would cost as much as drawing.
@@ -94,56 +89,16 @@ std::size_t binary_search(double value, const double* sums, std::size_t size) {
   return i + (sums[i] <= value);
 }
 
-// Least significant digit first, 8 bits at a time.
-void radix_sort(std::vector<std::uint64_t>& values, int num_bits) {
-  std::vector<std::uint64_t> other(values.size());
-  for (int shift = 0; shift < num_bits; shift += 8) {
-    std::size_t next[257] = {};
-    for (std::uint64_t value : values) ++next[((value >> shift) & 255) + 1];
-    for (int digit = 0; digit < 256; ++digit) next[digit + 1] += next[digit];
-    for (std::uint64_t value : values) other[next[(value >> shift) & 255]++] = value;
-    values.swap(other);
-  }
+// Shots to draw together, of a state of `size` amplitudes.
+std::int64_t batch_shots(std::size_t size, std::int64_t num_shots) {
+  const std::int64_t batch = std::clamp(static_cast<std::int64_t>(size), kBatchShots, kLargestBatchShots);
+  return std::min(batch, num_shots);
 }
 
-// Adds sorted outcomes, each counted once, to a histogram.
-void merge_sorted(Histogram& histogram, std::span<const std::uint64_t> sorted) {
-  Histogram merged;
-  merged.outcomes.reserve(histogram.outcomes.size() + sorted.size() / 2);
-  merged.counts.reserve(histogram.outcomes.size() + sorted.size() / 2);
-  std::size_t old = 0;
-  for (std::size_t i = 0; i < sorted.size();) {
-    const std::uint64_t outcome = sorted[i];
-    std::int64_t count = 0;
-    for (; i < sorted.size() && sorted[i] == outcome; ++i) ++count;
-    for (; old < histogram.outcomes.size() && histogram.outcomes[old] < outcome; ++old) {
-      merged.outcomes.push_back(histogram.outcomes[old]);
-      merged.counts.push_back(histogram.counts[old]);
-    }
-    if (old < histogram.outcomes.size() && histogram.outcomes[old] == outcome) count += histogram.counts[old++];
-    merged.outcomes.push_back(outcome);
-    merged.counts.push_back(count);
-  }
-  for (; old < histogram.outcomes.size(); ++old) {
-    merged.outcomes.push_back(histogram.outcomes[old]);
-    merged.counts.push_back(histogram.counts[old]);
-  }
-  histogram = std::move(merged);
-}
-
-Histogram histogram_of(std::span<const std::int64_t> count_of_outcome) {
-  const auto zeros = static_cast<std::size_t>(std::count(count_of_outcome.begin(), count_of_outcome.end(), 0));
-  const std::size_t distinct = count_of_outcome.size() - zeros;
-  Histogram histogram{std::vector<std::uint64_t>(distinct + 1), std::vector<std::int64_t>(distinct + 1)};
-  std::size_t filled = 0;  // without a branch: a place is written until a count that came fills it
-  for (std::size_t outcome = 0; outcome < count_of_outcome.size(); ++outcome) {
-    histogram.outcomes[filled] = outcome;
-    histogram.counts[filled] = count_of_outcome[outcome];
-    filled += count_of_outcome[outcome] != 0;
-  }
-  histogram.outcomes.pop_back();
-  histogram.counts.pop_back();
-  return histogram;
+void begin_work(CancelToken* cancel, std::int64_t num_shots) {
+  if (cancel == nullptr) return;
+  cancel->work_done.store(0);
+  cancel->work_total.store(static_cast<std::uint64_t>(num_shots));
 }
 
 }  // namespace
@@ -211,11 +166,53 @@ std::uint32_t Sampler::block_of(double value) const {
   return static_cast<std::uint32_t>(block);
 }
 
-// One batch of shots, sorted by block: those of block b are at [begin[b], begin[b + 1]).
+// Shots that are drawn together, sorted by block: those of block b are at [begin[b], begin[b + 1]).
 struct Sampler::Batch {
-  Scratch<double> values;        // uniform * norm
-  Scratch<std::uint32_t> shots;  // position in the batch; empty where the order does not matter
+  Batch(std::size_t num_blocks, std::size_t num_shots, bool keep_order)
+      : values(num_shots), block_of_shot(num_shots), begin(num_blocks + 1) {
+    if (keep_order) shots = Scratch<std::uint32_t>(num_shots);
+  }
+  bool keeps_order() const { return shots.data() != nullptr; }
+
+  Scratch<double> values;                // uniform * norm
+  Scratch<std::uint32_t> shots;          // position in the batch; empty where the order does not matter
+  Scratch<std::uint32_t> block_of_shot;  // by position
   std::vector<std::uint32_t> begin;
+};
+
+// Uniforms from the caller, or those of shots. These are computed where they are needed, each twice: it takes less time
+// than fetching them from memory.
+class Sampler::Uniforms {
+ public:
+  explicit Uniforms(std::span<const double> given) : given_(given.data()) {}
+  Uniforms(const ShotRange& shots, Isa isa) : shots_(shots), philox_(kernels_for(isa).real.philox_uniforms) {}
+
+  Uniforms from(std::int64_t first) const {
+    Uniforms rest = *this;
+    if (given_ != nullptr) rest.given_ += first;
+    rest.shots_.first_shot += static_cast<std::uint64_t>(first);
+    return rest;
+  }
+
+  // Calls body(i, uniform) for i in [first, last).
+  template <class Body>
+  void for_each(std::size_t first, std::size_t last, const Body& body) const {
+    if (given_ != nullptr) {
+      for (std::size_t i = first; i < last; ++i) body(i, given_[i]);
+      return;
+    }
+    alignas(64) double some[kShotsAtOnce];
+    for (; first < last; first += kShotsAtOnce) {
+      const std::size_t count = std::min(kShotsAtOnce, last - first);
+      philox_(shots_.seed, shots_.first_shot + first, shots_.site, count, some);
+      for (std::size_t j = 0; j < count; ++j) body(first + j, some[j]);
+    }
+  }
+
+ private:
+  const double* given_ = nullptr;
+  ShotRange shots_;
+  decltype(RealKernels::philox_uniforms) philox_ = nullptr;
 };
 
 // The cumulative distribution inside one block.
@@ -253,25 +250,22 @@ class Sampler::Block {
 };
 
 // A counting sort: pieces of the batch are counted, then every piece knows where its share of each block goes.
-void Sampler::sort_by_block(Batch& batch, std::span<const double> uniforms, bool keep_order, int threads) const {
-  const std::size_t num_shots = uniforms.size(), num_blocks = this->num_blocks();
+void Sampler::sort_by_block(Batch& batch, const Uniforms& uniforms, std::size_t num_shots, int threads) const {
+  const std::size_t num_blocks = this->num_blocks();
   const double norm = norm_squared_;
-  batch.values = Scratch<double>(num_shots);
-  if (keep_order) batch.shots = Scratch<std::uint32_t>(num_shots);
-  batch.begin.assign(num_blocks + 1, 0);
   const std::int64_t count = static_cast<std::int64_t>(num_shots);
   // Few pieces, since each has a counter per block.
   const std::size_t num_pieces = std::clamp<std::size_t>(num_shots / kShotsPerTask, 1, 16);
   const std::size_t piece = (num_shots + num_pieces - 1) / num_pieces;
   std::vector<std::uint32_t> next(num_pieces * num_blocks, 0);
-  const Scratch<std::uint32_t> block_of_shot(num_shots);
   const auto grain = static_cast<std::int64_t>(piece);
   parallel_for(threads, count, grain, [&](std::int64_t first, std::int64_t last) {
     std::uint32_t* const counts = next.data() + static_cast<std::size_t>(first / grain) * num_blocks;
-    for (auto i = static_cast<std::size_t>(first); i < static_cast<std::size_t>(last); ++i) {
-      block_of_shot[i] = block_of(uniforms[i] * norm);
-      ++counts[block_of_shot[i]];
-    }
+    uniforms.for_each(static_cast<std::size_t>(first), static_cast<std::size_t>(last),
+                      [&](std::size_t i, double uniform) {
+                        batch.block_of_shot[i] = block_of(uniform * norm);
+                        ++counts[batch.block_of_shot[i]];
+                      });
   });
   std::uint32_t sum = 0;
   for (std::size_t b = 0; b < num_blocks; ++b) {
@@ -285,82 +279,81 @@ void Sampler::sort_by_block(Batch& batch, std::span<const double> uniforms, bool
   batch.begin[num_blocks] = sum;
   parallel_for(threads, count, grain, [&](std::int64_t first, std::int64_t last) {
     std::uint32_t* const at = next.data() + static_cast<std::size_t>(first / grain) * num_blocks;
-    for (auto i = static_cast<std::size_t>(first); i < static_cast<std::size_t>(last); ++i) {
-      const std::uint32_t to = at[block_of_shot[i]]++;
-      batch.values[to] = uniforms[i] * norm;
-      if (keep_order) batch.shots[to] = static_cast<std::uint32_t>(i);
-    }
+    uniforms.for_each(static_cast<std::size_t>(first), static_cast<std::size_t>(last),
+                      [&](std::size_t i, double uniform) {
+                        const std::uint32_t to = at[batch.block_of_shot[i]]++;
+                        batch.values[to] = uniform * norm;
+                        if (batch.keeps_order()) batch.shots[to] = static_cast<std::uint32_t>(i);
+                      });
   });
 }
 
-// Calls visit(block, distribution of the block, first, last) for each block that has shots [first, last) of the batch.
+// Calls visit(first shot of the batch, batch, block, distribution of the block, from, to) for each block of each batch
+// that has shots: [from, to) of the batch.
 template <class Visit>
-void Sampler::visit_blocks(const Batch& batch, int threads, CancelToken* cancel, const Visit& visit) const {
-  parallel_for(threads, static_cast<std::int64_t>(num_blocks()), 1, [&](std::int64_t index, std::int64_t) {
-    const auto block = static_cast<std::uint32_t>(index);
-    const std::uint32_t first = batch.begin[block], last = batch.begin[block + 1];
-    if (first == last || is_cancelled(cancel)) return;
-    visit(block, Block(*this, block, last - first), first, last);
-  });
-  throw_if_cancelled(cancel);
+void Sampler::draw(const Uniforms& uniforms, std::int64_t num_shots, bool keep_order, int threads, CancelToken* cancel,
+                   const Visit& visit) const {
+  const std::int64_t most = batch_shots(state_.size(), num_shots);
+  const int useful = useful_threads(threads, std::max(static_cast<std::size_t>(most), state_.size()));
+  Batch batch(num_blocks(), static_cast<std::size_t>(most), keep_order);
+  for (std::int64_t first = 0; first < num_shots; first += most) {
+    const auto count = static_cast<std::size_t>(std::min(most, num_shots - first));
+    sort_by_block(batch, uniforms.from(first), count, useful);
+    parallel_for(useful, static_cast<std::int64_t>(num_blocks()), 1, [&](std::int64_t index, std::int64_t) {
+      const auto block = static_cast<std::uint32_t>(index);
+      const std::uint32_t from = batch.begin[block], to = batch.begin[block + 1];
+      if (from == to || is_cancelled(cancel)) return;
+      visit(first, batch, block, Block(*this, block, to - from), from, to);
+      if (cancel != nullptr) cancel->work_done.fetch_add(to - from, std::memory_order_relaxed);
+    });
+    throw_if_cancelled(cancel);
+  }
 }
 
 // Calls put(i, index) with the basis state of each uniform, in no order.
 template <class Put>
-void Sampler::find_batch(std::span<const double> uniforms, int threads, CancelToken* cancel, const Put& put) const {
-  const int useful = useful_threads(threads, std::max(uniforms.size(), state_.size()));
-  Batch batch;
-  sort_by_block(batch, uniforms, true, useful);
-  visit_blocks(batch, useful, cancel,
-               [&](std::uint32_t block, const Block& inside, std::uint32_t from, std::uint32_t to) {
-                 const std::uint64_t base = block * block_size_;
-                 for (std::uint32_t i = from; i < to; ++i) put(batch.shots[i], base + inside.find(batch.values[i]));
-               });
-}
-
-// The same for shots, numbered from 0.
-template <class Put>
-void Sampler::sample_batches(const ShotRange& shots, int threads, CancelToken* cancel, const Put& put) const {
-  const Scratch<double> uniforms(static_cast<std::size_t>(std::min(kBatchShots, shots.num_shots)));
-  for (std::int64_t first = 0; first < shots.num_shots; first += kBatchShots) {
-    const std::span part(uniforms.data(), static_cast<std::size_t>(std::min(kBatchShots, shots.num_shots - first)));
-    fill_uniforms(shots_from(shots, first), part, isa_, threads);
-    find_batch(part, threads, cancel, [&](std::uint32_t i, std::uint64_t index) { put(first + i, index); });
-  }
+void Sampler::find_all(const Uniforms& uniforms, std::int64_t num_shots, int threads, CancelToken* cancel,
+                       const Put& put) const {
+  begin_work(cancel, num_shots);
+  draw(uniforms, num_shots, true, threads, cancel,
+       [&](std::int64_t first, const Batch& batch, std::uint32_t block, const Block& inside, std::uint32_t from,
+           std::uint32_t to) {
+         const std::uint64_t base = block * block_size_;
+         for (std::uint32_t i = from; i < to; ++i) put(first + batch.shots[i], base + inside.find(batch.values[i]));
+       });
 }
 
 void Sampler::find(std::span<const double> uniforms, std::int64_t* indices, int threads, CancelToken* cancel) const {
-  for (std::size_t first = 0; first < uniforms.size(); first += kBatchShots) {
-    const auto part = uniforms.subspan(first, std::min<std::size_t>(kBatchShots, uniforms.size() - first));
-    find_batch(part, threads, cancel,
-               [&](std::uint32_t i, std::uint64_t index) { indices[first + i] = static_cast<std::int64_t>(index); });
-  }
+  find_all(Uniforms(uniforms), static_cast<std::int64_t>(uniforms.size()), threads, cancel,
+           [&](std::int64_t i, std::uint64_t index) { indices[i] = static_cast<std::int64_t>(index); });
 }
 
 void Sampler::sample(const ShotRange& shots, std::int64_t* indices, int threads, CancelToken* cancel) const {
-  sample_batches(shots, threads, cancel,
-                 [&](std::int64_t shot, std::uint64_t index) { indices[shot] = static_cast<std::int64_t>(index); });
+  find_all(Uniforms(shots, isa_), shots.num_shots, threads, cancel,
+           [&](std::int64_t shot, std::uint64_t index) { indices[shot] = static_cast<std::int64_t>(index); });
 }
 
 void Sampler::sample(const ShotRange& shots, const OutcomeBits& bits, std::uint64_t* outcomes, int threads,
                      CancelToken* cancel) const {
-  sample_batches(shots, threads, cancel, [&](std::int64_t shot, std::uint64_t index) { outcomes[shot] = bits(index); });
+  find_all(Uniforms(shots, isa_), shots.num_shots, threads, cancel,
+           [&](std::int64_t shot, std::uint64_t index) { outcomes[shot] = bits(index); });
 }
 
 void Sampler::sample_packed(const ShotRange& shots, const OutcomeBits& bits, std::uint8_t* rows, int threads,
                             CancelToken* cancel) const {
-  const std::int64_t row_bytes = (bits.num_bits() + 7) / 8;
-  sample_batches(shots, threads, cancel, [&](std::int64_t shot, std::uint64_t index) {
+  const std::int64_t bytes = row_bytes(bits.num_bits());
+  find_all(Uniforms(shots, isa_), shots.num_shots, threads, cancel, [&](std::int64_t shot, std::uint64_t index) {
     std::uint64_t outcome = bits(index);
-    for (std::uint8_t* byte = rows + shot * row_bytes; byte < rows + (shot + 1) * row_bytes; ++byte, outcome >>= 8) {
+    for (std::uint8_t* byte = rows + shot * bytes; byte < rows + (shot + 1) * bytes; ++byte, outcome >>= 8) {
       *byte = static_cast<std::uint8_t>(outcome);
     }
   });
 }
 
 // Adds the shots of one block to the counters of the outcomes.
+template <class Counter>
 void Sampler::add_counts(std::uint32_t block, const Block& inside, std::span<const double> values,
-                         const OutcomeBits& bits, std::int64_t* count_of_outcome) const {
+                         const OutcomeBits& bits, Counter* count_of_outcome) const {
   const std::uint64_t base = block * block_size_;
   std::uint32_t counts[kBlock];  // the counters themselves would be fetched from memory shot by shot
   std::fill_n(counts, block_size_, 0u);
@@ -376,42 +369,47 @@ void Sampler::add_counts(std::uint32_t block, const Block& inside, std::span<con
   }
 }
 
-Histogram Sampler::count(const ShotRange& shots, const OutcomeBits& bits, int threads, CancelToken* cancel) const {
-  // A counter for every possible outcome, if that is not much more memory than the shots themselves; else a sorted
-  // list.
-  const bool is_dense =
-      bits.num_bits() <= 16 || (bits.num_bits() <= 28 && (std::int64_t{1} << bits.num_bits()) / 4 <= shots.num_shots);
-  const std::size_t num_counters = is_dense ? std::size_t{1} << bits.num_bits() : 0;
-  const Scratch<std::int64_t> counters(num_counters);
-  std::fill_n(counters.data(), num_counters, 0);
-  const std::int64_t batch_shots = state_.num_qubits >= kLargeStateQubits ? kLargeStateBatchShots : kBatchShots;
-  const auto size = static_cast<std::size_t>(std::min(batch_shots, shots.num_shots));
-  const Scratch<double> uniforms(size);
+template <class Counter>
+Histogram Sampler::count_in_table(const ShotRange& shots, const OutcomeBits& bits, int threads,
+                                  CancelToken* cancel) const {
+  const std::size_t num_counters = std::size_t{1} << bits.num_bits();
+  const Scratch<Counter> counters(num_counters);
+  std::fill_n(counters.data(), num_counters, Counter{0});
+  draw(Uniforms(shots, isa_), shots.num_shots, false, threads, cancel,
+       [&](std::int64_t, const Batch& batch, std::uint32_t block, const Block& inside, std::uint32_t from,
+           std::uint32_t to) {
+         add_counts(block, inside, {batch.values.data() + from, to - from}, bits, counters.data());
+       });
+  return histogram_of<Counter>({counters.data(), num_counters}, bits.num_bits());
+}
+
+Histogram Sampler::count_in_list(const ShotRange& shots, const OutcomeBits& bits, int threads,
+                                 CancelToken* cancel) const {
+  OutcomeList list(bits.num_bits());
   std::vector<std::uint64_t> outcomes;
-  Histogram list;
-  for (std::int64_t first = 0; first < shots.num_shots; first += batch_shots) {
-    const std::span part(uniforms.data(), static_cast<std::size_t>(std::min(batch_shots, shots.num_shots - first)));
-    const int useful = useful_threads(threads, std::max(part.size(), state_.size()));
-    fill_uniforms(shots_from(shots, first), part, isa_, threads);
-    Batch batch;
-    sort_by_block(batch, part, false, useful);
-    if (!is_dense) outcomes.resize(part.size());
-    visit_blocks(batch, useful, cancel,
-                 [&](std::uint32_t block, const Block& inside, std::uint32_t from, std::uint32_t to) {
-                   if (is_dense) {
-                     add_counts(block, inside, {batch.values.data() + from, to - from}, bits, counters.data());
-                     return;
-                   }
-                   for (std::uint32_t i = from; i < to; ++i) {
-                     outcomes[i] = bits(block * block_size_ + inside.find(batch.values[i]));
-                   }
-                 });
-    if (!is_dense) {
-      radix_sort(outcomes, bits.num_bits());
-      merge_sorted(list, outcomes);
-    }
+  const std::int64_t most = batch_shots(state_.size(), shots.num_shots);
+  for (std::int64_t first = 0; first < shots.num_shots; first += most) {
+    const ShotRange part{shots.seed, shots.first_shot + static_cast<std::uint64_t>(first),
+                         std::min(most, shots.num_shots - first), shots.site};
+    outcomes.resize(static_cast<std::size_t>(part.num_shots));
+    draw(Uniforms(part, isa_), part.num_shots, false, threads, cancel,
+         [&](std::int64_t, const Batch& batch, std::uint32_t block, const Block& inside, std::uint32_t from,
+             std::uint32_t to) {
+           const std::uint64_t base = block * block_size_;
+           for (std::uint32_t i = from; i < to; ++i) outcomes[i] = bits(base + inside.find(batch.values[i]));
+         });
+    list.add(outcomes);
   }
-  return is_dense ? histogram_of({counters.data(), num_counters}) : list;
+  return list.to_histogram();
+}
+
+Histogram Sampler::count(const ShotRange& shots, const OutcomeBits& bits, int threads, CancelToken* cancel) const {
+  begin_work(cancel, shots.num_shots);
+  if (!has_few_outcomes(bits.num_bits(), shots.num_shots)) return count_in_list(shots, bits, threads, cancel);
+  if (shots.num_shots <= std::numeric_limits<std::uint32_t>::max()) {
+    return count_in_table<std::uint32_t>(shots, bits, threads, cancel);
+  }
+  return count_in_table<std::uint64_t>(shots, bits, threads, cancel);
 }
 
 }  // namespace qfast

@@ -2,8 +2,10 @@
 // caller's) and finds the first index i whose cumulative probability exceeds u times the norm: an outcome is a function
 // of the state and of the shot's number, whatever else is drawn, in whatever order, on however many threads.
 //
-// Memory: one number per 4096 amplitudes, and at most 96 MiB of shots in flight. Counting also takes 8 bytes for every
-// possible outcome where that is at most 32 bytes a shot (or 512 KiB), else 16 for every outcome that came.
+// Memory: one number per 4096 amplitudes, and 16 bytes for each shot in flight (12 where the order does not matter): at
+// most as many as there are amplitudes or 2^20, and never more than 2^24. Counting also takes 4 bytes for every
+// possible outcome where that is at most 16 bytes a shot (or 256 KiB), else 16 for every outcome that came and 16 for
+// every shot in flight.
 #pragma once
 
 #include <cstdint>
@@ -12,6 +14,7 @@
 
 #include "base/cancel.h"
 #include "base/types.h"
+#include "run/histogram.h"
 #include "run/state_view.h"
 
 namespace qfast {
@@ -26,12 +29,6 @@ struct ShotRange {
 
 // The uniforms of uniforms.size() shots from first_shot on; shots.num_shots is not looked at.
 QFAST_API void fill_uniforms(const ShotRange& shots, std::span<double> uniforms, Isa isa, int threads);
-
-// Outcomes in ascending order and how often each came; only those that came.
-struct Histogram {
-  std::vector<std::uint64_t> outcomes;
-  std::vector<std::int64_t> counts;
-};
 
 // The bits of a basis state that were asked for: bit j of the outcome is bit qubits[j] of the index, or 0 where
 // qubits[j] is negative (a classical bit that nothing was measured into).
@@ -79,22 +76,27 @@ class QFAST_API Sampler {
   void sample_packed(const ShotRange& shots, const OutcomeBits& bits, std::uint8_t* rows, int threads,
                      CancelToken* cancel = nullptr) const;
 
-  // How often each outcome comes in these shots.
+  // How often each outcome comes in these shots. The token, if any, counts the shots that are done.
   Histogram count(const ShotRange& shots, const OutcomeBits& bits, int threads, CancelToken* cancel = nullptr) const;
 
  private:
   class Block;
   struct Batch;
+  class Uniforms;
   std::uint32_t block_of(double value) const;
-  void sort_by_block(Batch& batch, std::span<const double> uniforms, bool keep_order, int threads) const;
-  template <class Put>
-  void find_batch(std::span<const double> uniforms, int threads, CancelToken* cancel, const Put& put) const;
-  template <class Put>
-  void sample_batches(const ShotRange& shots, int threads, CancelToken* cancel, const Put& put) const;
+  void sort_by_block(Batch& batch, const Uniforms& uniforms, std::size_t num_shots, int threads) const;
   template <class Visit>
-  void visit_blocks(const Batch& batch, int threads, CancelToken* cancel, const Visit& visit) const;
+  void draw(const Uniforms& uniforms, std::int64_t num_shots, bool keep_order, int threads, CancelToken* cancel,
+            const Visit& visit) const;
+  template <class Put>
+  void find_all(const Uniforms& uniforms, std::int64_t num_shots, int threads, CancelToken* cancel,
+                const Put& put) const;
+  template <class Counter>
   void add_counts(std::uint32_t block, const Block& inside, std::span<const double> values, const OutcomeBits& bits,
-                  std::int64_t* count_of_outcome) const;
+                  Counter* count_of_outcome) const;
+  template <class Counter>
+  Histogram count_in_table(const ShotRange& shots, const OutcomeBits& bits, int threads, CancelToken* cancel) const;
+  Histogram count_in_list(const ShotRange& shots, const OutcomeBits& bits, int threads, CancelToken* cancel) const;
 
   std::size_t num_blocks() const { return cumulative_.size() - 2; }
 

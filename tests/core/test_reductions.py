@@ -135,20 +135,51 @@ def test_a_sampler_counts_and_packs_the_shots_that_it_draws() -> None:
     rows = sampler.sample_packed(3, 7, 5000, 1, wires, 2)
     assert rows.shape == (5000, 2)
     np.testing.assert_array_equal(rows[:, 0] + 256 * rows[:, 1].astype(int), outcomes)
-    distinct, counts = sampler.count(3, 7, 5000, 1, wires, 2)
     expected, multiplicity = np.unique(outcomes, return_counts=True)
-    np.testing.assert_array_equal(distinct, expected)
-    np.testing.assert_array_equal(counts, multiplicity)
+    for distinct, counts in (sampler.count(3, 7, 5000, 1, wires, 2), _core.count_rows(rows, len(wires))):
+        np.testing.assert_array_equal(distinct[:, 0] + 256 * distinct[:, 1].astype(int), expected)
+        np.testing.assert_array_equal(counts, multiplicity)
 
 
-@pytest.mark.parametrize("num_bits", [0, 1, 8, 11, 64])
+def packed(outcomes: list[int], num_bits: int) -> NDArray[np.uint8]:
+    bytes_ = -(-num_bits // 8)
+    whole = b"".join(outcome.to_bytes(bytes_, "little") for outcome in outcomes)
+    return np.frombuffer(whole, dtype=np.uint8).reshape(-1, bytes_)
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.sampled_from([1, 7, 8, 20, 29, 63, 64]), st.data())
+def test_packed_rows_are_counted_in_ascending_order(num_bits: int, data: st.DataObject) -> None:
+    few = data.draw(st.lists(st.integers(0, 2**num_bits - 1), min_size=1, max_size=5))  # some come again
+    outcomes = data.draw(st.lists(st.sampled_from(few), max_size=40))
+    rows, counts = _core.count_rows(packed(outcomes, num_bits), num_bits)
+    np.testing.assert_array_equal(rows, packed(sorted(set(outcomes)), num_bits))
+    assert counts.tolist() == [outcomes.count(outcome) for outcome in sorted(set(outcomes))]
+
+
+def test_a_long_list_of_shots_is_drawn_in_batches_of_the_same_shots() -> None:
+    """The state of 2**4 amplitudes takes 2**20 shots at once; what follows is another batch."""
+    sampler = _core.Sampler(random_state(4, "complex128"), 2)
+    shots = (1 << 20) + 5
+    indices = sampler.sample(1, 0, shots, 0, 2)
+    np.testing.assert_array_equal(indices[-10:], sampler.sample(1, shots - 10, 10, 0, 1))
+    counts = sampler.count(1, 0, shots, 0, [0, 1, 2, 3], 2)[1]
+    np.testing.assert_array_equal(counts, np.bincount(indices, minlength=16))
+
+
+def test_sampling_tells_how_many_shots_are_done() -> None:
+    token = _core.CancelToken()
+    _core.Sampler(random_state(4, "complex128"), 2).count(1, 0, 5000, 0, [0, 1], 2, token)
+    assert token.progress() == (5000, 5000)
+
+
+@pytest.mark.parametrize("num_bits", [1, 8, 11, 64])
 def test_counts_become_bitstrings_with_bit_0_rightmost(num_bits: int) -> None:
     top = (1 << num_bits) - 1
     outcomes = sorted({0, top, top >> 1, top // 3})
     counts: dict[str, int] = {}
-    _core.add_counts(counts, np.array(outcomes, dtype=np.uint64), np.arange(1, len(outcomes) + 1), num_bits)
-    width = f"0{num_bits}b"
-    expected = {format(value, width) if num_bits else "": count + 1 for count, value in enumerate(outcomes)}
+    _core.add_counts(counts, packed(outcomes, num_bits), np.arange(1, len(outcomes) + 1), num_bits)
+    expected = {f"{value:0{num_bits}b}": count + 1 for count, value in enumerate(outcomes)}
     assert counts == expected
     assert list(counts) == list(expected)
 
@@ -187,6 +218,12 @@ def test_bad_requests_are_refused() -> None:
             _core.sample_indices(state, np.array([uniform]), 1)
     with pytest.raises(InputError, match="-1 shots were asked for"):
         _core.Sampler(state, 1).sample(0, 0, -1, 0, 1)
+    rows = np.zeros((2, 1), dtype=np.uint8)
+    for num_bits in (0, 9, 65):
+        with pytest.raises(InputError, match=f"packed outcomes of {num_bits} bits were given; they must have 1 to 64"):
+            _core.count_rows(rows, num_bits)
+    with pytest.raises(InputError, match="2 outcomes and 3 counts were given"):
+        _core.add_counts({}, rows, np.ones(3, dtype=int), 8)
     with pytest.raises(InputError, match="squared norm is 0"):
         _core.Sampler(np.zeros(4, dtype=complex), 1)
     with pytest.raises(InputError, match="squared norm is nan"):
@@ -212,6 +249,6 @@ def test_samples_follow_the_distribution(seed: int) -> None:
     """Chi-squared over 16 outcomes with 20 000 shots: 15 degrees of freedom, 60 has a probability of 2e-7."""
     state = random_state(4, "complex128")
     outcomes, counts = _core.Sampler(state, 1).count(seed, 0, 20_000, 0, [0, 1, 2, 3], 1)
-    observed = np.bincount(outcomes.astype(int), counts, 16)
+    observed = np.bincount(outcomes[:, 0], counts, 16)
     expected = 20_000 * np.abs(state) ** 2
     assert ((observed - expected) ** 2 / expected).sum() < 60

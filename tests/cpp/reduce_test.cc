@@ -293,9 +293,13 @@ TEST(shots_are_functions_of_seed_and_number_and_counts_agree_with_them) {
       CHECK(good);
       std::vector<std::int64_t> expected(std::size_t{1} << qubits.size(), 0), got(expected);
       for (std::int64_t index : whole) ++expected[gather_bits(static_cast<std::uint64_t>(index), qubits)];
-      for (std::size_t i = 0; i < histogram.outcomes.size(); ++i) got[histogram.outcomes[i]] = histogram.counts[i];
+      bool ascends = true;
+      for (std::size_t i = 0; i < histogram.size(); ++i) {
+        got[histogram.outcome(i)] = histogram.counts[i];
+        ascends = ascends && (i == 0 || histogram.outcome(i - 1) < histogram.outcome(i));
+      }
       CHECK(got == expected);
-      CHECK(std::is_sorted(histogram.outcomes.begin(), histogram.outcomes.end()));
+      CHECK(ascends);
       CHECK(std::count(histogram.counts.begin(), histogram.counts.end(), 0) == 0);
     }
   }
@@ -326,8 +330,8 @@ TEST(few_shots_of_many_bits_are_counted_in_a_list) {
   std::sort(outcomes.begin(), outcomes.end());
   const Histogram histogram = sampler.count({7, 0, 3000, 0}, OutcomeBits(18, all), 2);
   std::vector<std::uint64_t> expanded;
-  for (std::size_t i = 0; i < histogram.outcomes.size(); ++i) {
-    expanded.insert(expanded.end(), static_cast<std::size_t>(histogram.counts[i]), histogram.outcomes[i]);
+  for (std::size_t i = 0; i < histogram.size(); ++i) {
+    expanded.insert(expanded.end(), static_cast<std::size_t>(histogram.counts[i]), histogram.outcome(i));
   }
   CHECK(expanded == outcomes);
 }

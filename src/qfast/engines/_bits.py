@@ -129,13 +129,12 @@ def select_bits(rows: Rows, bits: Sequence[int]) -> Rows:
     return rows_of_words(out, len(bits))
 
 
-def counts_of(rows: Rows, counts: IntArray, num_bits: int) -> dict[str, int]:
-    """Return counts by bitstring."""
+def add_counts(target: dict[str, int], rows: Rows, counts: IntArray, num_bits: int) -> None:
+    """Set the counts of distinct rows in a dictionary by bitstring, in the order of the rows."""
     if core is None or not 0 < num_bits <= _WORD_BITS:
-        return dict(zip(strings_of(rows, num_bits), counts.tolist(), strict=True))
-    found: dict[str, int] = {}
-    core.add_counts(found, words_of_rows(rows)[:, 0], counts, num_bits)
-    return found
+        target.update(zip(strings_of(rows, num_bits), counts.tolist(), strict=True))
+    else:
+        core.add_counts(target, rows, counts, num_bits)
 
 
 def strings_of(rows: Rows, num_bits: int) -> list[str]:
@@ -171,6 +170,11 @@ class Histogram:
         """Add rows, each once or as often as `counts` says."""
         if rows.shape[0] == 0:
             return
+        if counts is None and core is not None and 0 < self._num_bits <= _WORD_BITS:
+            rows, counts = core.count_rows(rows, self._num_bits)
+            if self._dense is None and self._counts.size == 0:
+                self._rows, self._counts = rows, counts
+                return
         if self._num_bits <= _DENSE_BITS and (self._dense is not None or rows.shape[0] << 4 >= 1 << self._num_bits):
             self._add_dense(words_of_rows(rows)[:, 0].astype(np.int64), counts)
             return

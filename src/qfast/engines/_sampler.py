@@ -8,7 +8,7 @@ import numpy as np
 
 from qfast._typing import AnyArray, ComplexArray, FloatArray, IntArray, Isa, UIntArray
 from qfast.engines._base import CancelToken, Engine, check_cancel
-from qfast.engines._bits import Histogram, Rows, Wiring, row_bytes, rows_of_words
+from qfast.engines._bits import Histogram, Rows, Wiring, row_bytes
 from qfast.engines._extension import core
 
 CHUNK = 1 << 22
@@ -88,10 +88,10 @@ class NativeSampler(Sampler):
         """See `Sampler.count`."""
         if wiring.num_bits > _WORD_BITS:
             return super().count(seed, first_shot, shots, site, wiring, cancel)
-        outcomes, counts = self._core.count(
+        found: tuple[Rows, IntArray] = self._core.count(
             seed, first_shot, shots, site, wiring.sources, self._threads, cancel and cancel.native
         )
-        return rows_of_words(outcomes[:, None], wiring.num_bits), counts
+        return found
 
 
 class PauliEngine(Engine, Protocol):

@@ -11,7 +11,7 @@ import numpy as np
 
 from qfast._typing import FloatArray
 from qfast.circuit.shot_plan import Segment
-from qfast.engines._bits import counts_of, rows_of_words
+from qfast.engines._bits import add_counts, rows_of_words
 from qfast.errors import ShotPlanError
 from qfast.jobs._aggregate import Outcomes, Tally, estimate, merge, term_moments
 from qfast.jobs.shot_files import read_plan_file, write_plan_file
@@ -217,4 +217,6 @@ class PlanResult:
 
 def _counts(setting: Setting, outcomes: Outcomes) -> Counts:
     width = len(setting.qubits)
-    return Counts(counts_of(rows_of_words(outcomes.words[:, None], width), outcomes.counts, width))
+    found = Counts()
+    add_counts(found, rows_of_words(outcomes.words[:, None], width), outcomes.counts, width)
+    return found

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qfast._typing import FloatArray, IntArray
-from qfast.engines._bits import Histogram, Rows, counts_of, row_bytes, select_bits, strings_of, words_of_rows
+from qfast.engines._bits import Histogram, Rows, add_counts, row_bytes, select_bits, strings_of, words_of_rows
 from qfast.errors import InputError, ObservableError
 from qfast.simulation._provenance import Provenance
 
@@ -148,7 +148,9 @@ class Samples:
             Bitstring → count, bit 0 rightmost.
         """
         rows, counts, num_bits = self._distinct(register)
-        return Counts(counts_of(rows, counts, num_bits))
+        found = Counts()
+        add_counts(found, rows, counts, num_bits)
+        return found
 
     def get_int_counts(self, register: str | None = None) -> dict[int, int]:
         """Count the outcomes by their integer, bit 0 the least significant; see `get_counts`."""
