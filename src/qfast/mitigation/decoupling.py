@@ -19,6 +19,7 @@ SEQUENCES: dict[str, tuple[str, ...]] = {"xx": ("x", "x"), "xy4": ("x", "y", "x"
 """Pulses of each sequence; together they are the identity."""
 
 _MEASURE = OPCODES["measure"]
+_ROUNDING_S = 1e-12  # of sums of durations
 
 
 def decouple(
@@ -83,7 +84,7 @@ def _is_measurement(circuit: Circuit, row: int) -> bool:
 
 
 def _waits(window: Window, duration_of: Durations, sequence: str) -> list[int] | None:
-    """Return the steps of waiting before each pulse; None if they do not fit."""
+    """Return the steps of waiting before each pulse and after the last; None if they do not fit."""
     place = (window.qubit,)
     step = duration_of("id", place)
     if step <= 0:
@@ -104,13 +105,16 @@ def _waits(window: Window, duration_of: Durations, sequence: str) -> list[int] |
         waits.append(steps)
         reached += steps * step + seconds
         ideal += seconds
-    return waits if reached <= window.seconds + 1e-12 else None
+    if reached > window.seconds + _ROUNDING_S:
+        return None
+    return [*waits, math.floor((window.seconds - reached + _ROUNDING_S) / step)]
 
 
 def _write(rewriter: Rewriter, window: Window, duration_of: Durations, sequence: str) -> None:
     waits = _waits(window, duration_of, sequence)
     assert waits is not None
-    for name, steps in zip(SEQUENCES[sequence], waits, strict=True):
+    for name, steps in zip((*SEQUENCES[sequence], ""), waits, strict=True):
         for _ in range(steps):
             rewriter.add("id", [window.qubit])
-        rewriter.add(name, [window.qubit])
+        if name:
+            rewriter.add(name, [window.qubit])

@@ -57,7 +57,7 @@ def fold_local(circuit: Circuit, scale: float) -> tuple[Circuit, float]:
     place = 0
     for row in body:
         rewriter.keep(row)
-        if circuit.opcodes[row] in (_BARRIER, _GPHASE):
+        if not _is_foldable(circuit, row):
             continue
         # Gate number p is folded as often as the line p number / d climbs by one.
         for _ in range((place + 1) * number // len(gates) - place * number // len(gates)):
@@ -97,7 +97,13 @@ def fold(circuit: Circuit, scale: float, folding: Folding) -> tuple[Circuit, flo
 
 
 def _gates_of(circuit: Circuit, body: list[int]) -> list[int]:
-    return [row for row in body if circuit.opcodes[row] not in (_BARRIER, _GPHASE)]
+    return [row for row in body if _is_foldable(circuit, row)]
+
+
+def _is_foldable(circuit: Circuit, row: int) -> bool:
+    """Whether an instruction takes place: no barrier, no global phase."""
+    opcode = circuit.opcodes[row]
+    return opcode != _BARRIER and (opcode != _GPHASE or circuit.num_controls[row] > 0)
 
 
 def _number_of_foldings(num_gates: int, scale: float) -> int:

@@ -31,7 +31,7 @@ class IdleNoise:
     Attributes
     ----------
     t1, t2 : float
-        Relaxation and coherence time in seconds; ``math.inf``: none. ``t2 <= 2 t1``.
+        Relaxation and coherence time in seconds; ``math.inf``: none. ``t2 <= 2 t1``, which is its default.
     detuning_hz : float
         The qubit turns about Z by ``2 pi detuning_hz t``: a coherent error, which decoupling undoes.
     relaxation : {"twirled", "kraus"}
@@ -39,7 +39,7 @@ class IdleNoise:
     """
 
     t1: float = math.inf
-    t2: float = math.inf
+    t2: float | None = None
     detuning_hz: float = 0.0
     relaxation: Literal["twirled", "kraus"] = "twirled"
 
@@ -48,12 +48,14 @@ class IdleNoise:
             raise InputError(f"idle noise: relaxation {self.relaxation!r} is unknown; 'twirled' and 'kraus' are")
         if not math.isfinite(self.detuning_hz):
             raise InputError(f"idle noise: detuning_hz is {self.detuning_hz!r}; a finite number is needed")
-        channels.thermal_relaxation(self.t1, self.t2, 0.0)  # refuses times that no qubit has
+        if self.t2 is None:
+            object.__setattr__(self, "t2", 2 * self.t1)
+        self._relaxed(0.0)  # refuses times that no qubit has
 
     def channels(self, seconds: float) -> tuple[Channel, ...]:
         """Return what acts on a qubit that waits for some time."""
         found = []
-        relaxed = channels.thermal_relaxation(self.t1, self.t2, seconds)
+        relaxed = self._relaxed(seconds)
         if self.relaxation == "twirled":
             relaxed = relaxed.twirled()
         if not relaxed.is_identity:
@@ -64,6 +66,10 @@ class IdleNoise:
             found.append(channels.coherent(np.diag([phase.conjugate(), phase])).named("idle detuning"))
         return tuple(found)
 
+    def _relaxed(self, seconds: float) -> Channel:
+        assert self.t2 is not None
+        return channels.thermal_relaxation(self.t1, self.t2, seconds)
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain data, ready for JSON; an infinite time is None."""
         return {key: None if value == math.inf else value for key, value in asdict(self).items()}
@@ -71,8 +77,7 @@ class IdleNoise:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> IdleNoise:
         """Make it of what `to_dict` returned."""
-        figures: dict[str, Any] = {key: math.inf if value is None else value for key, value in data.items()}
-        return cls(**figures)
+        return cls(**{**data, "t1": math.inf if data.get("t1") is None else data["t1"]})
 
 
 @dataclass(frozen=True, slots=True)
