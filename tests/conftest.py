@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 from hypothesis import settings
 
 from qfast import engines
 from qfast._typing import Precision
-from qfast.engines import Engine
+from qfast.engines import Engine, _cost_tables
 
 # What a complex amplitude may be off by after some dozen gates.
 TOLERANCE = {"complex64": 2e-6, "complex128": 1e-13}
@@ -20,6 +22,15 @@ ENGINES: list[tuple[str, str | None]] = [
 # The first example of a kernel is the one that compiles it.
 settings.register_profile("qfast", deadline=None)
 settings.load_profile("qfast")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def empty_cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Tests do not depend on what was measured on the machine that they run on."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_cost_tables, "_cache_folder", lambda environ: folder)
+        yield
 
 
 def engine_id(choice: tuple[str, str | None]) -> str:

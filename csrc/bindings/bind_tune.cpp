@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <string>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "base/cpu_features.h"
@@ -43,12 +45,14 @@ py::dict to_dict(const CostTable& table) {
 template <class T>
 T entry(const py::dict& from, const char* key, const std::string& place) {
   if (!from.contains(key)) throw Error(ErrorKind::kInput, place + " has no entry '" + key + "'");
+  const py::object value = from[key];
   try {
-    return from[key].cast<T>();
-  } catch (const py::cast_error&) {
-    throw Error(ErrorKind::kInput,
-                place + ": '" + key + "' is " + std::string(py::repr(from[key])) + ", which is not of the right type");
+    // A cast would build a dictionary from whatever it can.
+    if (!std::is_same_v<T, py::dict> || py::isinstance<py::dict>(value)) return value.cast<T>();
+  } catch (const py::cast_error&) {  // told of below
   }
+  throw Error(ErrorKind::kInput,
+              place + ": '" + key + "' is " + std::string(py::repr(value)) + ", which is not of the right type");
 }
 
 PlanCosts plan_costs(const py::dict& costs, const char* precision, const std::string& table) {

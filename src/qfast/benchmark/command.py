@@ -4,6 +4,9 @@ The circuit families at chosen sizes, their times and how near they come to the 
 is the time that the measured bandwidth and the measured peak of fused multiply-adds allow, over the time measured.
 ``first`` is planning and the first run; ``flops`` are canonical flops per amplitude, ``plan`` and ``passes`` those of
 the engine's own plan.
+
+``--tune`` measures, in less than a minute, the prices by which the native engine plans, and keeps them in the user's
+cache folder for this processor, instruction set and number of CPUs; later runs plan by them (setting ``plan``).
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +24,12 @@ from qfast.benchmark import report
 from qfast.benchmark.families import FAMILIES
 from qfast.benchmark.fingerprint import take_fingerprint
 from qfast.benchmark.suite import Plan, measure_all
+from qfast.benchmark.tune import tune, tuning_lines
 from qfast.cli.files import check_writable, replacing
+from qfast.cli.progress import ProgressLine
+from qfast.engines._cost_tables import Machine, table_path, this_machine
+from qfast.engines._extension import core
+from qfast.engines.native import NativeEngine
 from qfast.errors import InputError
 
 __all__ = ["FORMAT", "add_parser", "run"]
@@ -43,10 +52,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--compare", type=Path, metavar="JSON", help="a saved run to compare with")
     parser.add_argument("--json", type=Path, metavar="FILE", help="save the run")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw it (needs matplotlib)")
+    parser.add_argument("--tune", action="store_true", help="measure this machine's cost table and keep it")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Do what the parsed command line asks; return the exit code."""
+    if arguments.tune:
+        return _tune(arguments)
     for option in ("json", "plot"):
         if (path := getattr(arguments, option)) is not None:
             check_writable(path, f"--{option}")
@@ -73,6 +85,44 @@ def run(arguments: argparse.Namespace) -> int:
         print(report.table_row(data["rows"][-1], saved), flush=True)
     _save(data, arguments)
     return 0
+
+
+def _tune(arguments: argparse.Namespace) -> int:
+    if arguments.engine not in (None, "auto", "native"):
+        raise InputError(f"--tune with --engine {arguments.engine}: only the native engine plans by a cost table")
+    if arguments.threads is not None:
+        raise InputError(
+            f"--tune with --threads {arguments.threads}: a table is measured with all CPUs that this process may use, "
+            "and kept for that number; allow it fewer (taskset -c 0-3 qfast bench --tune) to measure another"
+        )
+    forced = config.get("isa")
+    engine = engines.select("native", None if forced == "auto" else forced, plan="portable")
+    assert isinstance(engine, NativeEngine)
+    machine = this_machine(engine.isa)
+    _check_folder(machine)
+    print(f"{machine.cpu}; native {machine.isa}, {machine.cpus} threads", flush=True)
+    line = ProgressLine(sys.stderr, "tuning", terminal=sys.stderr.isatty())
+    try:
+        tuning, path = tune(machine.isa, machine.cpus, line.update)
+    finally:
+        line.close()
+    print("\n".join(tuning_lines(tuning, core.CostTable().to_dict())))
+    print(f"kept in {path}")
+    if config.get("plan") == "portable":
+        print("setting plan is 'portable', so it will not be used: qfast config set plan auto")
+    return 0
+
+
+def _check_folder(machine: Machine) -> None:
+    """Refuse a cache folder that cannot be written before a minute is spent."""
+    path = table_path(machine)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"--tune: the cache folder {path.parent} cannot be made: {error.strerror}; set XDG_CACHE_HOME to another"
+        ) from None
+    check_writable(path, "--tune")
 
 
 def _save(data: dict[str, Any], arguments: argparse.Namespace) -> None:

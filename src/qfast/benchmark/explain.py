@@ -67,6 +67,8 @@ class SegmentPlan:
     nodes : mapping of str to int, or None
         What gates have become after merging, by kind; None for engines that do not merge.
     tile_qubits : int or None
+    cost_table : str or None
+        Prices that the plan was made by: ``built-in``, or the name of a measured table.
     sweeps : tuple of SweepPlan
         Empty for engines that apply gate by gate.
     """
@@ -74,6 +76,7 @@ class SegmentPlan:
     num_gates: int
     nodes: Mapping[str, int] | None
     tile_qubits: int | None
+    cost_table: str | None
     sweeps: tuple[SweepPlan, ...]
 
 
@@ -298,6 +301,7 @@ def _segments(stretches: Sequence[Circuit], plans: Sequence[Mapping[str, Any]]) 
             num_gates=_num_gates(stretch),
             nodes=plan.get("nodes"),
             tile_qubits=plan.get("tile_qubits"),
+            cost_table=plan.get("cost_table"),
             sweeps=tuple(_sweep(sweep) for sweep in plan.get("sweeps", ())),
         )
         for stretch, plan in zip(stretches, plans, strict=True)

@@ -43,6 +43,7 @@ def _segment_lines(segment: SegmentPlan, found: Explanation) -> Iterator[str]:
     if segment.tile_qubits is not None:
         size = format_bytes(AMPLITUDE_BYTES[found.precision] << segment.tile_qubits)
         yield f"            tiles of 2^{segment.tile_qubits} amplitudes ({size}); # is a bit inside, bit 0 rightmost"
+        yield f"            by the {segment.cost_table} cost table"
     if segment.sweeps:
         yield ""
         yield from _table(segment.sweeps, found.num_qubits, found.limits)

@@ -164,6 +164,6 @@ def _total(segments: Sequence[Mapping[str, Any]], key: str) -> Any:
 
 def _limits(num_qubits: int, precision: Precision, plan: Plan) -> Limits | None:
     try:
-        return measure_limits(num_qubits, precision, plan.threads, isa=engines.select(plan.engine).isa)
+        return measure_limits(num_qubits, precision, plan.threads, isa=engines.select(plan.engine, plan="portable").isa)
     except EngineError:
         return None  # no native core: the table leaves the fraction out

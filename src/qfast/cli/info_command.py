@@ -13,7 +13,9 @@ import numpy as np
 from qfast import __version__, config, engines
 from qfast._format import format_bytes
 from qfast.engines import AMPLITUDE_BYTES
+from qfast.engines._cost_tables import BUILT_IN
 from qfast.engines._extension import core
+from qfast.engines.native import NativeEngine
 from qfast.errors import EngineError
 
 __all__ = ["add_parser", "run"]
@@ -64,10 +66,13 @@ def _chosen_engine() -> dict[str, Any]:
     """What runs by default here, or why nothing does: a wrong forced choice must not hide the rest."""
     isa = config.get("isa")
     try:
-        engine = engines.select(config.get("engine"), None if isa == "auto" else isa, config.get("array_backend"))
+        engine = engines.select(
+            config.get("engine"), None if isa == "auto" else isa, config.get("array_backend"), config.get("plan")
+        )
     except EngineError as error:
         return {"error": str(error)}
-    return {"name": engine.name, "isa": engine.isa}
+    table = engine.cost_table.name if isinstance(engine, NativeEngine) else None
+    return {"name": engine.name, "isa": engine.isa, "cost_table": table}
 
 
 def _processor() -> str:
@@ -87,7 +92,10 @@ def _text(name: str, value: Any) -> str:
         case "engine" if "error" in value:
             return f"none: {value['error']}"
         case "engine":
-            return f"{value['name']} ({value['isa']})" if value["isa"] else str(value["name"])
+            if value["isa"] is None:
+                return str(value["name"])
+            hint = "; qfast bench --tune measures one for this machine" if value["cost_table"] == BUILT_IN else ""
+            return f"{value['name']} ({value['isa']}), plans by the {value['cost_table']} cost table{hint}"
         case "engines":
             return "; ".join(f"{engine}: {state}" for engine, state in value.items())
         case "isas":

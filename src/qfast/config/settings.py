@@ -220,6 +220,12 @@ _ROWS: tuple[tuple[str, Kind, Any, str], ...] = (
     ),
     ("precision", _choice("complex64", "complex128"), "complex128", "type of the amplitudes"),
     ("vectorization", _choice("auto", "force", "off"), "auto", "how a batch of parameter sets runs"),
+    (
+        "plan",
+        _choice("auto", "portable"),
+        "auto",
+        "prices that plans are made by; auto: those of qfast bench --tune, if any; portable: the built-in ones",
+    ),
     ("array_backend", _ARRAY_BACKEND, "numpy", "array library of the reference engine"),
     ("progress", _choice("auto", "on", "off"), "auto", "progress of long runs on a terminal"),
     ("default_provider", _NAME, "local", "provider of a device that is named without one"),
@@ -234,7 +240,7 @@ _ROWS: tuple[tuple[str, Kind, Any, str], ...] = (
     ),
     ("error_mitigation", _MITIGATION, (), "error mitigation of jobs that name none"),
     ("readout_calibration_shots", _COUNT, 10_000, "shots of each of the two circuits that calibrate the readout"),
-    ("zne_scale_factors", _SCALES, (1.0, 2.0, 3.0), "strengths of noise that are extrapolated to zero"),
+    ("zne_scale_factors", _SCALES, (1.0, 3.0, 5.0), "strengths of noise that are extrapolated to zero"),
     ("zne_folding", _choice("local", "global"), "local", "what is folded: gates one by one, or the circuit"),
     (
         "zne_extrapolator",

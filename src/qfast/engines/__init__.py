@@ -17,6 +17,7 @@ from qfast.engines._base import (
     PreparedObservable,
     PreparedOperator,
 )
+from qfast.engines._cost_tables import measured_table
 from qfast.engines.reference import ReferenceEngine
 from qfast.errors import EngineError
 
@@ -37,10 +38,10 @@ AUTO_ORDER: tuple[EngineName, ...] = ("native", "numba", "reference")
 """What ``engine="auto"`` tries, in order."""
 
 _lock = threading.Lock()
-_loaded: dict[tuple[str, str | None, str], Engine] = {}
+_loaded: dict[tuple[str, str | None, str, str], Engine] = {}
 
 
-def select(name: str = "auto", isa: str | None = None, array_backend: str = "numpy") -> Engine:
+def select(name: str = "auto", isa: str | None = None, array_backend: str = "numpy", plan: str = "auto") -> Engine:
     """Return an engine.
 
     Parameters
@@ -52,6 +53,9 @@ def select(name: str = "auto", isa: str | None = None, array_backend: str = "num
         Force the native engine's instruction set; by default the best that this CPU has.
     array_backend : str, default "numpy"
         Array library of the reference engine: "numpy", "pytorch", "cupy" or "cupynumeric".
+    plan : {"auto", "portable"}
+        Prices by which the native engine plans: "auto", those that ``qfast bench --tune`` has measured on this machine,
+        as they were at the first call, or the built-in ones; "portable", the built-in ones.
 
     Returns
     -------
@@ -68,11 +72,11 @@ def select(name: str = "auto", isa: str | None = None, array_backend: str = "num
     >>> select("reference").name
     'reference'
     """
-    key = (name, isa, array_backend)
+    key = (name, isa, array_backend, plan)
     engine = _loaded.get(key)
     if engine is None:
         with _lock:
-            engine = _loaded.get(key) or _load(name, isa, array_backend)
+            engine = _loaded.get(key) or _load(name, isa, array_backend, plan)
             _loaded[key] = engine
     return engine
 
@@ -107,9 +111,9 @@ def unavailable_reason(name: str) -> str | None:
     return None
 
 
-def _load(name: str, isa: str | None, array_backend: str) -> Engine:
+def _load(name: str, isa: str | None, array_backend: str, plan: str) -> Engine:
     if name == "auto":
-        return _load_best(isa, array_backend)
+        return _load_best(isa, array_backend, plan)
     if name not in _LOADERS:
         raise EngineError(f"unknown engine {name!r}; known are 'auto', {', '.join(map(repr, AUTO_ORDER))}")
     reason = unavailable_reason(name)
@@ -120,25 +124,26 @@ def _load(name: str, isa: str | None, array_backend: str) -> Engine:
             f"ISA {isa!r} was forced together with engine {name!r}; only engine 'native' has ISAs: "
             "leave out one of the two"
         )
-    return _LOADERS[name](isa, array_backend)
+    return _LOADERS[name](isa, array_backend, plan)
 
 
-def _load_best(isa: str | None, array_backend: str) -> Engine:
+def _load_best(isa: str | None, array_backend: str, plan: str) -> Engine:
     if isa is not None:  # only one engine can serve this
-        return _load("native", isa, array_backend)
+        return _load("native", isa, array_backend, plan)
     for name in AUTO_ORDER[:-1]:
         try:
-            return _load(name, None, array_backend)
+            return _load(name, None, array_backend, plan)
         except EngineError:
             continue  # the result names the engine that ran
-    return _load(AUTO_ORDER[-1], None, array_backend)
+    return _load(AUTO_ORDER[-1], None, array_backend, plan)
 
 
-def _load_native(isa: str | None, array_backend: str) -> Engine:
-    return native.NativeEngine(isa)
+def _load_native(isa: str | None, array_backend: str, plan: str) -> Engine:
+    engine = native.NativeEngine(isa)
+    return engine if plan == "portable" else native.NativeEngine(engine.isa, measured_table(engine.isa))
 
 
-def _load_numba(isa: str | None, array_backend: str) -> Engine:
+def _load_numba(isa: str | None, array_backend: str, plan: str) -> Engine:
     try:
         from qfast.engines.numba import NumbaEngine  # an extra, and most of a second to import
     except ImportError as error:
@@ -146,11 +151,11 @@ def _load_numba(isa: str | None, array_backend: str) -> Engine:
     return NumbaEngine()
 
 
-def _load_reference(isa: str | None, array_backend: str) -> Engine:
+def _load_reference(isa: str | None, array_backend: str, plan: str) -> Engine:
     return ReferenceEngine(array_backend)
 
 
-_LOADERS: dict[str, Callable[[str | None, str], Engine]] = {
+_LOADERS: dict[str, Callable[[str | None, str, str], Engine]] = {
     "native": _load_native,
     "numba": _load_numba,
     "reference": _load_reference,

@@ -43,6 +43,8 @@ class NativeEngine:
     ----------
     isa : {"baseline", "avx2", "avx512"}, optional
         By default the best that this CPU has.
+    cost_table : qfast._core.CostTable, optional
+        Prices that the planner compares; by default the built-in ones.
 
     Raises
     ------
@@ -52,14 +54,15 @@ class NativeEngine:
 
     name: EngineName = "native"
 
-    def __init__(self, isa: str | None = None) -> None:
+    def __init__(self, isa: str | None = None, cost_table: Any = None) -> None:
         if isa is not None and isa not in isas():
             raise EngineError(f"ISA {isa!r} was forced, but this CPU and build offer {', '.join(isas())}")
         self.isa: Isa = isa or core.isa_default()
+        self.cost_table = core.CostTable() if cost_table is None else cost_table
 
     def prepare(self, circuit: Circuit, *, precision: Precision, tile_qubits: int = 0) -> NativeCircuit:
         """See `Engine.prepare`; `tile_qubits` forces the planner's tile size, 0 leaves it to the cost table."""
-        return NativeCircuit(circuit, precision, self.isa, tile_qubits)
+        return NativeCircuit(circuit, precision, self.isa, tile_qubits, self.cost_table)
 
     def probabilities(self, state: AnyArray, qubits: AnyArray, *, threads: int) -> FloatArray:
         """See `Engine.probabilities`."""
@@ -104,7 +107,7 @@ class NativeEngine:
 class NativeCircuit:
     """A plan of the core; see `PreparedCircuit`."""
 
-    def __init__(self, circuit: Circuit, precision: Precision, isa: Isa, tile_qubits: int) -> None:
+    def __init__(self, circuit: Circuit, precision: Precision, isa: Isa, tile_qubits: int, cost_table: Any) -> None:
         self._expressions = expressions = expression_table(circuit)
         self.num_qubits = circuit.num_qubits
         self.num_parameters = expressions.num_parameters
@@ -113,7 +116,7 @@ class NativeCircuit:
         self._program = core.Program(
             circuit.num_qubits, *_columns(circuit),
             expressions.slots, expressions.code_end, expressions.code, expressions.constants,
-            expressions.num_parameters, precision, isa, tile_qubits,
+            expressions.num_parameters, precision, isa, tile_qubits, cost_table,
         )  # fmt: skip
 
     def run(

@@ -62,7 +62,7 @@ def _resolve(
     if forced_isa == "auto" or (isa is None and name in ("numba", "reference")):
         forced_isa = None  # the setting speaks of the native engine; only an argument contradicts another engine
     return RunSettings(
-        engine=select(name, forced_isa, snapshot["array_backend"]),
+        engine=select(name, forced_isa, snapshot["array_backend"], snapshot["plan"]),
         precision=snapshot["precision"] if precision is None else config.resolve("precision", precision),
         threads=snapshot["threads"] if threads is None else config.resolve("threads", threads),
         max_bytes=snapshot["max_job_bytes"],
