@@ -13,7 +13,13 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from qfast.errors import InputError
-from qfast.mitigation import QuasiDistribution, ReadoutCalibration, calibration_circuits, mitigated_distribution, readout
+from qfast.mitigation import (
+    QuasiDistribution,
+    ReadoutCalibration,
+    calibration_circuits,
+    mitigated_distribution,
+    readout,
+)
 from qfast.mitigation.readout import sign_factors
 
 FLIPS = st.lists(st.tuples(st.floats(0, 0.2), st.floats(0, 0.2)), min_size=1, max_size=5)

@@ -32,7 +32,8 @@ def fold_local(circuit: Circuit, scale: float) -> tuple[Circuit, float]:
     folded : Circuit
     scale : float
         What was reached: of d gates, s foldings make ``1 + 2 s / d``. Where not all gates are folded equally often,
-        those with one folding more are spread evenly.
+        those with one folding more are spread evenly over the gates of one qubit, of two, and so on. Odd scales fold
+        all of them equally.
 
     Raises
     ------
@@ -46,26 +47,28 @@ def fold_local(circuit: Circuit, scale: float) -> tuple[Circuit, float]:
 
     Examples
     --------
-    >>> folded, reached = fold_local(Circuit(2).h(0).cx(0, 1), 2)
+    >>> folded, reached = fold_local(Circuit(2).h(0).cx(0, 1), 3)
     >>> folded.count_ops(), reached
-    ({'h': 1, 'cx': 3}, 2.0)
+    ({'h': 3, 'cx': 3}, 3.0)
     """
     body, end = body_and_end(circuit, "folding")
-    gates = _gates_of(circuit, body)
-    number = _number_of_foldings(len(gates), scale)
+    of_width: dict[int, list[int]] = {}
+    for row in body:
+        if _is_foldable(circuit, row):
+            of_width.setdefault(len(circuit._instruction(row).all_qubits), []).append(row)
+    foldings: dict[int, int] = {}
+    for rows in of_width.values():
+        number = _number_of_foldings(len(rows), scale)
+        for place, row in enumerate(rows):  # as often as the line place * number / len(rows) climbs by one
+            foldings[row] = (place + 1) * number // len(rows) - place * number // len(rows)
     rewriter = Rewriter(circuit)
-    place = 0
     for row in body:
         rewriter.keep(row)
-        if not _is_foldable(circuit, row):
-            continue
-        # Gate number p is folded as often as the line p number / d climbs by one.
-        for _ in range((place + 1) * number // len(gates) - place * number // len(gates)):
+        for _ in range(foldings.get(row, 0)):
             rewriter.add_inverse(row)
             rewriter.keep(row)
-        place += 1
     rewriter.keep(*end)
-    return rewriter.circuit(), _reached(number, len(gates))
+    return rewriter.circuit(), _reached(sum(foldings.values()), len(foldings))
 
 
 def fold_global(circuit: Circuit, scale: float) -> tuple[Circuit, float]:

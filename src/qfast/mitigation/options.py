@@ -52,7 +52,7 @@ class Mitigation:
     twirling: bool = False
     decoupling: bool = False
     calibration_shots: int = 10_000
-    scale_factors: tuple[float, ...] = (1.0, 2.0, 3.0)
+    scale_factors: tuple[float, ...] = (1.0, 3.0, 5.0)
     folding: Folding = "local"
     extrapolator: Extrapolator = "exponential"
     degree: int = 2
