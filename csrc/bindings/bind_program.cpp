@@ -96,11 +96,8 @@ py::array_t<Complex> expectation_many(const Program& program, const Column<doubl
   const Rows rows = rows_of(values);
   py::array_t<Complex> out(rows.count);
   Complex* to = out.mutable_data();
-  const int all = std::max(threads, 1);
   const py::gil_scoped_release unlocked;
-  program.run_many(rows.values, rows.count, {all, cancel}, [&](std::int64_t set, const StateView& state) {
-    to[set] = observable.expectation(state, program.isa(), all);
-  });
+  program.expectation_many(rows.values, rows.count, observable, {std::max(threads, 1), cancel}, to);
   return out;
 }
 

@@ -7,15 +7,18 @@
 // clang-format off: simd.h comes first
 #include "kernels/simd.h"
 #include "kernels/reduce.inl"
+#include "kernels/lanes.inl"
 #include "kernels/roofline.inl"
 #include "kernels/tile.inl"
+#include "kernels/trig.inl"
 // clang-format on
 
 namespace qfast::isa_baseline {
 
 const KernelTable* kernel_table() {
   static constexpr KernelTable kTable{tile_kernels<float>(),    tile_kernels<double>(), reduce_kernels<float>(),
-                                      reduce_kernels<double>(), real_kernels(),         roofline_kernels()};
+                                      reduce_kernels<double>(), real_kernels(),         lane_kernels<float>(),
+                                      lane_kernels<double>(),   roofline_kernels(),     trig_kernels()};
   return &kTable;
 }
 

@@ -3,9 +3,11 @@
 #pragma once
 
 #include "base/types.h"
+#include "kernels/lane_kernels.h"
 #include "kernels/reduce_kernels.h"
 #include "kernels/roofline.h"
 #include "kernels/tile_kernels.h"
+#include "kernels/trig_kernels.h"
 
 namespace qfast {
 
@@ -15,7 +17,10 @@ struct KernelTable {
   ReduceKernels<float> reduce32;
   ReduceKernels<double> reduce64;
   RealKernels real;
+  LaneKernels<float> lanes32;
+  LaneKernels<double> lanes64;
   RooflineKernels roofline;
+  TrigKernels trig;
 };
 
 template <class T>
@@ -33,6 +38,15 @@ const ReduceKernels<T>& reduce_kernels_of(const KernelTable& table) {
     return table.reduce32;
   } else {
     return table.reduce64;
+  }
+}
+
+template <class T>
+const LaneKernels<T>& lane_kernels_of(const KernelTable& table) {
+  if constexpr (sizeof(T) == 4) {
+    return table.lanes32;
+  } else {
+    return table.lanes64;
   }
 }
 

@@ -16,6 +16,20 @@ struct Block {
   V<T> im[kBlockVectors];
 };
 
+// The numbers of a step, seen as vectors: one number for all lanes, or one of each lane where the lanes are states.
+template <class T>
+struct Shared {
+  const T* at;
+  QFAST_LAMBDA V<T> operator[](std::ptrdiff_t i) const { return set1(at[i]); }
+  QFAST_LAMBDA Shared from(std::ptrdiff_t i) const { return {at + i}; }
+};
+template <class T>
+struct PerLane {
+  const T* at;
+  QFAST_LAMBDA V<T> operator[](std::ptrdiff_t i) const { return load(at + kLanes<T> * i); }
+  QFAST_LAMBDA PerLane from(std::ptrdiff_t i) const { return {at + kLanes<T> * i}; }
+};
+
 // Calls f(index with target bit 0, index with target bit 1) for every pair whose control bits are all 1.
 template <int kTarget, int kControls, class F>
 QFAST_INLINE void for_pairs(F f) {
@@ -25,9 +39,9 @@ QFAST_INLINE void for_pairs(F f) {
   }
 }
 
-template <class T, int J>
-QFAST_INLINE void step_real(Block<T>& x, const T* c) {
-  const V<T> a = set1(c[0]), b = set1(c[1]);
+template <class T, int J, class Numbers>
+QFAST_INLINE void step_real(Block<T>& x, Numbers c) {
+  const V<T> a = c[0], b = c[1];
   for_pairs<J, 0>([&](int p, int q) QFAST_LAMBDA {
     const V<T> re = x.re[p], im = x.im[p];
     x.re[p] = fma(a, x.re[q], re);
@@ -37,9 +51,9 @@ QFAST_INLINE void step_real(Block<T>& x, const T* c) {
   });
 }
 
-template <class T, int J>
-QFAST_INLINE void step_real_neg(Block<T>& x, const T* c) {
-  const V<T> a = set1(c[0]), nb = set1(-c[1]);
+template <class T, int J, class Numbers>
+QFAST_INLINE void step_real_neg(Block<T>& x, Numbers c) {
+  const V<T> a = c[0], nb = -c[1];
   for_pairs<J, 0>([&](int p, int q) QFAST_LAMBDA {
     const V<T> re = x.re[p], im = x.im[p];
     x.re[p] = fma(a, x.re[q], re);
@@ -49,9 +63,9 @@ QFAST_INLINE void step_real_neg(Block<T>& x, const T* c) {
   });
 }
 
-template <class T, int J>
-QFAST_INLINE void step_imag(Block<T>& x, const T* c) {
-  const V<T> a = set1(c[0]), b = set1(c[1]);
+template <class T, int J, class Numbers>
+QFAST_INLINE void step_imag(Block<T>& x, Numbers c) {
+  const V<T> a = c[0], b = c[1];
   for_pairs<J, 0>([&](int p, int q) QFAST_LAMBDA {
     const V<T> re = x.re[p], im = x.im[p];
     x.re[p] = fnma(a, x.im[q], re);
@@ -61,9 +75,9 @@ QFAST_INLINE void step_imag(Block<T>& x, const T* c) {
   });
 }
 
-template <class T, int J>
-QFAST_INLINE void step_givens(Block<T>& x, const T* c) {
-  const V<T> ar = set1(c[0]), ai = set1(c[1]), br = set1(c[2]), bi = set1(c[3]);
+template <class T, int J, class Numbers>
+QFAST_INLINE void step_givens(Block<T>& x, Numbers c) {
+  const V<T> ar = c[0], ai = c[1], br = c[2], bi = c[3];
   for_pairs<J, 0>([&](int p, int q) QFAST_LAMBDA {
     const V<T> re = x.re[p], im = x.im[p], qre = x.re[q], qim = x.im[q];
     x.re[p] = fnma(ai, qim, fma(ar, qre, re));
@@ -74,37 +88,37 @@ QFAST_INLINE void step_givens(Block<T>& x, const T* c) {
 }
 
 // x_p' = x_p + a x_q, x_q' = b x_p + d x_q.
-template <class T>
-QFAST_INLINE void scale_pair(Block<T>& x, int p, int q, const T* c) {
+template <class T, class Numbers>
+QFAST_INLINE void scale_pair(Block<T>& x, int p, int q, Numbers c) {
   const V<T> re = x.re[p], im = x.im[p], qre = x.re[q], qim = x.im[q];
-  x.re[p] = fnma(set1(c[1]), qim, fma(set1(c[0]), qre, re));
-  x.im[p] = fma(set1(c[1]), qre, fma(set1(c[0]), qim, im));
-  x.re[q] = fnma(set1(c[3]), im, fma(set1(c[2]), re, fnma(set1(c[5]), qim, set1(c[4]) * qre)));
-  x.im[q] = fma(set1(c[3]), re, fma(set1(c[2]), im, fma(set1(c[5]), qre, set1(c[4]) * qim)));
+  x.re[p] = fnma(c[1], qim, fma(c[0], qre, re));
+  x.im[p] = fma(c[1], qre, fma(c[0], qim, im));
+  x.re[q] = fnma(c[3], im, fma(c[2], re, fnma(c[5], qim, c[4] * qre)));
+  x.im[q] = fma(c[3], re, fma(c[2], im, fma(c[5], qre, c[4] * qim)));
 }
 
-template <class T, int J>
-QFAST_INLINE void step_scaled(Block<T>& x, const T* c) {
+template <class T, int J, class Numbers>
+QFAST_INLINE void step_scaled(Block<T>& x, Numbers c) {
   for_pairs<J, 0>([&](int p, int q) QFAST_LAMBDA { scale_pair<T>(x, p, q, c); });
 }
 
-template <class T>
-QFAST_INLINE void multiply2(Block<T>& x, int p, int q, const T* c) {
+template <class T, class Numbers>
+QFAST_INLINE void multiply2(Block<T>& x, int p, int q, Numbers c) {
   const V<T> re = x.re[p], im = x.im[p], qre = x.re[q], qim = x.im[q];
-  x.re[p] = fnma(set1(c[3]), qim, fma(set1(c[2]), qre, fnma(set1(c[1]), im, set1(c[0]) * re)));
-  x.im[p] = fma(set1(c[3]), qre, fma(set1(c[2]), qim, fma(set1(c[1]), re, set1(c[0]) * im)));
-  x.re[q] = fnma(set1(c[7]), qim, fma(set1(c[6]), qre, fnma(set1(c[5]), im, set1(c[4]) * re)));
-  x.im[q] = fma(set1(c[7]), qre, fma(set1(c[6]), qim, fma(set1(c[5]), re, set1(c[4]) * im)));
+  x.re[p] = fnma(c[3], qim, fma(c[2], qre, fnma(c[1], im, c[0] * re)));
+  x.im[p] = fma(c[3], qre, fma(c[2], qim, fma(c[1], re, c[0] * im)));
+  x.re[q] = fnma(c[7], qim, fma(c[6], qre, fnma(c[5], im, c[4] * re)));
+  x.im[q] = fma(c[7], qre, fma(c[6], qim, fma(c[5], re, c[4] * im)));
 }
 
-template <class T, int J, int C>
-QFAST_INLINE void step_general(Block<T>& x, const T* c) {
+template <class T, int J, int C, class Numbers>
+QFAST_INLINE void step_general(Block<T>& x, Numbers c) {
   for_pairs<J, C>([&](int p, int q) QFAST_LAMBDA { multiply2<T>(x, p, q, c); });
 }
 
-template <class T, int J, int C>
-QFAST_INLINE void step_general_real(Block<T>& x, const T* c) {
-  const V<T> m00 = set1(c[0]), m01 = set1(c[1]), m10 = set1(c[2]), m11 = set1(c[3]);
+template <class T, int J, int C, class Numbers>
+QFAST_INLINE void step_general_real(Block<T>& x, Numbers c) {
+  const V<T> m00 = c[0], m01 = c[1], m10 = c[2], m11 = c[3];
   for_pairs<J, C>([&](int p, int q) QFAST_LAMBDA {
     const V<T> re = x.re[p], im = x.im[p];
     x.re[p] = fma(m01, x.re[q], m00 * re);
@@ -134,21 +148,21 @@ QFAST_INLINE void for_quads(F f) {
   }
 }
 
-template <class T>
-QFAST_INLINE void multiply4(Block<T>& x, const int (&at)[4], const T* m) {
+template <class T, class Numbers>
+QFAST_INLINE void multiply4(Block<T>& x, const int (&at)[4], Numbers m) {
   V<T> re[4], im[4];
 #pragma GCC unroll 4
   for (int r = 0; r < 4; ++r) {
-    re[r] = set1(m[8 * r]) * x.re[at[0]];
-    im[r] = set1(m[8 * r]) * x.im[at[0]];
-    re[r] = fnma(set1(m[8 * r + 1]), x.im[at[0]], re[r]);
-    im[r] = fma(set1(m[8 * r + 1]), x.re[at[0]], im[r]);
+    re[r] = m[8 * r] * x.re[at[0]];
+    im[r] = m[8 * r] * x.im[at[0]];
+    re[r] = fnma(m[8 * r + 1], x.im[at[0]], re[r]);
+    im[r] = fma(m[8 * r + 1], x.re[at[0]], im[r]);
 #pragma GCC unroll 3
     for (int s = 1; s < 4; ++s) {
-      re[r] = fma(set1(m[8 * r + 2 * s]), x.re[at[s]], re[r]);
-      im[r] = fma(set1(m[8 * r + 2 * s]), x.im[at[s]], im[r]);
-      re[r] = fnma(set1(m[8 * r + 2 * s + 1]), x.im[at[s]], re[r]);
-      im[r] = fma(set1(m[8 * r + 2 * s + 1]), x.re[at[s]], im[r]);
+      re[r] = fma(m[8 * r + 2 * s], x.re[at[s]], re[r]);
+      im[r] = fma(m[8 * r + 2 * s], x.im[at[s]], im[r]);
+      re[r] = fnma(m[8 * r + 2 * s + 1], x.im[at[s]], re[r]);
+      im[r] = fma(m[8 * r + 2 * s + 1], x.re[at[s]], im[r]);
     }
   }
 #pragma GCC unroll 4
@@ -158,24 +172,24 @@ QFAST_INLINE void multiply4(Block<T>& x, const int (&at)[4], const T* m) {
   }
 }
 
-template <class T, int J, int K>
-QFAST_INLINE void step_dense2(Block<T>& x, const T* m) {
+template <class T, int J, int K, class Numbers>
+QFAST_INLINE void step_dense2(Block<T>& x, Numbers m) {
   for_quads<J, K>([&](int i0, int i1, int i2, int i3) QFAST_LAMBDA { multiply4<T>(x, {i0, i1, i2, i3}, m); });
 }
 
-template <class T, int J, int K>
-QFAST_INLINE void step_dense2_real(Block<T>& x, const T* m) {
+template <class T, int J, int K, class Numbers>
+QFAST_INLINE void step_dense2_real(Block<T>& x, Numbers m) {
   for_quads<J, K>([&](int i0, int i1, int i2, int i3) QFAST_LAMBDA {
     const int at[4] = {i0, i1, i2, i3};
     V<T> re[4], im[4];
 #pragma GCC unroll 4
     for (int r = 0; r < 4; ++r) {
-      re[r] = set1(m[4 * r]) * x.re[at[0]];
-      im[r] = set1(m[4 * r]) * x.im[at[0]];
+      re[r] = m[4 * r] * x.re[at[0]];
+      im[r] = m[4 * r] * x.im[at[0]];
 #pragma GCC unroll 3
       for (int s = 1; s < 4; ++s) {
-        re[r] = fma(set1(m[4 * r + s]), x.re[at[s]], re[r]);
-        im[r] = fma(set1(m[4 * r + s]), x.im[at[s]], im[r]);
+        re[r] = fma(m[4 * r + s], x.re[at[s]], re[r]);
+        im[r] = fma(m[4 * r + s], x.im[at[s]], im[r]);
       }
     }
 #pragma GCC unroll 4
@@ -186,47 +200,36 @@ QFAST_INLINE void step_dense2_real(Block<T>& x, const T* m) {
   });
 }
 
-template <class T, int J, int K>
-QFAST_INLINE void step_pairs2(Block<T>& x, const T* m) {
+template <class T, int J, int K, class Numbers>
+QFAST_INLINE void step_pairs2(Block<T>& x, Numbers m) {
   for_quads<J, K>([&](int i0, int i1, int i2, int i3) QFAST_LAMBDA {
     multiply2<T>(x, i0, i3, m);
-    multiply2<T>(x, i1, i2, m + 8);
+    multiply2<T>(x, i1, i2, m.from(8));
   });
 }
 
-template <class T, int J, int K>
-QFAST_INLINE void step_pairs2_scaled(Block<T>& x, const T* m) {
+template <class T, int J, int K, class Numbers>
+QFAST_INLINE void step_pairs2_scaled(Block<T>& x, Numbers m) {
   for_quads<J, K>([&](int i0, int i1, int i2, int i3) QFAST_LAMBDA {
     scale_pair<T>(x, i0, i3, m);
-    multiply2<T>(x, i1, i2, m + 6);
+    multiply2<T>(x, i1, i2, m.from(6));
   });
 }
 
-template <class T>
-QFAST_INLINE void step_diagonal(Block<T>& x, const T* table) {
+template <class T, class Numbers>
+QFAST_INLINE void step_diagonal(Block<T>& x, Numbers table) {
 #pragma GCC unroll 8
   for (int i = 0; i < kBlockVectors; ++i) {
-    const V<T> dr = load(table + 2 * kLanes<T> * i), di = load(table + 2 * kLanes<T> * i + kLanes<T>);
+    const V<T> dr = table[2 * i], di = table[2 * i + 1];
     const V<T> re = x.re[i];
     x.re[i] = fnma(di, x.im[i], dr * re);
     x.im[i] = fma(di, re, dr * x.im[i]);
   }
 }
 
-template <class T>
-QFAST_INLINE void step_diagonal_scalar(Block<T>& x, const T* table) {
-#pragma GCC unroll 8
-  for (int i = 0; i < kBlockVectors; ++i) {
-    const V<T> dr = set1(table[2 * i]), di = set1(table[2 * i + 1]);
-    const V<T> re = x.re[i];
-    x.re[i] = fnma(di, x.im[i], dr * re);
-    x.im[i] = fma(di, re, dr * x.im[i]);
-  }
-}
-
-template <class T>
-QFAST_INLINE void step_scale(Block<T>& x, const T* c) {
-  const V<T> dr = set1(c[0]), di = set1(c[1]);
+template <class T, class Numbers>
+QFAST_INLINE void step_scale(Block<T>& x, Numbers c) {
+  const V<T> dr = c[0], di = c[1];
 #pragma GCC unroll 8
   for (int i = 0; i < kBlockVectors; ++i) {
     const V<T> re = x.re[i];
@@ -320,9 +323,9 @@ QFAST_INLINE void apply_swap_lane(Block<T>& x, std::uint16_t code) {
 }
 // clang-format on
 
-template <class T>
+template <class T, template <class> class Numbers>
 QFAST_INLINE void apply_step(Block<T>& x, const LiveStep<T>& step, std::uint32_t block) {
-  const T* c = step.constants;
+  const Numbers<T> c{step.constants};
 #define QFAST_CALL_REAL(j) step_real<T, j>(x, c)
 #define QFAST_CALL_REAL_NEG(j) step_real_neg<T, j>(x, c)
 #define QFAST_CALL_IMAG(j) step_imag<T, j>(x, c)
@@ -348,9 +351,9 @@ QFAST_INLINE void apply_step(Block<T>& x, const LiveStep<T>& step, std::uint32_t
     QFAST_PAIRS(kDense2Real, QFAST_CALL_DENSE2_REAL)
     QFAST_PAIRS(kPairs2, QFAST_CALL_PAIRS2)
     QFAST_PAIRS(kPairs2Scaled, QFAST_CALL_PAIRS2_SCALED)
-    QFAST_CASE(kDiagonal, 0) : step_diagonal<T>(x, c + step.block_offset[block]);
+    QFAST_CASE(kDiagonal, 0) : step_diagonal<T>(x, PerLane<T>{step.constants + step.block_offset[block]});
     break;
-    QFAST_CASE(kDiagonalScalar, 0) : step_diagonal_scalar<T>(x, c + step.block_offset[block]);
+    QFAST_CASE(kDiagonalScalar, 0) : step_diagonal<T>(x, c.from(step.block_offset[block]));
     break;
     QFAST_CASE(kScale, 0) : step_scale<T>(x, c);
     break;
@@ -405,7 +408,7 @@ QFAST_INLINE void store_vector(const BlockIo<T>& io, std::uint32_t v, V<T> re, V
   store(to + kLanes<T>, hi);
 }
 
-template <class T>
+template <class T, template <class> class Numbers>
 static void run_block(T* tile, const BlockGeometry& g, const LiveStep<T>* steps, int num_steps, const BlockIo<T>& io,
                       Prefetch* prefetch) {
   constexpr std::size_t kStride = 2 * kLanes<T>;  // elements of one complex vector
@@ -430,7 +433,7 @@ static void run_block(T* tile, const BlockGeometry& g, const LiveStep<T>* steps,
         x.im[i] = load(at + offset[i] + kLanes<T>);
       }
     }
-    for (int s = 0; s < num_steps; ++s) apply_step<T>(x, steps[s], block);
+    for (int s = 0; s < num_steps; ++s) apply_step<T, Numbers>(x, steps[s], block);
     if (io.to) {
 #pragma GCC unroll 8
       for (int i = 0; i < kBlockVectors; ++i) store_vector<T>(io, first | vector_of[i], x.re[i], x.im[i]);
@@ -445,10 +448,11 @@ static void run_block(T* tile, const BlockGeometry& g, const LiveStep<T>* steps,
   }
 }
 
-template <class T>
+template <class T, template <class> class Numbers>
 static void run_matrix(T* tile, const BlockGeometry& g, const std::int8_t* targets, int k, const T* matrix,
                        const T* lane_mask, T* scratch) {
   constexpr std::size_t kStride = 2 * kLanes<T>;
+  const Numbers<T> numbers{matrix};
   const std::uint32_t dim = 1u << k;
   for (std::uint32_t block = 0; block < g.num_blocks; ++block) {
     T* at = tile + kStride * expand_block(block, g);
@@ -463,10 +467,10 @@ static void run_matrix(T* tile, const BlockGeometry& g, const std::int8_t* targe
       store(scratch + kStride * i + kLanes<T>, load(from + kLanes<T>));
     }
     for (std::uint32_t r = 0; r < dim; ++r) {
-      const T* row = matrix + 2 * static_cast<std::size_t>(dim) * r;
+      const Numbers<T> row = numbers.from(2 * static_cast<std::ptrdiff_t>(dim) * r);
       V<T> re{}, im{};
       for (std::uint32_t s = 0; s < dim; ++s) {
-        const V<T> mr = set1(row[2 * s]), mi = set1(row[2 * s + 1]);
+        const V<T> mr = row[2 * s], mi = row[2 * s + 1];
         const V<T> xr = load(scratch + kStride * s), xi = load(scratch + kStride * s + kLanes<T>);
         re = fnma(mi, xi, fma(mr, xr, re));
         im = fma(mi, xr, fma(mr, xi, im));
@@ -500,7 +504,10 @@ static void store_tile(const T* tile, const BlockIo<T>& io) {
 
 template <class T>
 static constexpr TileKernels<T> tile_kernels() {
-  return {kLaneBits<T>, kBlockBits, &run_block<T>, &run_matrix<T>, &load_tile<T>, &store_tile<T>};
+  return {kLaneBits<T>,           kBlockBits,
+          &run_block<T, Shared>,  &run_block<T, PerLane>,
+          &run_matrix<T, Shared>, &run_matrix<T, PerLane>,
+          &load_tile<T>,          &store_tile<T>};
 }
 
 #undef QFAST_CASE

@@ -92,12 +92,18 @@ template <class T>
 struct TileKernels {
   int lane_bits;
   int block_bits;
-  void (*run_block)(T* tile, const BlockGeometry&, const LiveStep<T>* steps, int num_steps, const BlockIo<T>&,
-                    Prefetch*);
+  using RunBlock = void (*)(T* tile, const BlockGeometry&, const LiveStep<T>* steps, int num_steps, const BlockIo<T>&,
+                            Prefetch*);
+  RunBlock run_block;
+  // The same for a tile whose lanes are states of their own: every number of a step is a vector, one number a lane.
+  // There is no kDiagonal, kSwapLane.
+  RunBlock run_block_of_states;
   // Dense 2^k x 2^k matrix (row-major re, im pairs) on k vector-index positions (first = least significant), on the
   // lanes whose lane_mask entry is not zero. scratch: 2^(k+1) vectors.
-  void (*run_matrix)(T* tile, const BlockGeometry&, const std::int8_t* targets, int k, const T* matrix,
-                     const T* lane_mask, T* scratch);
+  using RunMatrix = void (*)(T* tile, const BlockGeometry&, const std::int8_t* targets, int k, const T* matrix,
+                             const T* lane_mask, T* scratch);
+  RunMatrix run_matrix;
+  RunMatrix run_matrix_of_states;  // as run_block_of_states
   // Memory to tile and back, for tiles whose first or last op cannot do it.
   void (*load)(T* tile, const BlockIo<T>&);
   void (*store)(const T* tile, const BlockIo<T>&);

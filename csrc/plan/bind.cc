@@ -211,13 +211,14 @@ class Binder {
 }  // namespace
 
 template <class T>
-void bind(const Plan& plan, const FlatCircuit& circuit, const double* values, BoundPlan<T>& out) {
-  if (!out.numbers) out.numbers = std::make_unique<Numbers>(plan, circuit);
+void bind(const Plan& plan, const FlatCircuit& circuit, const TrigKernels& trig, const double* values,
+          BoundPlan<T>& out) {
+  if (!out.numbers) out.numbers = std::make_unique<Numbers>(plan, circuit, trig);
   out.numbers->compute(values);
   Binder<T>(plan, out).run();
 }
 
-template void bind<float>(const Plan&, const FlatCircuit&, const double*, BoundPlan<float>&);
-template void bind<double>(const Plan&, const FlatCircuit&, const double*, BoundPlan<double>&);
+template void bind<float>(const Plan&, const FlatCircuit&, const TrigKernels&, const double*, BoundPlan<float>&);
+template void bind<double>(const Plan&, const FlatCircuit&, const TrigKernels&, const double*, BoundPlan<double>&);
 
 }  // namespace qfast

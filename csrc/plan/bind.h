@@ -74,9 +74,11 @@ struct BoundPlan {
 // Computes all numbers. `values` are the circuit's parameters in order; `plan` and `circuit` must outlive `out`, and be
 // the same in every call with it.
 template <class T>
-void bind(const Plan& plan, const FlatCircuit& circuit, const double* values, BoundPlan<T>& out);
+void bind(const Plan& plan, const FlatCircuit& circuit, const TrigKernels& trig, const double* values,
+          BoundPlan<T>& out);
 
-extern template void bind<float>(const Plan&, const FlatCircuit&, const double*, BoundPlan<float>&);
-extern template void bind<double>(const Plan&, const FlatCircuit&, const double*, BoundPlan<double>&);
+extern template void bind<float>(const Plan&, const FlatCircuit&, const TrigKernels&, const double*, BoundPlan<float>&);
+extern template void bind<double>(const Plan&, const FlatCircuit&, const TrigKernels&, const double*,
+                                  BoundPlan<double>&);
 
 }  // namespace qfast

@@ -19,8 +19,7 @@ class Gauge {
       if (n.kind != NodeKind::kOne || n.num_diagonal != 0) continue;
       if (is_cheap(out_.one[i])) continue;
       const auto& [before, after] = lowered_.absorbers[i];
-      move_phases(out_.one[i], lowered_.qubits_of(n)[0], takes_phase(before) ? before : -1,
-                  takes_phase(after) ? after : -1);
+      move(out_.one[i], lowered_.qubits_of(n)[0], takes_phase(before) ? before : -1, takes_phase(after) ? after : -1);
     }
   }
 
@@ -51,7 +50,7 @@ class Gauge {
   }
 
   // m = diag(1, late) · m' · diag(1, early), with late given to `after` and early to `before`.
-  void move_phases(Matrix2& m, std::int32_t label, std::int32_t before, std::int32_t after) {
+  void move(Matrix2& m, std::int32_t label, std::int32_t before, std::int32_t after) {
     Complex early{1.0, 0.0}, late{1.0, 0.0};
     const bool is_diagonal_like = std::norm(m[0]) >= std::norm(m[1]);
     if (before >= 0 && after >= 0) {
@@ -108,18 +107,10 @@ class Gauge {
 
 }  // namespace
 
-void compute_numbers(const Lowered& lowered, Chain& chain, NodeNumbers& out) {
-  const bool is_first = out.one.empty();
-  out.one.resize(lowered.nodes.size());
-  out.two.resize(lowered.nodes.size());
-  out.first_phase.assign(lowered.nodes.size(), -1);
-  out.phases.clear();
-  for (std::size_t i = 0; i < lowered.nodes.size(); ++i) {
-    const Node& n = lowered.nodes[i];
-    if (n.kind == NodeKind::kOne && (is_first || !out.is_fixed[i])) out.one[i] = chain.matrix1(n.first_source);
-    if (n.kind == NodeKind::kTwo) out.two[i] = chain.matrix2(n.first_source);
-  }
-  Gauge(lowered, out).run();
+void move_phases(const Lowered& lowered, NodeNumbers& numbers) {
+  numbers.first_phase.assign(lowered.nodes.size(), -1);
+  numbers.phases.clear();
+  Gauge(lowered, numbers).run();
 }
 
 }  // namespace qfast

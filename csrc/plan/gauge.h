@@ -17,15 +17,14 @@ struct AbsorbedPhase {
 };
 
 struct NodeNumbers {
-  std::vector<bool> is_fixed;  // by node: computed once, whatever the parameter values
-  std::vector<Matrix2> one;    // by node; kOne only
-  std::vector<Matrix4> two;    // by node; kTwo only
+  std::vector<Matrix2> one;  // by node; kOne only
+  std::vector<Matrix4> two;  // by node; kTwo only
   std::vector<AbsorbedPhase> phases;
   std::vector<std::int32_t> first_phase;  // by node: kDiagonal only, -1 without
 };
 
 // A 2 x 2 unitary is diag · real rotation · diag. Where the nodes before and after it on its qubit are pairs or tables,
 // the two diagonals go there, and the rotation costs 2 fused multiply-adds per amplitude instead of 6.
-void compute_numbers(const Lowered& lowered, Chain& chain, NodeNumbers& out);
+void move_phases(const Lowered& lowered, NodeNumbers& numbers);
 
 }  // namespace qfast

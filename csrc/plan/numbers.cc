@@ -17,33 +17,134 @@ std::size_t table_bit(const DiagonalGroup& group, std::int32_t label) {
 
 }  // namespace
 
-Numbers::Numbers(const Plan& plan, const FlatCircuit& circuit) : plan_(plan), circuit_(circuit) { find_fixed_nodes(); }
+Numbers::Numbers(const Plan& plan, const FlatCircuit& circuit, const TrigKernels& trig)
+    : plan_(plan), circuit_(circuit), trig_(trig), is_symbolic_(circuit.params.size(), false) {
+  for (const std::int64_t slot : circuit.expressions.slots) is_symbolic_[to_size(slot)] = true;
+  nodes_.one.resize(plan.lowered.nodes.size());
+  nodes_.two.resize(plan.lowered.nodes.size());
+  write_recipes();
+}
 
-// Controlled gates without a parameter, cx above all: no phase is ever moved into them.
-void Numbers::find_fixed_nodes() {
-  std::vector<bool> is_symbolic(circuit_.params.size(), false);
-  for (const std::int64_t slot : circuit_.expressions.slots) is_symbolic[to_size(slot)] = true;
-  const auto has_parameter = [&](std::int64_t operation) {
-    const auto first = is_symbolic.begin() + operation_at(circuit_, operation).first_param;
-    const auto last = is_symbolic.begin() + circuit_.param_end[to_size(operation)];
-    return std::find(first, last, true) != last;
-  };
-  nodes_.is_fixed.assign(plan_.lowered.nodes.size(), false);
-  for (std::size_t i = 0; i < plan_.lowered.nodes.size(); ++i) {
+void Numbers::write_recipes() {
+  recipes_.resize(plan_.lowered.nodes.size());
+  for (std::size_t i = 0; i < recipes_.size(); ++i) {
     const Node& n = plan_.lowered.nodes[i];
-    if (n.kind != NodeKind::kOne || n.num_diagonal == 0) continue;
-    bool is_fixed = true;
-    for (std::int32_t s = n.first_source; s >= 0 && is_fixed; s = source(s).next) {
-      is_fixed = source(s).operation >= 0 && !has_parameter(source(s).operation);
+    if (n.kind != NodeKind::kOne) continue;
+    Recipe& recipe = recipes_[i];
+    recipe.begin = static_cast<std::int32_t>(factors_.size());
+    bool is_known = true, is_fixed = true;
+    for (std::int32_t s = n.first_source; s >= 0 && is_known; s = source(s).next) {
+      is_known = add_factor(source(s));
+      is_fixed = is_known && is_fixed && factors_.back().kind == Factor::Kind::kFixed;
     }
-    nodes_.is_fixed[i] = is_fixed;
+    if (!is_known) factors_.resize(to_size(recipe.begin));
+    recipe.end = static_cast<std::int32_t>(factors_.size());
+    // Phases of neighbours are never moved into a controlled gate.
+    recipe.is_fixed = is_fixed && n.num_diagonal > 0;
+    if (recipe.is_fixed) nodes_.one[i] = cook(recipe);
+  }
+}
+
+bool Numbers::add_factor(const Source& s) {
+  if (s.operation < 0) return false;
+  const Operation op = operation_at(circuit_, s.operation);
+  const auto slot = static_cast<std::int32_t>(op.first_param);
+  const auto add = [&](Factor::Kind kind, std::int32_t index) {
+    factors_.push_back({kind, index});
+    return true;
+  };
+  switch (op.opcode) {
+    case k_rx:
+    case k_crx:
+      return add(Factor::Kind::kRx, slot);
+    case k_ry:
+    case k_cry:
+      return add(Factor::Kind::kRy, slot);
+    case k_rz:
+    case k_crz:
+      return add(Factor::Kind::kRz, slot);
+    case k_p:
+    case k_u1:
+    case k_cp:
+    case k_cu1:
+      return add(Factor::Kind::kPhase, slot);
+    default:
+      break;
+  }
+  if (op.num_targets != 1 || op.row->data != DataKind::kNone) return false;
+  for (std::int64_t p = op.first_param; p < circuit_.param_end[to_size(s.operation)]; ++p) {
+    if (is_symbolic_[to_size(p)]) return false;
+  }
+  target_matrix(circuit_, op, circuit_.params.data(), scratch_);
+  fixed_.push_back({scratch_[0], scratch_[1], scratch_[2], scratch_[3]});
+  return add(Factor::Kind::kFixed, static_cast<std::int32_t>(fixed_.size() - 1));
+}
+
+Matrix2 Numbers::cook(const Recipe& recipe) const {
+  Matrix2 m{1.0, 0.0, 0.0, 1.0};
+  for (std::int32_t k = recipe.begin; k < recipe.end; ++k) {
+    const Factor& factor = factors_[to_size(k)];
+    if (factor.kind == Factor::Kind::kFixed) {
+      m = k == recipe.begin ? fixed_[to_size(factor.index)] : multiply(fixed_[to_size(factor.index)], m);
+      continue;
+    }
+    const double c = cosines_[to_size(factor.index)], s = sines_[to_size(factor.index)];
+    switch (factor.kind) {
+      case Factor::Kind::kRx: {
+        const auto times_i = [](Complex z) { return Complex{-z.imag(), z.real()}; };
+        m = {c * m[0] - s * times_i(m[2]), c * m[1] - s * times_i(m[3]), c * m[2] - s * times_i(m[0]),
+             c * m[3] - s * times_i(m[1])};
+        break;
+      }
+      case Factor::Kind::kRy:
+        m = {c * m[0] - s * m[2], c * m[1] - s * m[3], s * m[0] + c * m[2], s * m[1] + c * m[3]};
+        break;
+      case Factor::Kind::kRz:
+        m = {Complex{c, -s} * m[0], Complex{c, -s} * m[1], Complex{c, s} * m[2], Complex{c, s} * m[3]};
+        break;
+      default: {  // e^{iλ} from half of λ
+        const Complex phase{c * c - s * s, 2 * c * s};
+        m[2] *= phase;
+        m[3] *= phase;
+      }
+    }
+  }
+  return m;
+}
+
+void Numbers::find_half_angles() {
+  half_.resize(params_.size());
+  sines_.resize(params_.size());
+  cosines_.resize(params_.size());
+  double largest = 0;
+  for (std::size_t k = 0; k < params_.size(); ++k) {
+    half_[k] = params_[k] / 2;
+    largest = std::max(largest, std::abs(half_[k]));
+  }
+  if (largest <= kLargestAngle) {
+    trig_.sines_cosines(half_.data(), half_.size(), sines_.data(), cosines_.data());
+    return;
+  }
+  for (std::size_t k = 0; k < half_.size(); ++k) {
+    sines_[k] = std::sin(half_[k]);
+    cosines_[k] = std::cos(half_[k]);
   }
 }
 
 void Numbers::compute(const double* values) {
   evaluate_parameters(circuit_, values, params_);
+  find_half_angles();
   Chain chain(circuit_, plan_.lowered, params_);
-  compute_numbers(plan_.lowered, chain, nodes_);
+  for (std::size_t i = 0; i < recipes_.size(); ++i) {
+    const Node& n = plan_.lowered.nodes[i];
+    const Recipe& recipe = recipes_[i];
+    if (n.kind == NodeKind::kTwo) {
+      nodes_.two[i] = chain.matrix2(n.first_source);
+    } else if (n.kind == NodeKind::kOne && !recipe.is_fixed) {
+      nodes_.one[i] = recipe.begin < recipe.end ? cook(recipe) : chain.matrix1(n.first_source);
+    }
+  }
+  move_phases(plan_.lowered, nodes_);
 }
 
 Complex Numbers::phase() const {
@@ -127,11 +228,11 @@ void Numbers::operation_diagonal(std::int64_t index, std::vector<Complex>& out) 
 // bit by bit at a few multiplications an entry, however many nodes there are.
 void Numbers::fill_table(const DiagonalGroup& group) {
   const std::size_t bits = group.labels.size();
-  factors_.resize(std::max(factors_.size(), bits));
+  table_factors_.resize(std::max(table_factors_.size(), bits));
   for (std::size_t h = 0; h < bits; ++h) {
-    factors_[h].constant = {1.0, 1.0};
-    factors_[h].lower_used = {0, 0};
-    factors_[h].is_used = {false, false};
+    table_factors_[h].constant = {1.0, 1.0};
+    table_factors_[h].lower_used = {0, 0};
+    table_factors_[h].is_used = {false, false};
   }
   wide_.clear();
   for (const std::int32_t i : group.nodes) gather_factors(group, node(i));
@@ -140,7 +241,7 @@ void Numbers::fill_table(const DiagonalGroup& group) {
   for (std::size_t h = 0; h < bits; ++h) {
     const std::size_t half = std::size_t{1} << h;
     for (std::size_t value : {std::size_t{1}, std::size_t{0}}) {  // the upper half reads the lower one
-      const Factors& f = factors_[h];
+      const TableFactors& f = table_factors_[h];
       Complex* to = table_.data() + value * half;
       if (f.is_used[value]) {
         multiply_out(f, value, h);
@@ -169,7 +270,7 @@ void Numbers::gather_factors(const DiagonalGroup& group, const Node& n) {
       std::swap(diagonal_[1], diagonal_[2]);
     }
   }
-  Factors& f = factors_[high];
+  TableFactors& f = table_factors_[high];
   for (std::size_t value = 0; value < 2; ++value) {
     if (n.num_diagonal == 1) {
       if (diagonal_[value] == Complex{1.0, 0.0}) continue;
@@ -188,7 +289,7 @@ void Numbers::gather_factors(const DiagonalGroup& group, const Node& n) {
 }
 
 // product_[e] for e below 2^h.
-void Numbers::multiply_out(const Factors& f, std::size_t value, std::size_t h) {
+void Numbers::multiply_out(const TableFactors& f, std::size_t value, std::size_t h) {
   product_.resize(std::max(product_.size(), std::size_t{1} << h));
   product_[0] = f.constant[value];
   for (std::size_t l = 0; l < h; ++l) {

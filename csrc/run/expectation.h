@@ -23,6 +23,15 @@ class QFAST_API PauliSum {
 
   int num_qubits() const { return num_qubits_; }
   std::size_t size() const { return coefficients_.size(); }
+  // Calls visit(x mask, z mask, coefficient) for every string, those of one X mask one after the other.
+  template <class F>
+  void for_each_string(F visit) const {
+    for (const Group& group : groups_) {
+      for (std::uint32_t t = group.first; t < group.last; ++t) {
+        visit(group.x, terms_[t].z, coefficients_[terms_[t].index]);
+      }
+    }
+  }
 
   // ⟨state|H|state⟩, not divided by the norm. The state has num_qubits() qubits. The same bits for any number of
   // threads; memory: 512 bytes per string. Throws Error(kCancelled) when the token was set.

@@ -1,10 +1,8 @@
 #include "run/program.h"
 
 #include <algorithm>
-#include <atomic>
+#include <array>
 #include <cmath>
-#include <exception>
-#include <limits>
 #include <mutex>
 #include <string>
 
@@ -14,7 +12,9 @@
 #include "plan/matrices.h"
 #include "run/executor.h"
 #include "run/explain.h"
+#include "run/lanes.h"
 #include "run/plan_cache.h"
+#include "run/side_by_side.h"
 
 namespace qfast {
 namespace {
@@ -23,6 +23,8 @@ namespace {
 constexpr int kSmallestSplit = 13;
 // Parameter sets of states up to this size run side by side: a state then fits a core's second-level cache.
 constexpr int kLargestSideBySide = 14;
+// The plan of a sweep in lanes holds up to 350 bytes for every gate and lane.
+constexpr std::int64_t kMostOperationsInLanes = 10'000;
 
 int wished_tile_bits(int num_qubits, Precision precision, const PlanOptions& options) {
   if (options.tile_qubits > 0) return options.tile_qubits;
@@ -48,6 +50,8 @@ struct Program::Impl {
   virtual bool run(void* amplitudes, Start start, const double* values, const RunOptions& options) = 0;
   virtual bool run_many(const double* values, std::int64_t num_sets, const RunOptions& options,
                         Program::Visit visit) = 0;
+  virtual bool expectation_many(const double* values, std::int64_t num_sets, const PauliSum& sum,
+                                const RunOptions& options, Complex* out) = 0;
 };
 
 namespace {
@@ -56,103 +60,144 @@ template <class T, class Base>
 class TypedImpl final : public Base {
  public:
   TypedImpl(FlatCircuit circuit, Precision precision, Isa isa, const PlanOptions& options)
-      : Base(std::move(circuit), precision, isa), kernels_(tile_kernels_of<T>(kernels_for(isa))) {
+      : Base(std::move(circuit), precision, isa),
+        kernels_(tile_kernels_of<T>(kernels_for(isa))),
+        trig_(kernels_for(isa).trig),
+        costs_(options.costs.of(precision)),
+        may_use_lanes_(options.tile_qubits == 0) {
     const int tile_bits = wished_tile_bits(this->circuit.num_qubits, precision, options);
     this->cost_table = options.costs.name;
-    this->planned_circuit =
-        planned(this->circuit, {kernels_.lane_bits, kernels_.block_bits, tile_bits, options.costs.of(precision)});
+    this->planned_circuit = planned(this->circuit, {kernels_.lane_bits, kernels_.block_bits, tile_bits, costs_});
     if (this->circuit.expressions.slots.empty()) {
       constant_ = std::make_unique<BoundPlan<T>>();
-      bind<T>(this->plan(), this->circuit, nullptr, *constant_);
+      bind<T>(this->plan(), this->circuit, trig_, nullptr, *constant_);
     }
   }
 
   bool run(void* amplitudes, Start start, const double* values, const RunOptions& options) override {
     if (constant_) return run_bound(*constant_, static_cast<T*>(amplitudes), start, options);
-    std::unique_ptr<BoundPlan<T>> bound = take();
-    bind<T>(this->plan(), this->circuit, values, *bound);
+    std::unique_ptr<BoundPlan<T>> bound = take_bound();
+    bind<T>(this->plan(), this->circuit, trig_, values, *bound);
     const bool is_done = run_bound(*bound, static_cast<T*>(amplitudes), start, options);
-    give_back(std::move(bound));
+    bound_.give_back(std::move(bound));
     return is_done;
   }
 
   bool run_many(const double* values, std::int64_t num_sets, const RunOptions& options, Program::Visit visit) override {
-    const std::size_t numbers = std::size_t{2} << std::max(this->plan().num_qubits, this->plan().lane_bits);
-    const auto num_params = static_cast<std::size_t>(this->circuit.expressions.num_parameters);
-    const StateBuffer whole = this->plan().num_qubits > kLargestSideBySide
-                                  ? StateBufferPool::instance().allocate(numbers * sizeof(T))
-                                  : StateBuffer();
-    if (whole) {
-      for (std::int64_t set = 0; set < num_sets; ++set) {
-        T* state = static_cast<T*>(whole.data());
-        if (!run(state, Start::kZero, values + static_cast<std::size_t>(set) * num_params, options)) return false;
-        visit(set, view(state));
+    if (this->plan().num_qubits > kLargestSideBySide) return run_in_turn(values, num_sets, options, visit);
+    if (!goes_in_lanes(num_sets)) return run_side_by_side(values, num_sets, options, visit);
+    const std::size_t numbers = std::size_t{2} << this->plan().num_qubits;
+    return run_in_lanes(values, num_sets, options, [&](const LaneRun<T>& run, std::int64_t first, int count) {
+      const StateBuffer buffer =
+          StateBufferPool::instance().allocate(numbers * sizeof(T) * static_cast<std::size_t>(count));
+      T* states = static_cast<T*>(buffer.data());
+      run.copy_states(count, states);
+      for (int l = 0; l < count; ++l) visit(first + l, view(states + numbers * static_cast<std::size_t>(l)));
+    });
+  }
+
+  bool expectation_many(const double* values, std::int64_t num_sets, const PauliSum& sum, const RunOptions& options,
+                        Complex* out) override {
+    if (goes_in_lanes(num_sets)) {
+      const LaneSum lane_sum(sum, lane_plan(), kernels_for(this->isa).real);
+      if (lane_sum.has_room()) {
+        return run_in_lanes(values, num_sets, options, [&](const LaneRun<T>& run, std::int64_t first, int count) {
+          std::array<Complex, kMaxLanes> found;
+          run.expectations(lane_sum, found.data());
+          std::copy_n(found.begin(), count, out + first);
+        });
       }
-      return true;
     }
-    SideBySide shared;
+    return run_many(values, num_sets, options, [&](std::int64_t set, const StateView& state) {
+      out[set] = sum.expectation(state, this->isa, options.threads);
+    });
+  }
+
+ private:
+  static constexpr int kMaxLanes = 16;
+
+  const double* row(const double* values, std::int64_t set) const {
+    return values + set * this->circuit.expressions.num_parameters;
+  }
+  StateView view(const T* state) const { return {state, this->plan().num_qubits, this->precision}; }
+
+  bool run_in_turn(const double* values, std::int64_t num_sets, const RunOptions& options, Program::Visit visit) {
+    const StateBuffer buffer = StateBufferPool::instance().allocate((2 * sizeof(T)) << this->plan().num_qubits);
+    T* state = static_cast<T*>(buffer.data());
+    for (std::int64_t set = 0; set < num_sets; ++set) {
+      if (!run(state, Start::kZero, row(values, set), options)) return false;
+      visit(set, view(state));
+    }
+    return true;
+  }
+
+  bool run_side_by_side(const double* values, std::int64_t num_sets, const RunOptions& options, Program::Visit visit) {
+    const std::size_t numbers = std::size_t{2} << std::max(this->plan().num_qubits, this->plan().lane_bits);
+    SideBySide shared(options.cancel);
     const int threads = static_cast<int>(std::min<std::int64_t>(options.threads, num_sets));
     ThreadPool::instance().parallel_region(threads, [&](int, int, SpinBarrier&) {
       shared.guard([&] {
-        std::unique_ptr<BoundPlan<T>> bound = take();
+        std::unique_ptr<BoundPlan<T>> bound = take_bound();
         const StateBuffer buffer = StateBufferPool::instance().allocate(numbers * sizeof(T));
         T* state = static_cast<T*>(buffer.data());
-        for (std::int64_t set; (set = shared.take_set(options.cancel)) < num_sets;) {
-          if (!constant_)
-            bind<T>(this->plan(), this->circuit, values + static_cast<std::size_t>(set) * num_params, *bound);
+        for (std::int64_t set; (set = shared.take()) < num_sets;) {
+          if (!constant_) bind<T>(this->plan(), this->circuit, trig_, row(values, set), *bound);
           execute_here<T>(this->plan(), this->layouts(), constant_ ? *constant_ : *bound, kernels_, state, Start::kZero,
                           nullptr);
           visit(set, view(state));
         }
-        give_back(std::move(bound));
+        bound_.give_back(std::move(bound));
       });
     });
-    shared.rethrow();
-    return !(options.cancel && options.cancel->cancelled.load());
+    return shared.finish();
   }
 
- private:
-  // Workers that take set after set; the first exception stops all and is kept.
-  class SideBySide {
-   public:
-    std::int64_t take_set(const CancelToken* cancel) {
-      if (is_stopped_.load(std::memory_order_relaxed) ||
-          (cancel && cancel->cancelled.load(std::memory_order_relaxed))) {
-        return std::numeric_limits<std::int64_t>::max();
-      }
-      return next_.fetch_add(1, std::memory_order_relaxed);
+  // Fewer sets than lanes leave lanes idle, and a plan holds numbers for each lane.
+  bool goes_in_lanes(std::int64_t num_sets) {
+    if (constant_ || !may_use_lanes_ || this->plan().num_qubits > kLargestInLanes ||
+        num_sets < (std::int64_t{1} << kernels_.lane_bits) || this->circuit.size() > kMostOperationsInLanes) {
+      return false;
     }
+    return LaneRun<T>::can_run(lane_plan());
+  }
 
-    template <class Body>
-    void guard(const Body& body) {
-      try {
-        body();
-      } catch (...) {
-        const std::lock_guard lock(mutex_);
-        if (!error_) error_ = std::current_exception();
-        is_stopped_.store(true);
-      }
+  const Plan& lane_plan() {
+    const std::lock_guard lock(lane_mutex_);
+    if (!lane_planned_) {
+      lane_planned_ = planned(this->circuit, {0, kernels_.block_bits, this->circuit.num_qubits, costs_});
     }
+    return lane_planned_->plan;
+  }
 
-    void rethrow() const {
-      if (error_) std::rethrow_exception(error_);
-    }
-
-   private:
-    std::atomic<std::int64_t> next_{0};
-    std::atomic<bool> is_stopped_{false};
-    std::mutex mutex_;
-    std::exception_ptr error_;
-  };
-
-  StateView view(const T* state) const { return {state, this->plan().num_qubits, this->precision}; }
+  // Calls read(run, first set, number of sets) for as many sets at a time as there are lanes.
+  template <class Read>
+  bool run_in_lanes(const double* values, std::int64_t num_sets, const RunOptions& options, const Read& read) {
+    const Plan& plan = lane_plan();
+    const std::int64_t lanes = std::int64_t{1} << kernels_.lane_bits, batches = (num_sets + lanes - 1) / lanes;
+    SideBySide shared(options.cancel);
+    const int threads = static_cast<int>(std::min<std::int64_t>(options.threads, batches));
+    ThreadPool::instance().parallel_region(threads, [&](int, int, SpinBarrier&) {
+      shared.guard([&] {
+        std::unique_ptr<LaneRun<T>> run =
+            lane_runs_.take([&] { return std::make_unique<LaneRun<T>>(plan, this->circuit, kernels_for(this->isa)); });
+        for (std::int64_t batch; (batch = shared.take()) < batches;) {
+          const std::int64_t first = batch * lanes;
+          const int count = static_cast<int>(std::min(lanes, num_sets - first));
+          run->run(row(values, first), this->circuit.expressions.num_parameters, count);
+          read(*run, first, count);
+        }
+        lane_runs_.give_back(std::move(run));
+      });
+    });
+    return shared.finish();
+  }
 
   bool run_bound(const BoundPlan<T>& bound, T* amplitudes, Start start, const RunOptions& options) {
     if (this->plan().num_qubits >= this->plan().lane_bits) {
       return execute<T>(this->plan(), this->layouts(), bound, kernels_, amplitudes, start, options);
     }
     // Fewer amplitudes than a vector has lanes: run on a padded copy.
-    alignas(64) T padded[2 * 16] = {};
+    alignas(64) T padded[2 * kMaxLanes] = {};
     const std::size_t count = std::size_t{2} << this->plan().num_qubits;
     if (start == Start::kGiven) std::copy(amplitudes, amplitudes + count, padded);
     const bool is_done = execute<T>(this->plan(), this->layouts(), bound, kernels_, padded, start, options);
@@ -160,24 +205,19 @@ class TypedImpl final : public Base {
     return is_done;
   }
 
-  void give_back(std::unique_ptr<BoundPlan<T>> bound) {
-    const std::lock_guard lock(mutex_);
-    free_.push_back(std::move(bound));
-  }
-
-  // Bound plans are kept, so that a second run with other values allocates nothing.
-  std::unique_ptr<BoundPlan<T>> take() {
-    const std::lock_guard lock(mutex_);
-    if (free_.empty()) return std::make_unique<BoundPlan<T>>();
-    std::unique_ptr<BoundPlan<T>> bound = std::move(free_.back());
-    free_.pop_back();
-    return bound;
+  std::unique_ptr<BoundPlan<T>> take_bound() {
+    return bound_.take([] { return std::make_unique<BoundPlan<T>>(); });
   }
 
   const TileKernels<T>& kernels_;
+  const TrigKernels& trig_;
+  PlanCosts costs_;
+  bool may_use_lanes_;
   std::unique_ptr<BoundPlan<T>> constant_;
-  std::mutex mutex_;
-  std::vector<std::unique_ptr<BoundPlan<T>>> free_;
+  FreeList<BoundPlan<T>> bound_;
+  std::mutex lane_mutex_;
+  std::shared_ptr<const PlannedCircuit> lane_planned_;  // made when a sweep wants it
+  FreeList<LaneRun<T>> lane_runs_;
 };
 
 }  // namespace
@@ -231,6 +271,14 @@ void Program::run_many(std::span<const double> values, std::int64_t num_sets, co
                        Visit visit) const {
   check_values(values, impl_->circuit.expressions.num_parameters, num_sets);
   if (!impl_->run_many(values.data(), num_sets, options, visit)) {
+    throw Error(ErrorKind::kCancelled, "the run was cancelled");
+  }
+}
+
+void Program::expectation_many(std::span<const double> values, std::int64_t num_sets, const PauliSum& sum,
+                               const RunOptions& options, Complex* out) const {
+  check_values(values, impl_->circuit.expressions.num_parameters, num_sets);
+  if (!impl_->expectation_many(values.data(), num_sets, sum, options, out)) {
     throw Error(ErrorKind::kCancelled, "the run was cancelled");
   }
 }

@@ -11,6 +11,7 @@
 #include "base/types.h"
 #include "circuit/flat.h"
 #include "plan/cost_table.h"
+#include "run/expectation.h"
 #include "run/state_view.h"
 
 namespace qfast {
@@ -48,10 +49,13 @@ class QFAST_API Program {
   void run(void* amplitudes, Start start, std::span<const double> values, const RunOptions& options) const;
   // Runs every row of `values` (num_sets x parameters, row-major) from |0...0> and calls visit(set, state), on one of
   // the threads and in no fixed order; the state is gone when visit returns. Small states run side by side, one a
-  // thread, large ones one after the other on all threads. What visit throws is thrown here after the others have
-  // stopped. Cancelled between two sets at the latest; throws as run() does.
+  // thread, or in the lanes of one (run/lanes.h), large ones one after the other on all threads. What visit throws is
+  // thrown here after the others have stopped. Cancelled between two sets at the latest; throws as run() does.
   using Visit = FunctionRef<void(std::int64_t set, const StateView& state)>;
   void run_many(std::span<const double> values, std::int64_t num_sets, const RunOptions& options, Visit visit) const;
+  // The expectation of a sum on the final state of every row, into out[0 … num_sets).
+  void expectation_many(std::span<const double> values, std::int64_t num_sets, const PauliSum& sum,
+                        const RunOptions& options, Complex* out) const;
   // JSON: sweeps, tiles, operations, flops and bytes per amplitude.
   std::string explain() const;
 

@@ -114,7 +114,7 @@ double time_sweep(int num_qubits, const std::vector<std::int32_t>& tile_bits, in
   const Plan plan = one_sweep<T>(circuit, tile_bits, num_steps, kernels);
   const std::vector<SweepLayout> layouts = lay_out(plan);
   BoundPlan<T> bound;
-  bind<T>(plan, circuit, nullptr, bound);
+  bind<T>(plan, circuit, kernels_for(isa).trig, nullptr, bound);
   const StateBuffer buffer =
       StateBufferPool::instance().allocate((std::size_t{2} << num_qubits) * sizeof(T), "a state to measure sweeps on");
   T* state = static_cast<T*>(buffer.data());
