@@ -8,6 +8,7 @@ PYBIND11_MODULE(_core, m) {
   qfast::register_errors(m);
   qfast::register_program(m);
   qfast::register_qasm(m);
+  qfast::register_quick(m);
   qfast::register_reduce(m);
   qfast::register_roofline(m);
   qfast::register_sampling(m);

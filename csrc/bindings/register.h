@@ -8,6 +8,7 @@ namespace qfast {
 void register_errors(pybind11::module_& m);
 void register_program(pybind11::module_& m);
 void register_qasm(pybind11::module_& m);
+void register_quick(pybind11::module_& m);
 void register_reduce(pybind11::module_& m);
 void register_roofline(pybind11::module_& m);
 void register_sampling(pybind11::module_& m);

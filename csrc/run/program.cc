@@ -237,6 +237,7 @@ Program& Program::operator=(Program&&) noexcept = default;
 
 int Program::num_qubits() const { return impl_->circuit.num_qubits; }
 std::uint64_t Program::num_operations() const { return static_cast<std::uint64_t>(impl_->circuit.size()); }
+std::int64_t Program::num_parameters() const { return impl_->circuit.expressions.num_parameters; }
 Precision Program::precision() const { return impl_->precision; }
 Isa Program::isa() const { return impl_->isa; }
 

@@ -41,6 +41,7 @@ class QFAST_API Program {
 
   int num_qubits() const;
   std::uint64_t num_operations() const;  // of the circuit
+  std::int64_t num_parameters() const;
   Precision precision() const;
   Isa isa() const;
   // Amplitudes: 2^n interleaved complex64 or complex128, 64-byte aligned or not. Throws Error(kCancelled) when the

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -86,7 +87,7 @@ class BatchedCircuit(Protocol):
     """A prepared circuit that runs many parameter sets from |0…0⟩ side by side.
 
     In all methods: values : ndarray of float64, shape (m, num_parameters), C-contiguous; each result is that of a run
-    of its row alone, bit for bit. Raises `CancelledRunError` when the token was set.
+    of its row alone, to rounding. Raises `CancelledRunError` when the token was set.
     """
 
     def states(self, values: FloatArray, out: AnyArray, *, threads: int, cancel: CancelToken | None) -> None:
@@ -97,6 +98,15 @@ class BatchedCircuit(Protocol):
         self, values: FloatArray, observable: PreparedObservable, *, threads: int, cancel: CancelToken | None
     ) -> AnyArray:
         """Return the expectation of an observable of the same engine: complex128, shape (m,)."""
+        ...
+
+    def quick_expectation(
+        self, observable: PreparedObservable, is_real: bool, threads: int
+    ) -> Callable[[Any], float | complex | None]:
+        """Return a function of one row of values that returns the expectation value.
+
+        It returns None for anything but a contiguous float64 array of shape (p,), and where `expectations` raises.
+        """
         ...
 
     def sample_indices(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from array import array
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -143,6 +144,14 @@ class NativeCircuit:
         """See `BatchedCircuit.expectations`."""
         found: AnyArray = self._program.expectation_many(values, observable.core, threads, cancel and cancel.native)
         return found
+
+    def quick_expectation(
+        self, observable: Any, is_real: bool, threads: int
+    ) -> Callable[[Any], float | complex | None]:
+        """See `BatchedCircuit.quick_expectation`."""
+        quick: Callable[[Any], float | complex | None]
+        quick = core.quick_expectation(self._program, observable.core, is_real, threads)
+        return quick
 
     def sample_indices(
         self, values: FloatArray, uniforms: FloatArray, offsets: IntArray, *, threads: int, cancel: CancelToken | None
