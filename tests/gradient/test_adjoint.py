@@ -12,7 +12,7 @@ from qfast import Circuit, Parameter, ParameterVector, PauliSum
 from qfast.circuit import GATES
 from qfast.circuit.gates import NUM_GATES
 from qfast.engines import CancelToken
-from qfast.errors import CancelledRunError, CapacityError
+from qfast.errors import CancelledRunError, CapacityError, ParameterError
 from tests.engines.states import random_state
 from tests.gradient import differences
 from tests.gradient.differences import TOLERANCE, random_observable, symbolic_circuits
@@ -128,6 +128,36 @@ def test_a_vector_jacobian_product_is_the_weighted_sum_of_gradients(where, rng) 
     cotangents = rng.normal(size=4)
     wanted = cotangents @ program.gradient(values, observables)
     assert np.allclose(program.vjp(values, observables, cotangents), wanted, atol=1e-12)
+
+
+def test_vector_jacobian_products_of_rows_take_cotangents_of_the_shape_of_the_values(where, rng) -> None:
+    program, rows = qfast.compile(ansatz(3, 1), **where), rng.normal(size=(3, 6))
+    observables = [random_observable(rng, 3) for _ in range(2)]
+    cotangents = rng.normal(size=(3, 2))
+    gradients = program.gradient(rows, observables)
+    wanted = np.einsum("mk,mkp->mp", cotangents, gradients)
+    assert np.allclose(program.vjp(rows, observables, cotangents), wanted, atol=1e-12)
+    single = program.vjp(rows, observables[0], cotangents[:, 0])
+    assert np.allclose(single, cotangents[:, :1] * gradients[:, 0], atol=1e-12)
+    assert np.allclose(program.vjp(rows[0], observables[0], 2.0), 2 * gradients[0, 0], atol=1e-12)
+    assert program.vjp(np.zeros((0, 6)), observables, np.zeros((0, 2))).shape == (0, 6)
+
+
+def test_rows_side_by_side_have_the_gradients_of_the_rows(where, rng) -> None:
+    circuit, rows = ansatz(12, 1), rng.normal(size=(5, 24))
+    program = qfast.compile(circuit, threads=3, **where)
+    values, gradients = program.value_and_gradient(rows, ising(12))
+    for row, value, gradient in zip(rows, values, gradients, strict=True):
+        alone = program.value_and_gradient(row, ising(12))
+        assert alone[0] == value
+        assert np.array_equal(alone[1], gradient)
+
+
+def test_what_fails_in_one_of_the_rows_side_by_side_is_raised(where) -> None:
+    theta = Parameter("theta")
+    program = qfast.compile(Circuit(12).ry(theta.sqrt(), 0), threads=2, **where)
+    with pytest.raises(ParameterError, match="no finite real value"):
+        program.gradient([[0.25], [0.25], [0.0], [0.25]], PauliSum([("Z", [0])]))
 
 
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import threading
+
 import numpy as np
 import pytest
 
@@ -159,6 +162,32 @@ def test_distribution_of_a_circuit_that_measures_at_the_end(where, rng) -> None:
     wanted = oracle.distribution(circuit)
     assert list(found) == sorted(found)
     assert found == pytest.approx(wanted, abs=1e-13)
+
+
+def test_ctrl_c_ends_a_long_draw(where, monkeypatch, rng) -> None:
+    """Another thread watches the progress, and sends the signal to the main thread when shots are being drawn."""
+    state = Statevector(random_state(rng, 10), **where)
+    token, main, is_over = CancelToken(), threading.get_ident(), threading.Event()
+    monkeypatch.setattr(_sampler, "CHUNK", 1 << 14)  # of the engines that draw in Python
+
+    def interrupt() -> None:
+        while not is_over.wait(0.001):
+            if token.progress()[0] > 0:
+                signal.pthread_kill(main, signal.SIGINT)
+                return
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    watcher = threading.Thread(target=interrupt)
+    watcher.start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            state.sample(10**12, seed=1, output="counts", cancel=token)
+    finally:
+        is_over.set()
+        watcher.join()
+        signal.signal(signal.SIGINT, before)
+    assert not token.cancelled
+    assert state.sample(10, seed=1, cancel=token).shots == 10
 
 
 def test_sampling_can_be_cancelled(where) -> None:

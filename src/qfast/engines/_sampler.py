@@ -45,8 +45,7 @@ class Sampler:
         for begin in range(0, shots, CHUNK):
             check_cancel(cancel, "sampling", begin, shots, "shots")
             count = min(CHUNK, shots - begin)
-            uniforms = self._engine.uniforms(seed, first_shot + begin, count, site)
-            rows[begin : begin + count] = wiring.pack(self.find(uniforms))
+            rows[begin : begin + count] = self._chunk(seed, first_shot + begin, count, site, wiring)
         return rows
 
     def count(
@@ -55,8 +54,12 @@ class Sampler:
         """Return the distinct outcomes, ascending, and how often each came; memory does not grow with the shots."""
         histogram = Histogram(wiring.num_bits)
         for begin in range(0, shots, CHUNK):
-            histogram.add(self.packed(seed, first_shot + begin, min(CHUNK, shots - begin), site, wiring, cancel))
+            check_cancel(cancel, "sampling", begin, shots, "shots")
+            histogram.add(self._chunk(seed, first_shot + begin, min(CHUNK, shots - begin), site, wiring))
         return histogram.result()
+
+    def _chunk(self, seed: int, first_shot: int, shots: int, site: int, wiring: Wiring) -> Rows:
+        return wiring.pack(self.find(self._engine.uniforms(seed, first_shot, shots, site)))
 
 
 class NativeSampler(Sampler):

@@ -408,7 +408,7 @@ class Program:
     def vjp(
         self,
         values: Any,
-        observables: Sequence[Observable],
+        observables: Observable | Sequence[Observable],
         cotangents: ArrayLike,
         *,
         initial_state: Any = None,
@@ -420,30 +420,46 @@ class Program:
 
         Parameters
         ----------
-        values : array_like of float, shape (p,), or mapping
-        observables : sequence of k observables
-        cotangents : array_like of float, shape (k,)
+        values : array_like of float, shape (p,) or (m, p), or mapping
+        observables : observable, or sequence of k observables
+        cotangents : array_like of float
+            Of the shape that `expectation` returns: (), (k,), (m,) or (m, k).
         initial_state, cancel
             As for `simulate`.
 
         Returns
         -------
-        ndarray of float64, shape (p,)
+        ndarray of float64, shape (p,) or (m, p)
         """
+        table = self._table(values)
+        listed, several = flat_observables(observables)
         weights = np.asarray(cotangents, dtype=np.float64)
-        listed, _ = flat_observables(observables)
-        if weights.shape != (len(listed),) or not np.isfinite(weights).all():
+        shape = table.shape[:-1] + ((len(listed),) if several else ())
+        if weights.shape != shape or not np.isfinite(weights).all():
             raise InputError(
-                f"vjp: one finite cotangent for each of the {len(listed)} observables is needed, "
-                f"an array of shape {weights.shape} given"
+                f"vjp: one finite cotangent for each expectation value, shape {shape}, is needed, an array of shape "
+                f"{weights.shape} given"
             )
-        sums = [(weight, one) for weight, one in zip(weights, listed, strict=True) if isinstance(one, PauliSum)]
-        total = sum((float(weight) * one for weight, one in sums), PauliSum()).simplify(0.0)
-        others = [(weight, one) for weight, one in zip(weights, listed, strict=True) if not isinstance(one, PauliSum)]
-        gradients = self.gradient(
-            values, [total, *(one for _, one in others)], initial_state=initial_state, cancel=cancel
+        options: dict[str, Any] = {"initial_state": initial_state, "cancel": cancel}
+        if len(listed) == 1:
+            gradient = self.gradient(table, listed[0], **options)
+            return weights.reshape(*table.shape[:-1], 1) * gradient
+        if table.ndim == 1:
+            return self._weighted_gradient(table, listed, weights, options)
+        rows = [self._weighted_gradient(row, listed, some, options) for row, some in zip(table, weights, strict=True)]
+        return np.array(rows).reshape(table.shape)
+
+    def _weighted_gradient(
+        self, values: FloatArray, listed: Sequence[Observable], weights: FloatArray, options: dict[str, Any]
+    ) -> FloatArray:
+        """Return the gradient of Σ weight ⟨O⟩ at values of shape (p,)."""
+        pairs = list(zip(weights.tolist(), listed, strict=True))
+        sums = [weight * one for weight, one in pairs if isinstance(one, PauliSum)]
+        others = [(weight, one) for weight, one in pairs if not isinstance(one, PauliSum)]
+        wanted = [sum(sums, PauliSum()).simplify(0.0), *(one for _, one in others)]
+        found: FloatArray = np.array([1.0, *(weight for weight, _ in others)]) @ self.gradient(
+            values, wanted, **options
         )
-        found: FloatArray = np.array([1.0, *(weight for weight, _ in others)]) @ gradients
         return found
 
     def metric_tensor(self, values: Any, *, initial_state: Any = None, cancel: CancelToken | None = None) -> FloatArray:
