@@ -413,7 +413,8 @@ def test_a_bad_time_to_live_is_refused(device: Device, kind: Kind, ttl: object) 
     [
         ({"device": "test::absent"}, DeviceError, "does not exist"),
         ({"device": []}, InputError, "needs a device"),
-        ({"seed": -1}, ConfigError, "seed"),
+        ({"seed": -1}, InputError, "seed -1"),
+        ({"tenant": ""}, InputError, "tenant ''"),
         ({"priority": 99}, InputError, "priority 99"),
         ({"tags": "text"}, InputError, "tags"),
         ({"options": {"precison": "complex64"}}, ConfigError, "did you mean 'precision'"),

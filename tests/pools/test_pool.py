@@ -440,7 +440,7 @@ def test_what_a_result_holds_is_not_waited_for(make_pool: MakePool) -> None:
 def test_a_finalizer_inside_the_lock_does_not_deadlock(make_pool: MakePool) -> None:
     pool = make_pool()
     lease = pool.acquire()
-    with pool._guard:
+    with pool._lock:
         pool.release_soon(lease)  # as the garbage collector may, in the thread that holds the lock
     assert pool.statistics().leases == 0
 
@@ -477,7 +477,7 @@ def test_a_forked_child_starts_clean(make_pool: MakePool) -> None:
     pool = make_pool(2)
     lease = pool.acquire()
     pool.acquire().release()
-    with pool._guard:  # held while forking: the child must not inherit it
+    with pool._lock:  # held while forking: the child must not inherit it
         child = os.fork()
     if child == 0:
         code = 1

@@ -210,6 +210,14 @@ class Device:
             self._load = load
             self._listeners.append(on_change)
 
+    def detach(self, load: Callable[[], DeviceLoad], on_change: Callable[[], None]) -> None:
+        """Undo `attach`: a scheduler that is closed has no load and starts nothing."""
+        with self._lock:
+            if self._load == load:
+                self._load = DeviceLoad
+            if on_change in self._listeners:
+                self._listeners.remove(on_change)
+
     # --- capacity -----------------------------------------------------------------------------------------------------
     def settings(self) -> config.Snapshot:
         """Return the settings of the device itself: those of the process, whatever overrides the caller is in."""

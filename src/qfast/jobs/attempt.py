@@ -55,14 +55,14 @@ class Outcome:
         The result, or what was raised.
     has_stopped : bool
         It obeyed a request to stop.
-    has_killed_worker : bool
-        It raised what ends a thread (``SystemExit``), so the thread is not to be used again.
+    interrupt : BaseException or None
+        What it raised that ends a thread (``SystemExit``, Ctrl-C): the thread is not to be used again.
     """
 
     value: Any = None
     error: BaseException | None = None
     has_stopped: bool = False
-    has_killed_worker: bool = False
+    interrupt: BaseException | None = None
 
 
 def error_code(error: BaseException) -> int:
@@ -73,7 +73,7 @@ def error_code(error: BaseException) -> int:
 def is_transient(error: BaseException) -> bool:
     """Whether trying again may help: a busy or unreachable device, a dead worker, or an error that says so itself
     with an attribute ``is_transient``."""
-    return bool(getattr(error, "is_transient", isinstance(error, _TRANSIENT)))
+    return getattr(error, "is_transient", isinstance(error, _TRANSIENT)) is True
 
 
 def mark_result(value: Any, job: Job) -> None:
@@ -99,9 +99,30 @@ def mark_error(error: BaseException, job: Job) -> None:
 
 def _let_go_of_arrays(error: BaseException | None) -> None:
     """Clear the frames of an error that will be kept: they hold the work's arrays. Files and lines stay."""
-    while error is not None:
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:  # an error can be raised from itself
+        seen.add(id(error))
         traceback.clear_frames(error.__traceback__)
         error = error.__cause__ or error.__context__
+
+
+def _text_of(error: BaseException) -> str:
+    try:
+        return f"{type(error).__name__}: {error}"
+    except Exception:  # its __str__ fails: that must not be the end of the job layer
+        return type(error).__name__
+
+
+def _note_failure(outcome: Outcome, error: BaseException, context: JobContext) -> None:
+    outcome.error = error
+    outcome.has_stopped = isinstance(error, CancelledRunError) and context.cancellation.cancelled
+    context.note(("ERROR", _text_of(error)))
+    if not isinstance(error, Exception):
+        outcome.interrupt = error
+        outcome.error = JobFailedError(f"the worker of job {context.job.id} died: {_text_of(error)}")
+        outcome.error.is_transient = True  # type: ignore[attr-defined]
+        outcome.error.__cause__ = error
+    _let_go_of_arrays(error)
 
 
 def run_attempt(context: JobContext) -> Outcome:
@@ -120,17 +141,10 @@ def run_attempt(context: JobContext) -> Outcome:
             outcome.value = job.work.execute(context)
             context.note(_COMPLETED)
     except BaseException as error:
-        outcome.error = error
-        outcome.has_stopped = isinstance(error, CancelledRunError) and context.cancellation.cancelled
-        context.note(("ERROR", f"{type(error).__name__}: {error}"))
-        if not isinstance(error, Exception):
-            outcome.has_killed_worker = True
-            outcome.error = JobFailedError(f"the worker of job {job.id} died: {type(error).__name__}: {error}")
-            outcome.error.is_transient = True  # type: ignore[attr-defined]
-            outcome.error.__cause__ = error
-        _let_go_of_arrays(error)
+        _note_failure(outcome, error, context)
     finally:
         state_allocator.reset(allocator)
-    context.unload(has_begun)
+        context.unload(has_begun)
+    outcome.interrupt = outcome.interrupt or context.interrupt
     job.note_attempt(context.lines(), context.telemetry())
     return outcome

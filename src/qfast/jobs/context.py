@@ -39,6 +39,8 @@ class JobContext:
     threads : int
         Threads this attempt may use: the setting, shared with the jobs that run beside it.
     cancellation : Cancellation
+    interrupt : BaseException or None
+        What UNLOAD raised that ends a thread.
     """
 
     __slots__ = (
@@ -56,6 +58,7 @@ class JobContext:
         "cleanup_s",
         "config",
         "device",
+        "interrupt",
         "job",
         "peak_bytes",
         "seed",
@@ -80,6 +83,7 @@ class JobContext:
         self.peak_bytes = 0
         self.cleanup_failures = 0
         self.cleanup_s = 0.0
+        self.interrupt: BaseException | None = None
         self._pool = pool
         self._on_cleanup_failure = on_cleanup_failure
         self._token: CancelToken | None = None
@@ -195,12 +199,12 @@ class JobContext:
         if is_loaded:
             try:
                 self.job.work.unload(self)
-            except Exception as error:
+            except BaseException as error:
                 self._report("unload", error)
         while self._at_unload:
             try:
                 self._at_unload.pop()()
-            except Exception as error:
+            except BaseException as error:
                 self._report("an action at unload", error)
         # What is alive now, the work has put into its result or keeps for itself: it is not the job's any more.
         kept = 0
@@ -226,8 +230,10 @@ class JobContext:
             "cleanup_failures": self.cleanup_failures,
         }
 
-    def _report(self, what: str, error: Exception) -> None:
+    def _report(self, what: str, error: BaseException) -> None:
         """Tell everybody but the caller that something could not be given back."""
         self.cleanup_failures += 1
+        if not isinstance(error, Exception):
+            self.interrupt = error
         self._lines.append(("ERROR", f"{what} failed: {error}"))
         report_cleanup_failure(_log, self._on_cleanup_failure, f"job {self.job.id}: {what} failed", error)

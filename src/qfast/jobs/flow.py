@@ -50,8 +50,7 @@ class Flow:
     on_finished : WeakMethod or None
         Called with every job that is done, before those who wait for it are woken.
     unfinished : OrderedDict of Job
-        In order of submission, over all devices. Appended to and removed from under the session's lock or the
-        scheduler's; reading the first is atomic.
+        In order of submission, over all devices. Each scheduler adds and removes its own; nobody iterates over it.
     """
 
     def __init__(self, tenant: str, session_id: str | None, priority: int, *, is_dedicated: bool) -> None:
@@ -70,9 +69,17 @@ class Flow:
         if on_finished is not None:
             on_finished(job)
 
+    def first_unfinished(self) -> Job | None:
+        """Return the job that was submitted first, of those that are not done."""
+        while True:
+            try:
+                return next(iter(self.unfinished.values()), None)
+            except RuntimeError:  # another thread added or removed a job between the two calls
+                continue
+
     def is_next(self, job: Job) -> bool:
         """Whether the order of a dedicated session lets this job start."""
-        return not self.is_dedicated or next(iter(self.unfinished.values()), None) is job
+        return not self.is_dedicated or self.first_unfinished() is job
 
 
 class _FlowQueue:

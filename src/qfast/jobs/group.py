@@ -7,6 +7,7 @@ import math
 import os
 import threading
 import weakref
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
@@ -26,12 +27,13 @@ from qfast.errors import (
 from qfast.jobs.circuit_work import make_circuit_work
 from qfast.jobs.flow import Flow, check_priority
 from qfast.jobs.job import Job, JobStatus
-from qfast.jobs.runtime import LOCAL_TENANT, Runtime, check_tags, default_runtime
+from qfast.jobs.runtime import LOCAL_TENANT, Runtime, check_tags, check_tenant, default_runtime
 from qfast.jobs.seeds import job_seed
 from qfast.jobs.work import Work
 from qfast.noise import NoiseModel
 from qfast.pools import Clock, Lifecycle, check_transition
 from qfast.pools.clock import Alarm
+from qfast.simulation._settings import chosen_seed
 
 __all__ = ["CloseReason", "GroupMetrics", "JobGroup", "get_session"]
 
@@ -102,6 +104,8 @@ class JobGroup:
 
     mode = ""
     _is_dedicated = False
+    _keep_jobs: int | None = None
+    _alarm: Alarm | None = None
 
     def __init__(
         self,
@@ -120,9 +124,9 @@ class JobGroup:
         if not self.devices:
             raise InputError("a session needs a device; pass one, or None for the default device")
         self.max_ttl = _check_ttl(max_ttl)
-        self.tenant = tenant
+        self.tenant = check_tenant(tenant)
         self.priority = check_priority(priority)
-        self.seed = None if seed is None else config.resolve("seed", seed)
+        self.seed = None if seed is None else chosen_seed(seed)
         self.tags = check_tags(tags)
         self._options = config.check_options(options or {}, f"options of the {type(self).__name__}")
         self._runtime = runtime or default_runtime()
@@ -132,15 +136,25 @@ class JobGroup:
         self._flow = Flow(tenant, self.id, priority, is_dedicated=self._is_dedicated)
         # Weak: jobs hold the flow, and must not keep a session alive that its owner has dropped.
         self._flow.on_finished = weakref.WeakMethod(self._job_finished)
-        self._lock = threading.Lock()
-        self._closed = threading.Condition(self._lock)
+        self._make_lock()
         self._jobs: dict[str, Job] = {}
+        self._finished: deque[str] = deque()
         self._num_submitted = 0
+        self._num_refused = 0
         self._num_pending = 0
         self._metrics = GroupMetrics()
         self._state = Lifecycle.NEW
         self._reason: CloseReason | None = None
+        self._interrupts = False
         self._open()
+
+    def _make_lock(self) -> None:
+        self._lock = threading.Lock()
+        self._closed = threading.Condition(self._lock)
+
+    def __del__(self) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
 
     # --- state --------------------------------------------------------------------------------------------------------
     @property
@@ -189,7 +203,7 @@ class JobGroup:
 
     @property
     def jobs(self) -> list[Job]:
-        """Its jobs, in order of submission; it holds them, so that results stay readable."""
+        """Its jobs, in order of submission; it holds them, so that results stay readable (see ``keep_jobs``)."""
         with self._lock:
             return list(self._jobs.values())
 
@@ -202,7 +216,6 @@ class JobGroup:
         if self._is_dedicated:
             for device in self.devices:
                 self._runtime.scheduler(device).reserve(self)
-        self._alarm: Alarm | None = None
         if self.max_ttl is not None:
             # A weak reference: the alarm must not keep a forgotten session alive.
             reference = weakref.ref(self)
@@ -243,16 +256,25 @@ class JobGroup:
             for device in self.devices:
                 self._runtime.scheduler(device).unreserve(self)
 
+    def _count(self, job: Job) -> None:
+        self._metrics.add(job)
+        if self._keep_jobs is not None:
+            self._finished.append(job.id)
+            if len(self._finished) > self._keep_jobs:
+                self._jobs.pop(self._finished.popleft(), None)
+
     def _job_finished(self, job: Job) -> None:
         """Count a job that is done; called before those who wait for it are woken."""
         with self._lock:
-            self._num_pending -= 1
-            self._metrics.add(job)
+            if not job.is_counted:
+                job.is_counted = True
+                self._num_pending -= 1
+                self._count(job)
             is_closed = self._close_if_drained()
         if is_closed:
             self._return_resources()
         elif self._is_dedicated:
-            following = next(iter(self._flow.unfinished.values()), None)
+            following = self._flow.first_unfinished()
             if following is not None and following.scheduler not in (None, job.scheduler):
                 following.scheduler.wake()  # it waits for its turn on another device
 
@@ -323,11 +345,20 @@ class JobGroup:
         if options:
             layers = config.Options({**layers, **config.check_options(options, "options of the job")})
         settings = config.snapshot(layers, device=chosen.name)
-        index = self._begin_submission()
-        job = None
+        self._check_expiry()
+        job, has_entered = None, False
         try:
+            with self._lock:
+                if self._state is not Lifecycle.OPEN or os.getpid() != self._process:
+                    raise self._refusal()
+                index = self._num_submitted
+                self._num_submitted = index + 1
+                self._num_pending += 1
+                has_entered = True
             target, requirements = self._runtime.admit(work, chosen, settings)
-            if seed is None and self.seed is not None:
+            if seed is not None:
+                seed = chosen_seed(seed)
+            elif self.seed is not None:
                 seed = job_seed(self.seed, index)
             job = Job(
                 work,
@@ -339,28 +370,21 @@ class JobGroup:
             )
             self._jobs[job.id] = job
             self._runtime.enqueue(job, chosen, target)
+            if self._reason == "cancelled":  # `cancel` came between the two steps, and has not seen this job
+                job.cancel(interrupt=self._interrupts)
         except BaseException:
-            if job is None or job.scheduler is None:  # an inline job that was accepted counts itself
+            # A job that was accepted counts itself at its end, and it has come to one.
+            if has_entered and (job is None or job.scheduler is None):
                 self._undo_submission(job)
             raise
         return job
-
-    def _begin_submission(self) -> int:
-        """Take the next number, if jobs are taken at all."""
-        self._check_expiry()
-        with self._lock:
-            if self._state is not Lifecycle.OPEN or os.getpid() != self._process:
-                raise self._refusal()
-            index = self._num_submitted
-            self._num_submitted += 1
-            self._num_pending += 1
-            return index
 
     def _undo_submission(self, job: Job | None) -> None:
         """Forget a job that was not accepted; its number stays used."""
         with self._lock:
             if job is not None:
                 self._jobs.pop(job.id, None)
+            self._num_refused += 1
             self._num_pending -= 1
             is_closed = self._close_if_drained()
         if is_closed:
@@ -416,6 +440,7 @@ class JobGroup:
 
     def cancel(self, interrupt: bool = False) -> None:
         """Take no more jobs and cancel those that wait; running ones finish, or with ``interrupt`` are stopped, too."""
+        self._interrupts = interrupt
         self._drain("cancelled")
         for job in list(self._flow.unfinished.values()):
             job.cancel(interrupt=interrupt)
@@ -435,7 +460,7 @@ class JobGroup:
             unfinished = [job.status() for job in list(self._flow.unfinished.values())]
             return replace(
                 self._metrics,
-                submitted=len(self._jobs),
+                submitted=self._num_submitted - self._num_refused,
                 queued=unfinished.count(JobStatus.QUEUED),
                 running=unfinished.count(JobStatus.RUNNING),
             )
@@ -465,6 +490,15 @@ class JobGroup:
     def __repr__(self) -> str:
         reason = f" ({self._reason})" if self._reason else ""
         return f"<{self._who()} on {self.device}, {self._state.value}{reason}, {len(self._jobs)} jobs>"
+
+
+def _make_locks_in_child() -> None:
+    for group in list(_live.values()):
+        group._make_lock()  # another thread of the parent may have held the old one
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_make_locks_in_child)
 
 
 def _expire(reference: weakref.ref[JobGroup]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import logging
 import os
 import secrets
 import threading
@@ -89,6 +90,8 @@ class JobMetrics:
     peak_bytes: int
 
 
+_log = logging.getLogger("qfast.jobs")
+
 _numbers = count(1)
 _prefix = secrets.token_hex(4)
 
@@ -131,6 +134,8 @@ class Job(concurrent.futures.Future[Any]):
     scheduler: Scheduler | None = None
     cancellation: Cancellation | None = None
     alarms: tuple[Alarm, ...] = ()
+    runner: int | None = None  # the thread that runs this attempt, once it has taken it on
+    is_counted = False  # its session has counted its end
     timed_out: str | None = None
     attempts = 0
     peak_bytes = 0
@@ -286,8 +291,15 @@ class Job(concurrent.futures.Future[Any]):
                 if release is not None:
                     release()
                 self._settle(value, error)
-        if not is_released:
+        if is_released:
+            return
+        try:
             self._settle(value, error)
+        except BaseException as raised:  # of a callback; what is an Exception, Future itself has logged
+            if threading.current_thread() is threading.main_thread():
+                raise  # Ctrl-C
+            _log.error("a callback of job %s raised %r; it ends nothing but the callback", self.id, raised)
+        finally:
             if release is not None:
                 release()
 
@@ -296,6 +308,11 @@ class Job(concurrent.futures.Future[Any]):
             self.set_result(value)
         else:
             self.set_exception(error)
+
+    @property
+    def has_callbacks(self) -> bool:
+        """Whether anybody has asked to be called at its end."""
+        return self._has_callbacks
 
     # --- figures ------------------------------------------------------------------------------------------------------
     def metrics(self) -> JobMetrics:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import logging
+import math
 import os
 import threading
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,8 +24,9 @@ from qfast.jobs.work import Requirements, Work
 from qfast.noise import NoiseModel
 from qfast.pools import SYSTEM_CLOCK, Clock, StateBuffers
 from qfast.pools.cleanup import CleanupFailure
+from qfast.simulation._settings import chosen_seed
 
-__all__ = ["LOCAL_TENANT", "Runtime", "check_tags", "default_runtime", "run", "submit"]
+__all__ = ["LOCAL_TENANT", "Runtime", "check_tags", "check_tenant", "default_runtime", "run", "submit"]
 
 _log = logging.getLogger("qfast.jobs")
 
@@ -103,7 +105,8 @@ class Runtime:
         """Return the flow of a tenant's jobs of one priority that belong to no session."""
         flow = self._flows.get((tenant, priority))
         if flow is None:
-            flow = self._flows[tenant, priority] = Flow(tenant, None, check_priority(priority), is_dedicated=False)
+            flow = Flow(check_tenant(tenant), None, check_priority(priority), is_dedicated=False)
+            self._flows[tenant, priority] = flow
         return flow
 
     def admit(self, work: Work, device: Device, settings: Snapshot) -> tuple[Device, Requirements]:
@@ -162,6 +165,8 @@ def _route(device: Device, settings: Snapshot) -> Device:
 
 def check_limits(needed: Requirements, settings: Snapshot, device: Device) -> None:
     """Refuse a job that is larger than a limit or than the device, before anything is taken."""
+    if not 0.0 < needed.cost < math.inf:
+        raise InputError(f"the work asks for a share of cost {needed.cost!r}; allowed: numbers above 0")
     limit = settings["max_qubits"]
     if limit is not None and needed.num_qubits > limit:
         raise CapacityError(_too_large(needed.num_qubits, "qubits", "max_qubits", limit))
@@ -186,6 +191,13 @@ def _too_large(needed: int, unit: str, whose: str, limit: int, qubits: int = 0) 
         halvings = (-(-needed // limit) - 1).bit_length()  # a state halves with every qubit less
         fits = f"; the largest state of this kind that fits has {qubits - halvings} qubits"
     return f"the job needs {needed} {unit}, but {whose} is {limit}{fits}; make the job smaller, or raise the limit"
+
+
+def check_tenant(tenant: Any) -> str:
+    """Return a tenant's name, or raise ``InputError``."""
+    if not isinstance(tenant, str) or not tenant:
+        raise InputError(f"tenant {tenant!r} is not valid; pass a text that is not empty")
+    return tenant
 
 
 def check_tags(tags: Iterable[str]) -> tuple[str, ...]:
@@ -260,7 +272,12 @@ def submit(
     target, requirements = runtime.admit(work, asked, settings)
     flow = runtime.sessionless_flow(tenant, priority)
     job = Job(
-        work, requirements, settings, flow, seed=settings["seed"] if seed is None else seed, tags=check_tags(tags)
+        work,
+        requirements,
+        settings,
+        flow,
+        seed=settings["seed"] if seed is None else chosen_seed(seed),
+        tags=check_tags(tags),
     )
     runtime.enqueue(job, asked, target)
     return job

@@ -11,7 +11,6 @@ import concurrent.futures
 import logging
 import threading
 import weakref
-from collections import defaultdict
 from collections.abc import Callable
 from functools import partial
 
@@ -78,9 +77,6 @@ class Scheduler:
         self._queue = JobQueue()
         self._retrying: dict[str, Job] = {}
         self._running: dict[str, Job] = {}
-        self._running_bytes = 0
-        self._running_dedicated = 0
-        self._running_by_tenant: defaultdict[str, int] = defaultdict(int)
         self._dedicated_sessions: weakref.WeakSet[object] = weakref.WeakSet()
         self._workers = make_worker_pool(_MANY_WORKERS, clock=self.clock)
         self._workers.open()
@@ -92,7 +88,8 @@ class Scheduler:
     # --- for devices and sessions -------------------------------------------------------------------------------------
     def load(self) -> DeviceLoad:
         """Return how many jobs run and wait, and the memory of those that run."""
-        return DeviceLoad(len(self._running), len(self._queue) + len(self._retrying), self._running_bytes)
+        with self._lock:
+            return DeviceLoad(len(self._running), len(self._queue) + len(self._retrying), self._running_bytes())
 
     def statistics(self) -> dict[str, PoolStatistics]:
         """Return the gauges and counters of the pools: ``"state_buffers"`` and ``"workers"``."""
@@ -130,33 +127,46 @@ class Scheduler:
         DeviceBusyError
             More jobs wait than are allowed.
         """
-        with self._lock:
-            if self._is_closed:
-                raise LifecycleError(f"device {self.device.name} is shut down and takes no jobs; start a new process")
-            if self._queue:
-                self._check_queue()
-            job.scheduler = self
-            job.queued_at = self.clock.monotonic()
-            job.queued_wall = self.clock.wall()
-            job.flow.unfinished[job.id] = job
-            if (seconds := job.config["queue_timeout_s"]) is not None:
-                self._set_alarm(job, seconds, self._queue_time_is_over)
-            if (seconds := job.config["total_timeout_s"]) is not None:
-                self._set_alarm(job, seconds, self._total_time_is_over)
-            can_start = self._can_start_at_once(job)
-            if can_start:
-                self._begin(job)
-            else:
-                self._queue.push(job)
+        self.clock.start()
         is_sync = job.config["execution_mode"] == "sync"
-        if can_start and (is_sync or job.requirements.is_short):
-            self._run_here(job)
-        elif can_start:
-            self._start([job])
-        else:
-            self.wake()  # it may be able to go although others wait, if they may not
-        if is_sync and not job.done():
-            self._wait_here(job)
+        try:
+            with self._lock:
+                can_start = self._accept(job)
+                runs_here = can_start and (is_sync or job.requirements.is_short)
+                if runs_here:
+                    job.runner = threading.get_ident()
+            if runs_here:
+                self._run_here(job)
+            elif can_start:
+                self._start([job])
+            else:
+                self.wake()  # it may be able to go although others wait, if they may not
+            if is_sync and not job.done():
+                concurrent.futures.wait((job,))
+        except BaseException as error:
+            if not job.done():
+                self._rescue(job, error)
+            raise
+
+    def _accept(self, job: Job) -> bool:
+        """Register a job and begin it, or put it into the queue; return whether it has begun."""
+        if self._is_closed:
+            raise LifecycleError(f"device {self.device.name} is shut down and takes no jobs; start a new process")
+        if self._queue:
+            self._check_queue()
+        job.queued_at = self.clock.monotonic()
+        job.queued_wall = self.clock.wall()
+        job.scheduler = self
+        job.flow.unfinished[job.id] = job
+        if (seconds := job.config["queue_timeout_s"]) is not None:
+            self._set_alarm(job, seconds, self._queue_time_is_over)
+        if (seconds := job.config["total_timeout_s"]) is not None:
+            self._set_alarm(job, seconds, self._total_time_is_over)
+        if self._can_start_at_once(job):
+            self._begin(job)
+            return True
+        self._queue.push(job)
+        return False
 
     def _check_queue(self) -> None:
         limit = self.device.settings()["max_queued_jobs"]
@@ -173,16 +183,34 @@ class Scheduler:
         outcome = self._attempt(job)
         self._start(self._conclude(job, outcome))
         self._publish(job, outcome, None)
-        if outcome.has_killed_worker and outcome.error is not None and outcome.error.__cause__ is not None:
-            job.cancel()  # it is about to be tried again
-            raise outcome.error.__cause__  # Ctrl-C belongs to the caller, whose thread this is
+        if outcome.interrupt is not None:
+            raise outcome.interrupt  # Ctrl-C belongs to the caller, whose thread this is
 
-    def _wait_here(self, job: Job) -> None:
-        try:
-            concurrent.futures.wait((job,))
-        except BaseException:
-            job.cancel(interrupt=True)
-            raise
+    def _rescue(self, job: Job, error: BaseException) -> None:
+        """End a job whose submission was broken off, mostly by Ctrl-C, which may strike between any two steps.
+
+        The caller gets no handle on the job, so it must neither run on nor hold up its session.
+        """
+        with self._lock:
+            status, cancellation = job.status(), job.cancellation
+            if job.scheduler is None:
+                return  # it was not accepted
+            is_nobodys = status is JobStatus.QUEUED or (status is JobStatus.RUNNING and job.runner is None)
+            is_mine = is_nobodys or job.runner == threading.get_ident()
+            if is_mine:
+                self._running.pop(job.id, None)
+                if not status.is_final:
+                    self._withdraw(job, JobStatus.CANCELLED)
+                self._close_books(job)
+                starting = self._pick()
+        if is_mine:
+            self._start(starting)
+            broken_off = CancelledJobError(
+                f"job {job.id} was cancelled: {type(error).__name__} broke off its submission"
+            )
+            self._publish(job, Outcome(error=broken_off), None)
+        elif cancellation is not None:
+            cancellation.cancel("its submission was broken off")
 
     def _can_start_at_once(self, job: Job) -> bool:
         """Whether nobody waits and a worker is free: then there are no turns to keep, and the queue is spared."""
@@ -228,42 +256,41 @@ class Scheduler:
     def _may_start(self, job: Job) -> bool:
         if job.flow.is_dedicated:
             return job.flow.is_next(job)
-        reserved = min(len(self._dedicated_sessions), self._num_workers - 1) - self._running_dedicated
+        if not self._dedicated_sessions:
+            return len(self._running) < self._num_workers
+        of_sessions = sum(running.flow.is_dedicated for running in self._running.values())
+        reserved = min(len(self._dedicated_sessions), self._num_workers - 1) - of_sessions
         return len(self._running) + max(0, reserved) < self._num_workers
 
     def _is_below_limit(self, tenant: str) -> bool:
         limit = self._max_tenant_jobs
-        return limit is None or self._running_by_tenant.get(tenant, 0) < limit
+        return limit is None or sum(job.flow.tenant == tenant for job in self._running.values()) < limit
 
     def _fits(self, job: Job) -> bool:
         size = job.requirements.size_bytes
-        return size == 0 or not self._running or self._running_bytes + size <= self.device.capacity_bytes()
+        return size == 0 or not self._running or self._running_bytes() + size <= self.device.capacity_bytes()
+
+    def _running_bytes(self) -> int:
+        return sum(job.requirements.size_bytes for job in self._running.values())
 
     def _begin(self, job: Job) -> None:
         job.enter(JobStatus.RUNNING)
         job.attempts += 1
         job.started_at = self.clock.monotonic()
         job.cancellation = Cancellation()
+        job.runner = None
         self._running[job.id] = job
-        self._running_bytes += job.requirements.size_bytes
-        self._running_by_tenant[job.flow.tenant] += 1
-        self._running_dedicated += job.flow.is_dedicated
         if (seconds := job.config["run_timeout_s"]) is not None:
             self._set_alarm(job, seconds, partial(self._run_time_is_over, job.attempts))
 
-    def _end(self, job: Job) -> None:
-        del self._running[job.id]
-        self._running_bytes -= job.requirements.size_bytes
-        tenant = job.flow.tenant
-        self._running_by_tenant[tenant] -= 1
-        if not self._running_by_tenant[tenant]:
-            del self._running_by_tenant[tenant]
-        self._running_dedicated -= job.flow.is_dedicated
-
     def _finish(self, job: Job, status: JobStatus) -> None:
-        """Enter a final state; nothing of the job stays behind here."""
+        """Enter a final state."""
         job.enter(status)
         job.finished_at = self.clock.monotonic()
+        self._close_books(job)
+
+    def _close_books(self, job: Job) -> None:
+        """Let nothing of the job stay behind here; again is harmless."""
         if job.alarms:
             for alarm in job.alarms:
                 alarm.cancel()
@@ -286,25 +313,36 @@ class Scheduler:
             except Exception as error:  # no thread to be had
                 if lease is not None:
                     lease.discard()
+                job.runner = threading.get_ident()
                 outcome = Outcome(error=error)
                 pending.extend(self._conclude(job, outcome))
                 self._publish(job, outcome, None)
 
     def _serve(self, lease: Lease[Worker], job: Job) -> None:
         """Run a job in a worker's thread, and then, in the same thread, whatever comes next."""
-        while True:
+        following: Job | None = job
+        while following is not None:
+            job = following
+            if not self._claim(job):
+                lease.release()
+                return
             outcome = self._attempt(job)
             starting = self._conclude(job, outcome)
-            if outcome.has_killed_worker:
+            if outcome.interrupt is not None:
                 self._start(starting)
                 self._publish(job, outcome, lease.discard)
                 return
             following = starting.pop(0) if starting else None
             self._start(starting)
             self._publish(job, outcome, lease.release if following is None else None)
-            if following is None:
-                return
-            job = following
+
+    def _claim(self, job: Job) -> bool:
+        """Take on an attempt that was begun; False if it was ended meanwhile, see `_rescue`."""
+        with self._lock:
+            if job.runner is not None or job.status() is not JobStatus.RUNNING:
+                return False
+            job.runner = threading.get_ident()
+            return True
 
     def _attempt(self, job: Job) -> Outcome:
         assert job.cancellation is not None  # set by _begin
@@ -327,7 +365,7 @@ class Scheduler:
     def _conclude(self, job: Job, outcome: Outcome) -> list[Job]:
         """Close the books on an attempt; return the jobs that start in its place."""
         with self._lock:
-            self._end(job)
+            del self._running[job.id]
             if self._should_retry(job, outcome):
                 self._wait_for_retry(job, outcome)
             elif outcome.error is None:
@@ -347,10 +385,13 @@ class Scheduler:
             if release is not None:
                 release()
             return
-        if outcome.error is not None:
-            mark_error(outcome.error, job)
-        else:
-            mark_result(outcome.value, job)
+        try:
+            if outcome.error is not None:
+                mark_error(outcome.error, job)
+            else:
+                mark_result(outcome.value, job)
+        except Exception:  # somebody's class that takes no attributes: the outcome goes out without them
+            _log.exception("job %s: its outcome could not be told which job it is of", job.id)
         job.flow.tell_finished(job)
         job.publish(outcome.value, outcome.error, release)
 
@@ -407,33 +448,44 @@ class Scheduler:
         self._finish(job, status)
 
     def _queue_time_is_over(self, job: Job) -> None:
-        if job.attempts == 0:
-            self._time_is_over(job, f"waited longer than queue_timeout_s = {job.config['queue_timeout_s']:g}")
+        self._time_is_over(job, f"waited longer than queue_timeout_s = {job.config['queue_timeout_s']:g}", attempt=0)
 
     def _total_time_is_over(self, job: Job) -> None:
         self._time_is_over(job, f"took longer than total_timeout_s = {job.config['total_timeout_s']:g}")
 
     def _run_time_is_over(self, attempt: int, job: Job) -> None:
-        if job.attempts == attempt:
-            self._time_is_over(job, f"ran longer than run_timeout_s = {job.config['run_timeout_s']:g}")
+        self._time_is_over(job, f"ran longer than run_timeout_s = {job.config['run_timeout_s']:g}", attempt=attempt)
 
-    def _time_is_over(self, job: Job, why: str) -> None:
+    def _time_is_over(self, job: Job, why: str, *, attempt: int | None = None) -> None:
+        """End a job that waits, tell one that runs to stop; ``attempt``: only if it is still in that one."""
         message = f"job {job.id} {why}; it is stopped"
         starting: list[Job] = []
         with self._lock:
-            status = job.status()
+            if attempt not in (None, job.attempts):
+                return
+            status, cancellation = job.status(), job.cancellation
             if status is JobStatus.QUEUED:
+                job.timed_out = message
                 self._withdraw(job, JobStatus.FAILED)
                 starting = self._pick()
-            cancellation = job.cancellation
-            if status is JobStatus.RUNNING and cancellation is not None and not cancellation.cancelled:
+            elif status is JobStatus.RUNNING and cancellation is not None and not cancellation.cancelled:
                 job.timed_out = message
         if status is JobStatus.QUEUED:
-            job.timed_out = message
-            self._publish(job, Outcome(error=JobTimeoutError(message)), None)
+            self._publish_elsewhere(job, Outcome(error=JobTimeoutError(message)))
             self._start(starting)
         elif status is JobStatus.RUNNING and cancellation is not None:
             cancellation.cancel(why)
+
+    def _publish_elsewhere(self, job: Job, outcome: Outcome) -> None:
+        """Publish from the clock's thread: callbacks, which may take their time, get a worker."""
+        if not job.has_callbacks:
+            self._publish(job, outcome, None)
+            return
+        try:
+            lease = self._workers.acquire(tenant=job.tenant, job=job.id)
+            lease.resource.run(partial(self._publish, job, outcome, lease.release))
+        except Exception:  # no thread to be had
+            self._publish(job, outcome, None)
 
     # --- waking and closing -------------------------------------------------------------------------------------------
     def wake(self) -> None:
@@ -455,4 +507,5 @@ class Scheduler:
             self.cancel(job, interrupt=True)
         is_done = self.wait_until_idle(timeout_s)
         self._workers.close()
+        self.device.detach(self.load, self.wake)
         return is_done

@@ -33,6 +33,9 @@ class Session(JobGroup):
         On every job and its result.
     options : dict, optional
         Settings of its jobs, by name: ``{"precision": "complex64"}``.
+    keep_jobs : int, optional
+        How many finished jobs it holds, with their results; default: all of them. For loops of very many jobs whose
+        results are used at once: 0. A job that you hold yourself stays as it is.
 
     Notes
     -----
@@ -50,9 +53,16 @@ class Session(JobGroup):
         device: str | Device | Sequence[str | Device] | None = None,
         mode: str = "dedicated",
         max_ttl: float | None = None,
+        *,
+        keep_jobs: int | None = None,
         **options: Any,
     ) -> None:
         if mode != "dedicated":
             remedy = "use qfast.Batch(device) for jobs that run in parallel" if mode == "batch" else "leave it out"
             raise InputError(f"mode {mode!r} is not valid for a Session; allowed: 'dedicated'; {remedy}")
+        if keep_jobs is not None and (
+            isinstance(keep_jobs, bool) or not hasattr(keep_jobs, "__index__") or keep_jobs < 0
+        ):
+            raise InputError(f"keep_jobs {keep_jobs!r} is not valid; allowed: whole numbers from 0, or None for all")
+        self._keep_jobs = keep_jobs
         super().__init__(device, max_ttl=max_ttl, **options)

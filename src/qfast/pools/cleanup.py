@@ -12,7 +12,9 @@ CleanupFailure: TypeAlias = Callable[[str, BaseException], None]
 """``on_cleanup_failure(message, error)``: the alert."""
 
 
-def report_cleanup_failure(log: logging.Logger, alert: CleanupFailure | None, message: str, error: Exception) -> None:
+def report_cleanup_failure(
+    log: logging.Logger, alert: CleanupFailure | None, message: str, error: BaseException
+) -> None:
     """Log at ERROR and call the alert; an alert that fails itself is logged, too."""
     log.error("%s: %s", message, error)
     if alert is None:

@@ -90,6 +90,10 @@ class Clock(Protocol):
         """Return seconds since the epoch, for people."""
         ...
 
+    def start(self) -> None:
+        """Make sure that alarms will ring; what may fail about a clock fails here, and not when an alarm is set."""
+        ...
+
     def call_at(self, when: float, action: Action) -> Alarm:
         """Run ``action`` at ``when`` (monotonic), in a thread of the clock's; it must be short and take no time."""
         ...
@@ -110,14 +114,21 @@ class SystemClock:
     monotonic = staticmethod(time.monotonic)
     wall = staticmethod(time.time)
 
+    def start(self) -> None:
+        """See `Clock`."""
+        if self._thread is None:
+            with self._condition:
+                if self._thread is None:
+                    thread = threading.Thread(target=self._run, name="qfast-clock", daemon=True)
+                    thread.start()
+                    self._thread = thread
+
     def call_at(self, when: float, action: Action) -> Alarm:
         """See `Clock`."""
+        self.start()
         with self._condition:
             alarm = self._alarms.push(when, action)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="qfast-clock", daemon=True)
-                self._thread.start()
-            elif self._alarms.next_time() == when:
+            if self._alarms.next_time() == when:
                 self._condition.notify()
             return alarm
 
@@ -126,8 +137,9 @@ class SystemClock:
             with self._condition:
                 while (action := self._alarms.pop_due(time.monotonic())) is None:
                     when = self._alarms.next_time()
-                    self._condition.wait(None if when is None else max(0.0, when - time.monotonic()))
+                    self._condition.wait(None if when is None else _waitable(when - time.monotonic()))
             _run_safely(action)
+            del action  # it may hold a job while this thread waits for the next
 
 
 class ManualClock:
@@ -156,6 +168,9 @@ class ManualClock:
         """See `Clock`."""
         return self._wall + self._now
 
+    def start(self) -> None:
+        """See `Clock`; this one only moves by hand."""
+
     def call_at(self, when: float, action: Action) -> Alarm:
         """See `Clock`; the action runs inside `advance`."""
         with self._lock:
@@ -179,6 +194,11 @@ class ManualClock:
         """Return how many alarms are set."""
         with self._lock:
             return len(self._alarms)
+
+
+def _waitable(seconds: float) -> float:
+    """Return a time that the system can wait: a thousand years overflow, and would end the clock's thread."""
+    return min(max(0.0, seconds), threading.TIMEOUT_MAX)
 
 
 def _run_safely(action: Action) -> None:

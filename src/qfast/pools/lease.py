@@ -43,6 +43,7 @@ class Lease(Generic[T]):
     __slots__ = ("_code", "_line", "_pool", "exported", "generation", "job", "resource", "returned", "size", "tenant")
 
     def __init__(self, pool: Pool[T], resource: T, size: int, tenant: str, job: str, generation: int) -> None:
+        self.returned = True  # until the last step: a lease that Ctrl-C leaves unfinished has nothing to return
         self._pool = pool
         self.resource = resource
         self.size = size
@@ -50,11 +51,11 @@ class Lease(Generic[T]):
         self.job = job
         self.generation = generation
         self.exported = False
-        self.returned = False
         self._code: CodeType | None = None
         self._line = 0
         if not job:  # a job's name says where to look, and walking the frames would cost it a microsecond
             self._code, self._line = _place()
+        self.returned = False
 
     @property
     def pool(self) -> Pool[T]:
@@ -84,8 +85,7 @@ class Lease(Generic[T]):
             self.release()
 
     def __del__(self) -> None:
-        # Absent when __init__ was interrupted.
-        if not getattr(self, "returned", True):
+        if not getattr(self, "returned", True):  # absent when Ctrl-C broke off __init__
             self._pool.release_soon(self, is_lost=True)
 
     def __repr__(self) -> str:

@@ -2,9 +2,8 @@
 
 The pool knows nothing of its resource: it calls ``create(size)`` for a new one, ``check(resource)`` before it hands out
 a used one (an error means: throw it away), ``reset(resource)`` when a used one goes to another tenant, and
-``discard(resource)`` for the last time. Everything is decided inside the lock; the callbacks run outside it.
-
-Modelled on psycopg_pool 3.2: explicit opening, no reopening, waiters that are handed their grant and accept it.
+``discard(resource)`` for the last time. Everything is decided inside the lock; the callbacks run outside it. Modelled on
+psycopg_pool 3.2: explicit opening, no reopening, waiters that are handed their grant and accept it.
 """
 
 from __future__ import annotations
@@ -23,12 +22,12 @@ from qfast.errors import CancelledRunError, CapacityError, LeaseError, PoolClose
 from qfast.pools.cancellation import Cancellation
 from qfast.pools.cleanup import CleanupFailure, report_cleanup_failure
 from qfast.pools.clock import SYSTEM_CLOCK, Clock
-from qfast.pools.guard import Guard
 from qfast.pools.idle import Idle, IdleStore
 from qfast.pools.lease import Grant, Lease, Waiter
 from qfast.pools.ledger import Ledger
 from qfast.pools.lifecycle import Lifecycle, check_transition
 from qfast.pools.statistics import PoolStatistics
+from qfast.pools.stuck import find_stuck
 from qfast.pools.waiting_line import WaitingLine
 
 __all__ = ["Pool"]
@@ -106,7 +105,6 @@ class Pool(Generic[T]):
     def _start_clean(self) -> None:
         self._lock = threading.Lock()
         self._returned_later: deque[tuple[Lease[T], bool]] = deque()
-        self._guard = Guard(self._lock, self._returned_later, self._take_back_returned)
         self._idle: IdleStore[T] = IdleStore()
         self._ledger = Ledger()
         self._line: WaitingLine[T] = WaitingLine()
@@ -129,7 +127,7 @@ class Pool(Generic[T]):
 
     def open(self) -> None:
         """Begin to give leases."""
-        with self._guard:
+        with self._lock:
             self._state = check_transition(f"pool {self.name!r}", self._state, Lifecycle.OPEN)
 
     def close(self, timeout_s: float | None = 0.0) -> bool:
@@ -145,7 +143,7 @@ class Pool(Generic[T]):
         bool
             Whether all leases have come back.
         """
-        with self._guard:
+        with self._lock:
             if self._state is Lifecycle.NEW:
                 self._enter(Lifecycle.CLOSED)
             elif self._state is Lifecycle.OPEN:
@@ -154,6 +152,7 @@ class Pool(Generic[T]):
                     self._refuse(waiter, PoolClosedError(f"pool {self.name!r} was closed while a lease was waited for"))
                 self._close_if_drained()
             thrown = [self._idle.take_oldest() for _ in range(len(self._idle))]
+        self._look_after()
         for idle in thrown:
             self._throw_away(idle.resource)
         return self._drained.wait(timeout_s)
@@ -168,15 +167,14 @@ class Pool(Generic[T]):
             self._enter(Lifecycle.CLOSED)
 
     def __repr__(self) -> str:
-        s = self._statistics
+        leased = f"{self._statistics.leased} of {self.budget} {self.unit} leased"
         return (
-            f"<Pool {self.name!r} {self._state.value}: {s.leased} of {self.budget} {self.unit} leased, "
-            f"{self._idle.amount} idle, {len(self._line)} waiting>"
+            f"<Pool {self.name!r} {self._state.value}: {leased}, {self._idle.amount} idle, {len(self._line)} waiting>"
         )
 
     def set_limits(self, budget: int, max_per_tenant: int | None, max_per_job: int | None) -> None:
         """Change the limits; what is leased stays, idle resources over the budget are thrown away."""
-        with self._guard:
+        with self._lock:
             self.budget = budget
             self.max_per_tenant = max_per_tenant
             self.max_per_job = max_per_job
@@ -185,15 +183,16 @@ class Pool(Generic[T]):
                 thrown.append(self._idle.take_oldest())
             self._refuse_the_impossible()
             self._serve_waiters()
+        self._look_after()
         for idle in thrown:
             self._throw_away(idle.resource)
 
     def statistics(self) -> PoolStatistics:
         """Return a copy of the gauges and counters."""
-        with self._guard:
-            return replace(
-                self._statistics, idle=self._idle.amount, idle_resources=len(self._idle), waiters=len(self._line)
-            )
+        self._look_after()
+        with self._lock:
+            idle, waiters = self._idle, len(self._line)
+            return replace(self._statistics, idle=idle.amount, idle_resources=len(idle), waiters=waiters)
 
     # --- leasing ------------------------------------------------------------------------------------------------------
     def acquire(
@@ -228,17 +227,25 @@ class Pool(Generic[T]):
         PoolTimeoutError, PoolClosedError, CancelledRunError
             The waiting ended otherwise.
         """
-        waiter = None
-        with self._guard:
-            self._check_can_ever_be(size, tenant, job)
-            grant = None if self._line else self._try_grant(size, tenant, job)
-            if grant is None:
-                waiter = self._enqueue(size, tenant, job)
-                self._serve_waiters()
-        if waiter is not None:
-            grant = self._wait(waiter, timeout_s, cancellation)
-        assert grant is not None
-        return self._fulfil(grant, overwrite)
+        waiter = grant = None
+        try:
+            with self._lock:
+                self._check_can_ever_be(size, tenant, job)
+                grant = None if self._line else self._try_grant(size, tenant, job)
+                if grant is None:
+                    waiter = self._enqueue(size, tenant, job)
+                    self._serve_waiters()
+            self._look_after()
+            if waiter is not None:
+                grant = self._wait(waiter, timeout_s, cancellation)
+            assert grant is not None
+            return self._fulfil(grant, overwrite)
+        except BaseException:  # a callback's error, or Ctrl-C
+            if grant is not None:
+                with self._lock:
+                    self._give_back(grant)
+                self._look_after()
+            raise
 
     def release(self, lease: Lease[T], *, reuse: bool = True) -> None:
         """Take a lease back.
@@ -252,10 +259,11 @@ class Pool(Generic[T]):
             raise LeaseError(
                 f"pool {self.name!r} was handed {lease!r}, which it did not give; return it to its own pool"
             )
-        with self._guard:
+        with self._lock:
             if lease.returned:
                 raise LeaseError(f"{lease!r} was returned before; return a lease once")
             thrown = self._take_back(lease, reuse=reuse)
+        self._look_after()
         if thrown is not None:
             self._throw_away(thrown)
 
@@ -274,8 +282,7 @@ class Pool(Generic[T]):
             self._lock.release()
         if thrown is not None:
             self._throw_away(thrown)
-        if self._returned_later:
-            self._take_back_returned()
+        self._look_after()
 
     def export(self, lease: Lease[T]) -> bool:
         """Note that a result holds the lease: it outlives its job, and waiting for it would be in vain.
@@ -285,7 +292,7 @@ class Pool(Generic[T]):
         bool
             False: the lease is back already, nothing was done.
         """
-        with self._guard:
+        with self._lock:
             if lease.returned or lease.generation != self._generation:
                 return False
             if lease.exported:
@@ -295,7 +302,8 @@ class Pool(Generic[T]):
             self._ledger.export(lease.tenant, lease.job, lease.size)
             self._refuse_the_impossible()
             self._serve_waiters()
-            return True
+        self._look_after()
+        return True
 
     def _refuse_the_impossible(self) -> None:
         for waiter in list(self._line):
@@ -332,9 +340,8 @@ class Pool(Generic[T]):
         )
 
     def _is_within_limit(self, waiter: Waiter[T]) -> bool:
-        if self.max_per_tenant is None:
-            return True
-        return self._ledger.tenants.get(waiter.tenant, 0) + waiter.size <= self.max_per_tenant
+        limit = self.max_per_tenant
+        return limit is None or self._ledger.tenants.get(waiter.tenant, 0) + waiter.size <= limit
 
     def _try_grant(self, size: int, tenant: str, job: str) -> Grant[T] | None:
         """Reserve budget, and choose a used resource or evict others to make room."""
@@ -349,6 +356,9 @@ class Pool(Generic[T]):
             evicted = evicted or []
             evicted.append(self._idle.take_oldest())
             s.evicted += 1
+        grant = Grant(size, tenant, job, idle, evicted)
+        self._ledger.add(tenant, job, size)
+        # No call from here on: Ctrl-C, which strikes at calls, cannot divide the books.
         s.leases += 1
         s.leased += size
         if s.leased > s.peak_leased:
@@ -358,8 +368,7 @@ class Pool(Generic[T]):
             s.created += 1
         else:
             s.reused += 1
-        self._ledger.add(tenant, job, size)
-        return Grant(size, tenant, job, idle, evicted)
+        return grant
 
     def _enqueue(self, size: int, tenant: str, job: str) -> Waiter[T]:
         if self._max_waiters is not None and len(self._line) >= self._max_waiters:
@@ -375,7 +384,11 @@ class Pool(Generic[T]):
     def _serve_waiters(self) -> None:
         """Grant what can be granted in turn, and let somebody give way if all wait for each other."""
         self._grant_in_turn()
-        while self._line and (victim := self._find_stuck()) is not None:
+        while self._line:
+            returnable = self._statistics.leased - self._statistics.exported
+            victim = find_stuck(self._line, self._ledger, returnable, self._is_within_limit)
+            if victim is None:
+                return
             held = self._ledger.jobs[victim.job]
             error = CapacityError(
                 f"job {victim.job!r} holds {held} {self.unit} and waits for {victim.size} more from pool "
@@ -396,19 +409,6 @@ class Pool(Generic[T]):
             waiter.grant = grant
             waiter.gate.release()
 
-    def _find_stuck(self) -> Waiter[T] | None:
-        """Return who has to give way, if all that could ever be returned is held by jobs that wait for more."""
-        s, ledger = self._statistics, self._ledger
-        groups = [(list(self._line), s.leased - s.exported)]
-        for tenant, waiters in self._line.by_tenant():
-            if not self._is_within_limit(waiters[0]):
-                groups.append((waiters, ledger.tenants.get(tenant, 0) - ledger.exported.get(tenant, 0)))
-        for waiters, held in groups:
-            own = sum(ledger.jobs.get(job, 0) for job in {waiter.job for waiter in waiters})
-            if own and own == held:
-                return next(waiter for waiter in reversed(waiters) if ledger.jobs.get(waiter.job))
-        return None
-
     def _refuse(self, waiter: Waiter[T], error: Exception) -> bool:
         """End a waiting; False when the decision has been taken already."""
         if waiter.is_decided:
@@ -420,15 +420,16 @@ class Pool(Generic[T]):
 
     def _take_back(self, lease: Lease[T], *, reuse: bool) -> T | None:
         """Close the books on a lease; return the resource if it is to be thrown away."""
-        lease.returned = True
         if lease.generation != self._generation:
+            lease.returned = True
             return None  # a lease of the parent process
         s = self._statistics
+        self._ledger.remove(lease.tenant, lease.job, lease.size, is_exported=lease.exported)
+        lease.returned = True  # no call from here on, as in `_try_grant`
         s.leases -= 1
         s.leased -= lease.size
         if lease.exported:
             s.exported -= lease.size
-        self._ledger.remove(lease.tenant, lease.job, lease.size, is_exported=lease.exported)
         thrown: T | None = lease.resource
         if reuse and self._keep_idle and self._state is Lifecycle.OPEN:
             self._idle.put(Idle(lease.resource, lease.size, lease.tenant))
@@ -444,16 +445,13 @@ class Pool(Generic[T]):
         started = self._clock.monotonic()
 
         def time_out() -> None:
-            with self._guard:
-                message = f"pool {self.name!r} had no {waiter.size} {self.unit} within {timeout_s} s ({self._usage()})"
-                if self._refuse(waiter, PoolTimeoutError(message)):
-                    self._statistics.timed_out += 1
+            message = f"pool {self.name!r} had no {waiter.size} {self.unit} within {timeout_s} s ({self._usage()})"
+            self._end_waiting(waiter, PoolTimeoutError(message), "timed_out")
 
         def give_up() -> None:
-            with self._guard:
-                reason = cancellation.reason if cancellation is not None else ""
-                if self._refuse(waiter, CancelledRunError(f"waiting for pool {self.name!r} was cancelled: {reason}")):
-                    self._statistics.cancelled += 1
+            reason = cancellation.reason if cancellation is not None else ""
+            message = f"waiting for pool {self.name!r} was cancelled: {reason}"
+            self._end_waiting(waiter, CancelledRunError(message), "cancelled")
 
         alarm = None
         if timeout_s is not None:
@@ -473,13 +471,16 @@ class Pool(Generic[T]):
                 alarm.cancel()
             if cancellation is not None:
                 cancellation.unsubscribe(give_up)
-            with self._guard:
-                self._statistics.waited += 1
-                self._statistics.wait_s += self._clock.monotonic() - started
+            self._count(waited=1, wait_s=self._clock.monotonic() - started)
         if waiter.error is not None:
             raise waiter.error
         assert waiter.grant is not None
         return waiter.grant
+
+    def _end_waiting(self, waiter: Waiter[T], error: Exception, counter: str) -> None:
+        with self._lock:
+            has_ended = self._refuse(waiter, error)
+        self._count(**{counter: has_ended})
 
     def _usage(self) -> str:
         s = self._statistics
@@ -487,9 +488,10 @@ class Pool(Generic[T]):
 
     def _abandon(self, waiter: Waiter[T]) -> None:
         """Leave the queue, or give back what was granted in the same moment."""
-        with self._guard:
+        with self._lock:
             if not self._refuse(waiter, CancelledRunError("interrupted")) and waiter.grant is not None:
                 self._give_back(waiter.grant)
+        self._look_after()
 
     def _give_back(self, grant: Grant[T]) -> None:
         """Undo a reservation that will not become a lease; its resource, if any, is lost."""
@@ -501,23 +503,16 @@ class Pool(Generic[T]):
 
     def _fulfil(self, grant: Grant[T], overwrite: bool) -> Lease[T]:
         """Turn a grant into a lease: throw away what was evicted, check and reset or create the resource."""
-        try:
-            for evicted in grant.evicted or ():
-                self._throw_away(evicted.resource)
-            idle = grant.idle
-            if idle is not None and self._is_fit(idle, grant.tenant, overwrite):
-                resource = idle.resource
-            else:
-                if idle is not None:
-                    self._throw_away(idle.resource)
-                    with self._guard:
-                        self._statistics.reused -= 1
-                        self._statistics.created += 1
-                resource = self._create(grant.size)
-        except BaseException:
-            with self._guard:
-                self._give_back(grant)
-            raise
+        for evicted in grant.evicted or ():
+            self._throw_away(evicted.resource)
+        idle = grant.idle
+        if idle is not None and self._is_fit(idle, grant.tenant, overwrite):
+            resource = idle.resource
+        else:
+            if idle is not None:
+                self._throw_away(idle.resource)
+                self._count(reused=-1, created=1)
+            resource = self._create(grant.size)
         return Lease(self, resource, grant.size, grant.tenant, grant.job, self._generation)
 
     def _is_fit(self, idle: Idle[T], tenant: str, overwrite: bool) -> bool:
@@ -529,40 +524,49 @@ class Pool(Generic[T]):
                 return False
         if self._reset is None or overwrite or idle.tenant == tenant:
             return True
-        return self._clean_up("a used resource could not be reset", self._reset, idle.resource, "reset")
+        is_reset = self._clean_up("a used resource could not be reset", self._reset, idle.resource)
+        self._count(reset=is_reset)
+        return is_reset
 
     def _throw_away(self, resource: T) -> None:
-        with self._guard:
-            self._statistics.discarded += 1
+        self._count(discarded=1)
         if self._discard is not None:
-            self._clean_up("a resource could not be discarded", self._discard, resource, None)
+            self._clean_up("a resource could not be discarded", self._discard, resource)
 
-    def _clean_up(self, failure: str, action: Callable[[T], None], resource: T, counter: str | None) -> bool:
+    def _clean_up(self, failure: str, action: Callable[[T], None], resource: T) -> bool:
         """Run a callback that must not fail anybody; return whether it did its work."""
-        started = time.perf_counter()
+        started, failed = time.perf_counter(), None
         try:
             action(resource)
         except Exception as error:
-            self._report_failure(failure, error)
-            return False
-        finally:
-            with self._guard:
-                self._statistics.cleanup_s += time.perf_counter() - started
-        if counter == "reset":
-            with self._guard:
-                self._statistics.reset += 1
-        return True
+            self._report_failure(failure, failed := error)
+        self._count(cleanup_s=time.perf_counter() - started)
+        return failed is None
 
     def _report_failure(self, message: str, error: Exception) -> None:
-        with self._guard:
-            self._statistics.cleanup_failures += 1
+        self._count(cleanup_failures=1)
         report_cleanup_failure(_log, self._on_cleanup_failure, f"pool {self.name!r}: {message}", error)
+
+    def _count(self, **changes: float) -> None:
+        """Add to counters."""
+        with self._lock:
+            for name, change in changes.items():
+                setattr(self._statistics, name, getattr(self._statistics, name) + change)
+        self._look_after()
+
+    def _look_after(self) -> None:
+        """Take back what a finalizer has returned while the lock was held; called after every use of the lock.
+
+        Not part of a context manager around the lock: Ctrl-C inside its ``__enter__`` would leave the lock locked.
+        """
+        if self._returned_later:
+            self._take_back_returned()
 
     def _take_back_returned(self) -> None:
         """Take back what finalizers have returned.
 
         A finalizer may run in the middle of anything, so it only appends to a deque and tries the lock. If that is
-        taken, its holder comes here after letting go of it, see `Guard`.
+        taken, its holder comes here after letting go of it.
         """
         while self._returned_later and self._lock.acquire(blocking=False):
             lost, thrown = [], []

@@ -107,7 +107,9 @@ class _Owner:
         }
 
     def __del__(self) -> None:
-        self._lease.pool.release_soon(self._lease)
+        lease = getattr(self, "_lease", None)  # absent when Ctrl-C broke off __init__
+        if lease is not None:
+            lease.pool.release_soon(lease)
 
 
 def size_class(num_qubits: int, precision: Precision) -> int:

@@ -29,12 +29,13 @@ class Worker:
 
     def run(self, task: Task) -> None:
         """Hand over a task; returns at once. The task is expected to catch its own errors."""
-        self._tasks.put(task)
         if self._thread is None:
             # The thread holds the queue, not the worker, so that a worker nobody holds can end its thread.
             # Daemon: at exit the job layer ends its jobs itself, and must not wait for a thread that cannot end.
-            self._thread = threading.Thread(target=_serve, args=(self._tasks,), name=self.name, daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=_serve, args=(self._tasks,), name=self.name, daemon=True)
+            thread.start()
+            self._thread = thread
+        self._tasks.put(task)  # the last step: if anything above fails, nobody has the task
 
     def check(self) -> None:
         """Raise ``RuntimeError`` if the thread has died."""
