@@ -391,3 +391,23 @@ def test_a_noisy_plan_gives_the_damped_value_and_does_not_depend_on_its_segments
     exact = density.expectation(observable).real
     assert exact < 1.95
     assert abs(results[0].expectation - exact) < 5 * results[0].standard_error
+
+
+def test_segments_of_alternating_bases_are_drawn_together_and_give_the_same_counts() -> None:
+    alternating = ShotPlan([{"shots": 37, "basis": "ZX"[k % 2]} for k in range(60)], circuit=CIRCUIT)
+    result = alternating.run(seed=4)
+    for k in (0, 1, 58, 59):
+        segment = alternating.segments[k]
+        before = [{"shots": segment.first_shot}] if segment.first_shot else []
+        alone = ShotPlan([*before, {"shots": 37, "basis": "ZX"[k % 2]}], circuit=CIRCUIT).run(seed=4)
+        assert result.segment_counts[k] == alone.segment_counts[-1]
+
+
+def test_a_basis_of_a_shallow_wide_circuit_is_simulated_with_it() -> None:
+    shallow, deep = layered(18, 1), layered(18, 40)
+    for circuit, simulations in ((shallow, 2), (deep, 1)):
+        plan = ShotPlan.for_observable(circuit, tfim(18), shots=4000)
+        result = plan.run(seed=1, options={"engine": "native"})
+        assert result.metadata["simulations"] == simulations
+        exact = qfast.simulate(circuit).expectation(tfim(18))
+        assert abs(result.expectation - exact) < 5 * result.standard_error

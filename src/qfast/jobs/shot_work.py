@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,6 +65,7 @@ class PlanWork:
         mitigation: Mitigation | None = None,
     ) -> None:
         self.plan = plan
+        self._most_shots = plan.shots
         self._mitigation = mitigation
         # A copy: the caller may go on adding to the model.
         self._noise = None if noise is None or check_noise(noise).is_empty else NoiseModel.from_dict(noise.to_dict())
@@ -81,7 +83,7 @@ class PlanWork:
         self._settings: RunSettings | None = None
         self._values: FloatArray = np.zeros(0)
         self._written_at = 0.0
-        self._block: tuple[int, int, UIntArray] = (-1, 0, np.zeros(0, dtype=np.uint64))
+        self._drawn: dict[Key, UIntArray] = {}
 
     def requirements(self, settings: Snapshot) -> Requirements:
         """See `Work`: the state, and one rotated copy if any basis needs one."""
@@ -136,8 +138,10 @@ class PlanWork:
         try:
             while segments := self.plan.next_segments(tallies):
                 fresh: dict[int, list[Outcomes]] = {}
-                for segment, stop in zip(segments, _run_ends(segments), strict=True):
-                    outcomes = self._outcomes(segment, stop, seed, reader, context)
+                waiting = deque(segments)
+                while waiting:
+                    segment = waiting.popleft()
+                    outcomes = self._outcomes(segment, waiting, seed, reader, context)
                     parts.append((segment, outcomes))
                     fresh.setdefault(segment.setting, []).append(outcomes)
                     self._tell(context, parts[-1][0].stop_shot)
@@ -176,13 +180,15 @@ class PlanWork:
         """Let go of the prepared circuit."""
         self._compiled = None
         self._kept = {}
-        self._block = (-1, 0, np.zeros(0, dtype=np.uint64))
+        self._drawn = {}
 
-    def _outcomes(self, segment: Segment, stop: int, seed: int, reader: list[Readout], context: JobContext) -> Outcomes:
+    def _outcomes(
+        self, segment: Segment, waiting: Iterable[Segment], seed: int, reader: list[Readout], context: JobContext
+    ) -> Outcomes:
         """Take a segment's counts from the checkpoint, or from the state, which is simulated when first needed.
 
-        Up to `stop` the shots are of the same setting: they are drawn in blocks, which segments cut to pieces, because
-        drawing a few shots at a time would pass over the state again and again.
+        Short segments of a setting are drawn together with those that wait: drawing a few shots at a time would pass
+        over the state again and again.
         """
         kept = self._kept.get(_key(segment))
         if kept is not None:
@@ -192,18 +198,27 @@ class PlanWork:
             reader.append(self._simulate(context))
         if segment.shots >= _BLOCK_SHOTS:
             return Outcomes(*reader[0].counts(segment.setting, segment.shots, seed, segment.first_shot))
-        parts = []
-        begin = segment.first_shot
-        while begin < segment.stop_shot:
-            setting, first, words = self._block
-            if setting != segment.setting or not first <= begin < first + words.size:
-                first = begin
-                words = reader[0].outcomes(segment.setting, min(stop - begin, _BLOCK_SHOTS), seed, begin)
-                self._block = segment.setting, first, words
-            piece = words[begin - first : segment.stop_shot - first]
-            parts.append(Outcomes(*np.unique(piece, return_counts=True)))
-            begin += piece.size
-        return merge(parts)
+        if _key(segment) not in self._drawn:
+            self._draw([segment, *self._companions(segment, waiting)], seed, reader[0])
+        return Outcomes(*np.unique(self._drawn.pop(_key(segment)), return_counts=True))
+
+    def _companions(self, segment: Segment, waiting: Iterable[Segment]) -> Iterator[Segment]:
+        """Yield the segments of the same setting that are drawn with it, as many as make a block."""
+        total = segment.shots
+        for other in waiting:
+            if other.setting != segment.setting or _key(other) in self._kept:
+                continue
+            total += other.shots
+            if total > _BLOCK_SHOTS:
+                return
+            yield other
+
+    def _draw(self, segments: Sequence[Segment], seed: int, reader: Readout) -> None:
+        words = reader.outcomes(segments[0].setting, seed, _joined(segments))
+        begin = 0
+        for segment in segments:
+            self._drawn[_key(segment)] = words[begin : begin + segment.shots]
+            begin += segment.shots
 
     def _simulate(self, context: JobContext) -> Readout:
         assert self._compiled is not None
@@ -213,13 +228,13 @@ class PlanWork:
         context.job.follow_progress(None)
         settings, bases = self._settings, self._bases
         if self._compiled.script.is_static and self._noise is None:
-            return StateReadout(self._compiled, settings, self._values, bases, cancel)
+            return StateReadout(self._circuit, self._compiled, settings, self._values, bases, cancel)
         return CircuitReadout(self._circuit, settings, self._values, bases, cancel, self._noise)
 
     def _tell(self, context: JobContext, done: int) -> None:
-        context.progress(done, self.plan.shots)
+        context.progress(done, self._most_shots)
         if self._progress is not None:
-            self._progress(done, self.plan.shots)
+            self._progress(done, self._most_shots)
 
     def _metadata(self, seed: int, reader: list[Readout], seconds: float) -> dict[str, Any]:
         assert self._settings is not None
@@ -287,11 +302,12 @@ def _key(segment: Segment) -> Key:
     return segment.setting, segment.first_shot, segment.shots
 
 
-def _run_ends(segments: Sequence[Segment]) -> list[int]:
-    """Return for each segment where the run of consecutive shots of its setting ends."""
-    ends = [segment.stop_shot for segment in segments]
-    for i in range(len(segments) - 2, -1, -1):
-        following = segments[i + 1]
-        if following.setting == segments[i].setting and following.first_shot == segments[i].stop_shot:
-            ends[i] = ends[i + 1]
-    return ends
+def _joined(segments: Sequence[Segment]) -> list[range]:
+    """Return the shots of segments as few ranges."""
+    found: list[range] = []
+    for segment in segments:
+        if found and found[-1].stop == segment.first_shot:
+            found[-1] = range(found[-1].start, segment.stop_shot)
+        else:
+            found.append(range(segment.first_shot, segment.stop_shot))
+    return found

@@ -14,7 +14,6 @@ from qfast.circuit import Circuit, PauliSum
 from qfast.circuit.binding import ParameterValues
 from qfast.circuit.measurement import Grouping, Setting, group_settings
 from qfast.circuit.shot_plan import divide_shots, positive_count, split_shots
-from qfast.circuit.transforms import take
 from qfast.engines import CancelToken
 from qfast.errors import InputError, ShotPlanError
 from qfast.mitigation.extrapolation import Extrapolation, extrapolate
@@ -25,7 +24,7 @@ from qfast.mitigation.rewriting import body_and_end
 from qfast.mitigation.target import Target, check_target
 from qfast.mitigation.twirling import twirl
 from qfast.noise import NoiseModel
-from qfast.simulation._script import _final_measurements
+from qfast.simulation._readout import without_measurements
 from qfast.simulation._settings import chosen_seed, run_settings
 
 __all__ = [
@@ -166,7 +165,7 @@ def sampled_value(
     """
     qubits = sorted({qubit for setting in settings for qubit in setting.qubits})
     calibration = _calibration(mitigation, target, circuit.num_qubits, qubits)
-    body = _without_measurements(circuit)
+    body = without_measurements(circuit)
     variances = calibration.variances(qubits).ravel() if calibration is not None else np.zeros(0)
     points: list[_Sum] = []
     plain: list[_Sum] = []
@@ -204,7 +203,7 @@ def exact_values(
         Readout mitigation is asked for.
     """
     check_exact(mitigation)
-    body = _without_measurements(circuit)
+    body = without_measurements(circuit)
     scales, tables = [], []
     for number, (folded, scale) in enumerate(_folded(body, mitigation)):
         scales.append(scale)
@@ -232,11 +231,6 @@ def check_exact(mitigation: Mitigation) -> None:
 
 
 # --- circuits ---------------------------------------------------------------------------------------------------------
-def _without_measurements(circuit: Circuit) -> Circuit:
-    final = _final_measurements(circuit)
-    return take(circuit, [row for row in range(len(circuit)) if row not in final]) if final else circuit
-
-
 def _folded(body: Circuit, mitigation: Mitigation) -> list[tuple[Circuit, float]]:
     if not mitigation.zne:
         return [(body, 1.0)]
@@ -316,10 +310,10 @@ def _estimate(setting: Setting, parts: _Parts, factors: _SettingFactors | None) 
             values = setting.values(words)
         else:
             values, by_flip = _corrected(setting, words, factors)
-            slopes += by_flip @ counts / total
+            slopes += (by_flip * counts).sum(axis=1) / total
         number = int(counts.sum())
-        mean = float(values @ counts) / number
-        squares += float(np.square(values - mean) @ counts)
+        mean = float((values * counts).sum()) / number  # sums: BLAS would leave threads spinning beside the engine's
+        squares += float((np.square(values - mean) * counts).sum())
         means.append(mean)
         shots.append(number)
     mean = float(np.dot(means, shots)) / total

@@ -17,7 +17,7 @@ from qfast.mitigation.options import Mitigation
 from qfast.mitigation.readout import ReadoutCalibration, calibration_circuits
 from qfast.mitigation.rewriting import in_gates_of
 from qfast.noise import NoiseModel
-from qfast.simulation._readout import Basis, _measured
+from qfast.simulation._readout import Basis, measured
 from qfast.simulation._sampling import Output
 from qfast.simulation._settings import RunSettings
 from qfast.simulation.density import simulate_density
@@ -82,7 +82,7 @@ class Target:
         self, circuit: Circuit, basis: Basis, mitigation: Mitigation, shots: int
     ) -> tuple[UIntArray, IntArray]:
         """Return the distinct outcomes of a circuit in a basis, bit j for ``basis.qubits[j]``, and their counts."""
-        samples = self.run(_measured(circuit, basis), mitigation, shots, "counts")
+        samples = self.run(measured(circuit, basis), mitigation, shots, "counts")
         first = circuit.num_clbits
         rows, counts = samples.slice(bits=range(first, first + len(basis.qubits))).histogram()
         return words_of_rows(rows)[:, 0], counts

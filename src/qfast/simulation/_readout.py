@@ -11,7 +11,7 @@ import numpy as np
 from qfast._typing import FloatArray, IntArray, UIntArray
 from qfast.circuit import Circuit
 from qfast.circuit.transforms import take
-from qfast.engines import CancelToken
+from qfast.engines import CancelToken, PreparedCircuit
 from qfast.engines._bits import Wiring, words_of_rows
 from qfast.engines._memory import allocate_state, memory_limits, state_bytes
 from qfast.engines._sampler import Sampler
@@ -25,9 +25,12 @@ from qfast.simulation.noisy import sample_noisy
 from qfast.simulation.run import run_shots, run_state
 from qfast.simulation.samples import Samples
 
-__all__ = ["Basis", "CircuitReadout", "Readout", "StateReadout"]
+__all__ = ["Basis", "CircuitReadout", "Readout", "StateReadout", "measured", "without_measurements"]
 
 _NO_VALUES: FloatArray = np.zeros(0)
+
+# Below, passes over the state cost less than planning them.
+_LARGE_QUBITS = 18
 
 
 class Basis(Protocol):
@@ -49,8 +52,8 @@ class Readout(Protocol):
         """
         ...
 
-    def outcomes(self, basis: int, shots: int, seed: int, first_shot: int) -> UIntArray:
-        """Return the outcome of every shot, in order; a call for many shots is cheaper than many for a few each."""
+    def outcomes(self, basis: int, seed: int, ranges: Sequence[range]) -> UIntArray:
+        """Return the outcome of every shot of some ranges, in order; one call is cheaper than many for a few shots."""
         ...
 
     def statistics(self) -> dict[str, Any]:
@@ -63,8 +66,9 @@ class StateReadout:
 
     Parameters
     ----------
+    circuit : Circuit
     compiled : Compiled
-        Static: it measures at its end, if at all.
+        The circuit's; static: it measures at its end, if at all.
     settings : RunSettings
     values : ndarray of float64, shape (p,)
     bases : sequence of Basis
@@ -74,12 +78,15 @@ class StateReadout:
 
     Notes
     -----
-    Cost: one simulation; per basis a copy, its basis change and one reading pass; per shot O(log). A copy that was
-    dropped is made again, with the same bits. Memory: the state and the copies.
+    Cost: one simulation; per basis a copy, its basis change and one reading pass; per shot O(log). A large state of a
+    circuit so shallow that copy and basis change take more passes over memory than the circuit itself, basis change
+    included, is simulated with each basis instead. A copy that was dropped is made again, with the same bits. Memory:
+    the state and the copies.
     """
 
     def __init__(
         self,
+        circuit: Circuit,
         compiled: Compiled,
         settings: RunSettings,
         values: FloatArray,
@@ -87,6 +94,9 @@ class StateReadout:
         cancel: CancelToken | None = None,
         budget_bytes: int | None = None,
     ) -> None:
+        self._circuit = circuit
+        self._values = values
+        self._passes = _passes(compiled)
         self._settings = settings
         self._bases = bases
         self._cancel = cancel
@@ -100,20 +110,26 @@ class StateReadout:
         self._samplers: OrderedDict[int, Sampler] = OrderedDict()
         self._wirings = [Wiring([(q, j) for j, q in enumerate(basis.qubits)], len(basis.qubits)) for basis in bases]
         self._num_copies = 0
+        self._num_runs = 1
 
     def counts(self, basis: int, shots: int, seed: int, first_shot: int) -> tuple[UIntArray, IntArray]:
         """See `Readout.counts`."""
         rows, counts = self._sampler(basis).count(seed, first_shot, shots, 0, self._wirings[basis], self._cancel)
         return words_of_rows(rows)[:, 0], counts
 
-    def outcomes(self, basis: int, shots: int, seed: int, first_shot: int) -> UIntArray:
+    def outcomes(self, basis: int, seed: int, ranges: Sequence[range]) -> UIntArray:
         """See `Readout.outcomes`."""
-        rows = self._sampler(basis).packed(seed, first_shot, shots, 0, self._wirings[basis], self._cancel)
+        sampler, wiring = self._sampler(basis), self._wirings[basis]
+        if len(ranges) == 1:
+            rows = sampler.packed(seed, ranges[0].start, len(ranges[0]), 0, wiring, self._cancel)
+        else:
+            uniforms = [self._settings.engine.uniforms(seed, part.start, len(part), 0) for part in ranges]
+            rows = wiring.pack(sampler.find(np.concatenate(uniforms)))
         return words_of_rows(rows)[:, 0]
 
     def statistics(self) -> dict[str, Any]:
         """See `Readout.statistics`."""
-        return {"simulations": 1, "basis_changes": self._num_copies}
+        return {"simulations": self._num_runs, "basis_changes": self._num_copies}
 
     def _sampler(self, basis: int) -> Sampler:
         rotation = self._bases[basis].rotation(self._num_qubits)
@@ -131,12 +147,35 @@ class StateReadout:
 
     def _rotated(self, rotation: Circuit) -> Sampler:
         settings = self._settings
+        prepared = settings.engine.prepare(rotation, precision=settings.precision)
+        whole = self._with_basis(rotation, prepared)
+        if whole is not None:
+            self._num_runs += 1
+            state = run_state(whole, settings, self._values, cancel=self._cancel).amplitudes
+            return settings.engine.sampler(state, threads=settings.threads)
         state = allocate_state(self._num_qubits, settings.precision)
         np.copyto(state, self._state)
-        prepared = settings.engine.prepare(rotation, precision=settings.precision)
         prepared.run(state, _NO_VALUES, from_zero=False, threads=settings.threads, cancel=self._cancel)
         self._num_copies += 1
         return settings.engine.sampler(state, threads=settings.threads)
+
+    def _with_basis(self, rotation: Circuit, prepared: PreparedCircuit) -> Compiled | None:
+        """Return the circuit with its basis change, if it passes over the state no more often than the change alone."""
+        passes = prepared.explain().get("passes")
+        if self._num_qubits < _LARGE_QUBITS or self._passes is None or passes is None or self._passes > passes + 1:
+            return None
+        whole = without_measurements(self._circuit).copy().compose(rotation)
+        compiled = Compiled(whole, self._settings.engine, self._settings.precision)
+        reached = _passes(compiled)
+        return compiled if reached is not None and reached <= passes + 1 else None  # one for the copy
+
+
+def _passes(compiled: Compiled) -> int | None:
+    """Return how often a static circuit passes over its state; None where the engine does not say."""
+    if len(compiled.segments) != 1:
+        return None
+    passes: int | None = compiled.segments[0].explain().get("passes")
+    return passes
 
 
 class CircuitReadout:
@@ -160,10 +199,8 @@ class CircuitReadout:
         self._noise = noise
         self._cancel = cancel
         self._num_runs = 0
-        final = _final_measurements(circuit)
-        rows = [row for row in range(len(circuit)) if row not in final]
-        base = take(circuit, rows) if final else circuit
-        self._circuits = [_measured(base, basis) for basis in bases]
+        base = without_measurements(circuit)
+        self._circuits = [measured(base, basis) for basis in bases]
         self._bases = bases
         self._first_bit = circuit.num_clbits
 
@@ -172,9 +209,10 @@ class CircuitReadout:
         rows, counts = self._run(basis, shots, seed, first_shot, "counts").histogram()
         return words_of_rows(rows)[:, 0], counts
 
-    def outcomes(self, basis: int, shots: int, seed: int, first_shot: int) -> UIntArray:
+    def outcomes(self, basis: int, seed: int, ranges: Sequence[range]) -> UIntArray:
         """See `Readout.outcomes`."""
-        return words_of_rows(self._run(basis, shots, seed, first_shot, "bits").packed())[:, 0]
+        rows = [self._run(basis, len(part), seed, part.start, "bits").packed() for part in ranges]
+        return words_of_rows(np.concatenate(rows))[:, 0]
 
     def _run(self, basis: int, shots: int, seed: int, first_shot: int, output: Output) -> Samples:
         circuit, settings, cancel = self._circuits[basis], self._settings, self._cancel
@@ -196,8 +234,14 @@ class CircuitReadout:
         return {"simulations": self._num_runs, "basis_changes": self._num_runs}
 
 
-def _measured(circuit: Circuit, basis: Basis) -> Circuit:
-    """The circuit, the basis change, and the measurements into a classical register of their own."""
+def without_measurements(circuit: Circuit) -> Circuit:
+    """Return the circuit without its measurements at the end; the same object where it has none."""
+    final = _final_measurements(circuit)
+    return take(circuit, [row for row in range(len(circuit)) if row not in final]) if final else circuit
+
+
+def measured(circuit: Circuit, basis: Basis) -> Circuit:
+    """Return the circuit, the basis change, and the measurements into a classical register of their own."""
     result = circuit.copy()
     taken = {register.name for register in (*result.qubit_registers, *result.classical_registers)}
     taken |= set(result.variables)
