@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::uint64_t kNeverInReach = std::uint64_t{1} << 63;  // marks nodes that run as matrix ops
 constexpr int kGainWindow = 64;
+constexpr std::size_t kStretchesAhead = 16;  // in which diagonals are looked for that may be done now
 constexpr std::int32_t kNothing = std::numeric_limits<std::int32_t>::max();
 
 std::size_t to_size(std::int64_t i) { return static_cast<std::size_t>(i); }
@@ -234,19 +235,47 @@ class TileProgram {
     sweep_.ops.push_back(std::move(op));
   }
 
-  // Steps for the items in order; consecutive diagonals are merged into tables.
+  // The diagonals between two other steps of a block; each may also be done after step `earliest` of the block.
+  struct Stretch {
+    struct Member {
+      std::int32_t item;
+      std::size_t earliest;
+    };
+    std::vector<Member> diagonals;
+  };
+
+  // Steps for the items in order; the diagonals of a stretch are merged into tables. Those of later stretches that may
+  // be done now go into these tables where they fit: they then cost nothing, and often leave their own stretch empty.
   void emit(const std::vector<std::int32_t>& items) {
-    std::vector<std::int32_t> diagonals;
+    std::vector<Stretch> stretches(1);
+    std::vector<std::int32_t> others;
     for (const std::int32_t i : items) {
-      if (items_[to_size(i)].is_free) {
-        diagonals.push_back(i);
+      if (!items_[to_size(i)].is_free) {
+        others.push_back(i);
+        stretches.emplace_back();
         continue;
       }
-      emit_diagonals(diagonals);
-      diagonals.clear();
-      node(i).kind == NodeKind::kTwo ? emit_two(i) : emit_one(i);
+      const std::uint64_t labels = diagonal_labels(i);
+      std::size_t earliest = others.size();
+      while (earliest > 0 && (target_labels(others[earliest - 1]) & labels) == 0) --earliest;
+      stretches.back().diagonals.push_back({i, earliest});
     }
-    emit_diagonals(diagonals);
+    for (std::size_t s = 0; s < stretches.size(); ++s) {
+      emit_diagonals(stretches, s);
+      if (s < others.size()) node(others[s]).kind == NodeKind::kTwo ? emit_two(others[s]) : emit_one(others[s]);
+    }
+  }
+
+  std::uint64_t diagonal_labels(std::int32_t item) const {
+    std::uint64_t labels = 0;
+    for (const std::int32_t q : items_[to_size(item)].diagonal) labels |= bit(q);
+    return labels;
+  }
+
+  std::uint64_t target_labels(std::int32_t item) const {
+    std::uint64_t labels = 0;
+    for (const std::int32_t q : items_[to_size(item)].mixing) labels |= bit(q);
+    return labels;
   }
 
   void emit_two(std::int32_t item) {
@@ -366,25 +395,36 @@ class TileProgram {
   }
 
   // First-fit of diagonals into tables of at most max_table_bits index bits.
-  void emit_diagonals(const std::vector<std::int32_t>& items) {
+  void emit_diagonals(std::vector<Stretch>& stretches, std::size_t s) {
     struct Open {
       std::vector<std::int32_t> nodes;
       std::uint64_t labels = 0;
     };
     std::vector<Open> tables;
-    for (const std::int32_t i : items) {
-      const Node& n = node(i);
-      if (n.kind == NodeKind::kParity) {
-        emit_group({order_[to_size(i)]}, items_[to_size(i)].diagonal, true);
-        continue;
-      }
-      std::uint64_t labels = 0;
-      for (const std::int32_t q : items_[to_size(i)].diagonal) labels |= bit(q);
+    const auto put = [&](std::int32_t item, bool may_open) {
+      const std::uint64_t labels = diagonal_labels(item);
       auto fits = [&](const Open& t) { return table_bits(t.labels | labels) <= plan_.max_table_bits; };
       auto table = std::ranges::find_if(tables, fits);
-      if (table == tables.end()) table = tables.insert(tables.end(), Open{});
-      table->nodes.push_back(order_[to_size(i)]);
+      if (table == tables.end()) {
+        if (!may_open) return false;
+        table = tables.insert(tables.end(), Open{});
+      }
+      table->nodes.push_back(order_[to_size(item)]);
       table->labels |= labels;
+      return true;
+    };
+    for (const auto& [item, earliest] : stretches[s].diagonals) {
+      if (node(item).kind == NodeKind::kParity) {
+        emit_group({order_[to_size(item)]}, items_[to_size(item)].diagonal, true);
+      } else {
+        put(item, true);
+      }
+    }
+    const std::size_t last = tables.empty() ? s : std::min(stretches.size(), s + kStretchesAhead);
+    for (std::size_t later = s + 1; later < last; ++later) {
+      std::erase_if(stretches[later].diagonals, [&](const Stretch::Member& d) {
+        return d.earliest <= s && node(d.item).kind != NodeKind::kParity && put(d.item, false);
+      });
     }
     for (const Open& t : tables) {
       std::vector<std::int32_t> labels;

@@ -71,6 +71,7 @@ _LAZY: dict[str, str | None] = {
     "Batch": "qfast.jobs",
     "Estimator": "qfast.jobs",
     "Job": "qfast.jobs",
+    "Mitigation": "qfast.mitigation",
     "Sampler": "qfast.jobs",
     "Session": "qfast.jobs",
     "ShotPlan": "qfast.jobs.shots",
@@ -84,9 +85,12 @@ _LAZY: dict[str, str | None] = {
     "jobs": None,
     "list_devices": "qfast.devices",
     "list_properties": "qfast.devices",
+    "mitigated_expectation": "qfast.mitigation",
+    "mitigation": None,
     "plotting": None,
     "pools": None,
     "run": "qfast.jobs",
+    "run_shared": "qfast.simulation._prefix",
     "submit": "qfast.jobs",
     "qiskit": None,  # an extra: it raises ImportError with the remedy where Qiskit is not installed
 }
