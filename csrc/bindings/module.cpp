@@ -13,5 +13,6 @@ PYBIND11_MODULE(_core, m) {
   qfast::register_roofline(m);
   qfast::register_sampling(m);
   qfast::register_system(m);
+  qfast::register_trajectories(m);
   qfast::register_tune(m);
 }

@@ -13,6 +13,7 @@ void register_reduce(pybind11::module_& m);
 void register_roofline(pybind11::module_& m);
 void register_sampling(pybind11::module_& m);
 void register_system(pybind11::module_& m);
+void register_trajectories(pybind11::module_& m);
 void register_tune(pybind11::module_& m);
 
 }  // namespace qfast

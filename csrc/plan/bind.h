@@ -18,11 +18,13 @@ namespace qfast {
 template <class T>
 class Arena {
  public:
-  // Appends `count` numbers and returns their offset, a multiple of 64 bytes where `is_table`.
+  // Appends `count` numbers and returns their offset, a multiple of 64 bytes where `is_table`; what is left out before
+  // it is zero, so that arenas can be compared.
   std::size_t reserve(std::size_t count, bool is_table) {
     constexpr std::size_t kStep = 64 / sizeof(T);
     const std::size_t at = is_table ? (size_ + kStep - 1) / kStep * kStep : size_;
     if (at + count > capacity_) grow(at + count);
+    std::fill(data() + size_, data() + at, T(0));
     size_ = at + count;
     return at;
   }

@@ -78,7 +78,7 @@ template <class T>
 class Run {
  public:
   Run(const Plan& plan, const std::vector<SweepLayout>& layouts, const BoundPlan<T>& bound,
-      const TileKernels<T>& kernels, T* amplitudes, Start start, CancelToken* cancel,
+      const TileKernels<T>& kernels, T* amplitudes, Start start, SweepRange range, CancelToken* cancel,
       std::atomic<std::uint64_t>* next_tile)
       : plan_(plan),
         layouts_(layouts),
@@ -86,6 +86,7 @@ class Run {
         kernels_(kernels),
         amplitudes_(amplitudes),
         start_(start),
+        range_{range.first, std::min(range.last, plan.sweeps.size())},
         cancel_(cancel),
         next_tile_(next_tile) {}
 
@@ -94,14 +95,50 @@ class Run {
   void work(int worker, int num_workers, SpinBarrier& barrier) {
     Workspace<T>& space = Workspace<T>::of_this_thread();
     space.prepare(std::size_t{2} << plan_.tile_bits, scratch_numbers());
-    for (std::size_t s = 0; s < plan_.sweeps.size(); ++s) {
-      if (s > 0) barrier.arrive_and_wait();
+    for (std::size_t s = range_.first; s < range_.last; ++s) {
+      if (s > range_.first) barrier.arrive_and_wait();
       sweep(s, num_workers, space);
     }
-    if (start_ == Start::kZero) {
+    if (start_ == Start::kZero && range_.last == plan_.sweeps.size()) {
       barrier.arrive_and_wait();
       clear_uncovered(worker, num_workers);
     }
+  }
+
+  // See execute_ops.
+  void work_in_tile(std::size_t first, std::size_t last, T* tile) const {
+    Workspace<T>& space = Workspace<T>::of_this_thread();
+    space.prepare(0, scratch_numbers());
+    const SweepLayout& layout = layouts_[0];
+    const BoundSweep& sweep = bound_.sweeps[0];
+    if (first == 0 && start_ == Start::kZero) {
+      make_zero_state(tile);
+    } else if (first == 0) {
+      const TileMap map{layout.load_high.data(), layout.load_low.data(), num_vectors()};
+      kernels_.load(tile, {.from = amplitudes_, .load_map = &map, .zero_mask = layout.padding});
+    }
+    const TileMap map{layout.store_high.data(), layout.store_low.data(), num_vectors()};
+    const BlockIo<T> to_memory{.to = amplitudes_,
+                               .store_map = &map,
+                               .skip_mask = layout.store_padding,
+                               .scale_re = static_cast<T>(sweep.scale.real()),
+                               .scale_im = static_cast<T>(sweep.scale.imag())};
+    bool is_stored = false;
+    for (std::size_t k = first; k < last; ++k) {
+      const BoundOp& op = sweep.ops[k];
+      if (op.op->kind == TileOp::Kind::kMatrix) {
+        if (holds(op.op->condition, 0)) run_matrix(op, tile, space);
+        continue;
+      }
+      space.steps.clear();
+      add_live_steps(op, 0, space);
+      if (space.steps.empty()) continue;
+      is_stored = k + 1 == sweep.ops.size();
+      Prefetch none;
+      kernels_.run_block(tile, op.op->geometry, space.steps.data(), static_cast<int>(space.steps.size()),
+                         is_stored ? to_memory : BlockIo<T>{}, &none);
+    }
+    if (last == sweep.ops.size() && !is_stored) kernels_.store(tile, to_memory);
   }
 
  private:
@@ -198,16 +235,7 @@ class Run {
     for (std::size_t k = 0; k < sweep.ops.size(); ++k) {
       const BoundOp& op = sweep.ops[k];
       const std::size_t before = space.steps.size();
-      for (std::size_t i = op.first_step; i < op.last_step; ++i) {
-        const BoundStep& step = bound_.steps[i];
-        if (!holds(step.condition, base)) continue;
-        LiveStep<T> live{bound_.arena.data() + step.constants, nullptr, step.code};
-        if (step.group) {
-          live.constants += slice_offset(*step.group, base);
-          live.block_offset = step.group->block_offset.data();
-        }
-        space.steps.push_back(live);
-      }
+      add_live_steps(op, base, space);
       space.steps_end.push_back(space.steps.size());
       const bool is_matrix = op.op->kind == TileOp::Kind::kMatrix && holds(op.op->condition, base);
       if (space.steps.size() == before && !is_matrix) continue;
@@ -215,6 +243,24 @@ class Run {
       space.last_live = k;
       if (!is_matrix) space.num_live_blocks += op.op->geometry.num_blocks;
     }
+  }
+
+  void add_live_steps(const BoundOp& op, std::uint64_t base, Workspace<T>& space) const {
+    for (std::size_t i = op.first_step; i < op.last_step; ++i) {
+      const BoundStep& step = bound_.steps[i];
+      if (!holds(step.condition, base)) continue;
+      LiveStep<T> live{bound_.arena.data() + step.constants, nullptr, step.code};
+      if (step.group) {
+        live.constants += slice_offset(*step.group, base);
+        live.block_offset = step.group->block_offset.data();
+      }
+      space.steps.push_back(live);
+    }
+  }
+
+  void run_matrix(const BoundOp& op, T* tile, Workspace<T>& space) const {
+    kernels_.run_matrix(tile, op.op->geometry, op.op->targets.data(), static_cast<int>(op.op->targets.size()),
+                        bound_.arena.data() + op.matrix, bound_.arena.data() + op.lane_mask, space.scratch());
   }
 
   static std::size_t slice_offset(const DiagonalGroup& group, std::uint64_t base) {
@@ -244,9 +290,7 @@ class Run {
         kernels_.run_block(space.tile(), op.op->geometry, space.steps.data() + begin, static_cast<int>(end - begin),
                            block_io, &prefetch);
       } else if (holds(op.op->condition, base)) {
-        kernels_.run_matrix(space.tile(), op.op->geometry, op.op->targets.data(),
-                            static_cast<int>(op.op->targets.size()), bound_.arena.data() + op.matrix,
-                            bound_.arena.data() + op.lane_mask, space.scratch());
+        run_matrix(op, space.tile(), space);
       }
     }
     if (!last_writes) kernels_.store(space.tile(), io);
@@ -277,6 +321,7 @@ class Run {
   const TileKernels<T>& kernels_;
   T* amplitudes_;
   Start start_;
+  SweepRange range_;
   CancelToken* cancel_;
   std::atomic<std::uint64_t>* next_tile_;  // by sweep: the first tile that nobody has taken
 };
@@ -302,11 +347,11 @@ std::vector<SweepLayout> lay_out(const Plan& plan) {
 
 template <class T>
 bool execute(const Plan& plan, const std::vector<SweepLayout>& layouts, const BoundPlan<T>& bound,
-             const TileKernels<T>& kernels, T* amplitudes, Start start, const RunOptions& options) {
+             const TileKernels<T>& kernels, T* amplitudes, Start start, const RunOptions& options, SweepRange range) {
   std::vector<std::atomic<std::uint64_t>> next_tile(layouts.size());
-  Run<T> shape(plan, layouts, bound, kernels, amplitudes, start, options.cancel, next_tile.data());
+  Run<T> shape(plan, layouts, bound, kernels, amplitudes, start, range, options.cancel, next_tile.data());
   std::uint64_t total = 0, most = 1;
-  for (std::size_t s = 0; s < layouts.size(); ++s) {
+  for (std::size_t s = range.first; s < std::min(range.last, layouts.size()); ++s) {
     total += shape.num_tiles(s);
     most = std::max(most, shape.num_tiles(s));
   }
@@ -324,20 +369,33 @@ bool execute(const Plan& plan, const std::vector<SweepLayout>& layouts, const Bo
 
 template <class T>
 bool execute_here(const Plan& plan, const std::vector<SweepLayout>& layouts, const BoundPlan<T>& bound,
-                  const TileKernels<T>& kernels, T* amplitudes, Start start, CancelToken* cancel) {
+                  const TileKernels<T>& kernels, T* amplitudes, Start start, CancelToken* cancel, SweepRange range) {
   std::vector<std::atomic<std::uint64_t>> next_tile(layouts.size());
   SpinBarrier alone(1);
-  Run<T>(plan, layouts, bound, kernels, amplitudes, start, cancel, next_tile.data()).work(0, 1, alone);
+  Run<T>(plan, layouts, bound, kernels, amplitudes, start, range, cancel, next_tile.data()).work(0, 1, alone);
   return !(cancel && cancel->cancelled.load());
 }
 
+bool is_one_tile(const Plan& plan) { return plan.sweeps.size() == 1 && plan.sweeps[0].outer_bits.empty(); }
+
+template <class T>
+void execute_ops(const Plan& plan, const std::vector<SweepLayout>& layouts, const BoundPlan<T>& bound,
+                 const TileKernels<T>& kernels, Start start, std::size_t first, std::size_t last, T* tile,
+                 T* amplitudes) {
+  Run<T>(plan, layouts, bound, kernels, amplitudes, start, {}, nullptr, nullptr).work_in_tile(first, last, tile);
+}
+
 template bool execute_here<float>(const Plan&, const std::vector<SweepLayout>&, const BoundPlan<float>&,
-                                  const TileKernels<float>&, float*, Start, CancelToken*);
+                                  const TileKernels<float>&, float*, Start, CancelToken*, SweepRange);
 template bool execute_here<double>(const Plan&, const std::vector<SweepLayout>&, const BoundPlan<double>&,
-                                   const TileKernels<double>&, double*, Start, CancelToken*);
+                                   const TileKernels<double>&, double*, Start, CancelToken*, SweepRange);
 template bool execute<float>(const Plan&, const std::vector<SweepLayout>&, const BoundPlan<float>&,
-                             const TileKernels<float>&, float*, Start, const RunOptions&);
+                             const TileKernels<float>&, float*, Start, const RunOptions&, SweepRange);
 template bool execute<double>(const Plan&, const std::vector<SweepLayout>&, const BoundPlan<double>&,
-                              const TileKernels<double>&, double*, Start, const RunOptions&);
+                              const TileKernels<double>&, double*, Start, const RunOptions&, SweepRange);
+template void execute_ops<float>(const Plan&, const std::vector<SweepLayout>&, const BoundPlan<float>&,
+                                 const TileKernels<float>&, Start, std::size_t, std::size_t, float*, float*);
+template void execute_ops<double>(const Plan&, const std::vector<SweepLayout>&, const BoundPlan<double>&,
+                                  const TileKernels<double>&, Start, std::size_t, std::size_t, double*, double*);
 
 }  // namespace qfast

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 #include "base/cancel.h"
@@ -25,23 +26,48 @@ struct SweepLayout {
 
 std::vector<SweepLayout> lay_out(const Plan& plan);
 
+// A stretch of a plan's sweeps. One that does not begin at the first sweep goes on where a run with the same `start`
+// has stopped; until the last sweep is done, amplitudes that none has reached hold anything.
+struct SweepRange {
+  std::size_t first = 0;
+  std::size_t last = std::numeric_limits<std::size_t>::max();  // or the number of sweeps, if that is less
+};
+
 // `amplitudes`: 2^n interleaved complex numbers, n >= the plan's lane bits. Returns false when the token stopped it.
 template <class T>
 bool execute(const Plan& plan, const std::vector<SweepLayout>& layouts, const BoundPlan<T>& bound,
-             const TileKernels<T>& kernels, T* amplitudes, Start start, const RunOptions& options);
+             const TileKernels<T>& kernels, T* amplitudes, Start start, const RunOptions& options,
+             SweepRange range = {});
 
 // The same on the calling thread alone, which must be inside a parallel region (it flushes denormals there).
 template <class T>
 bool execute_here(const Plan& plan, const std::vector<SweepLayout>& layouts, const BoundPlan<T>& bound,
-                  const TileKernels<T>& kernels, T* amplitudes, Start start, CancelToken* cancel);
+                  const TileKernels<T>& kernels, T* amplitudes, Start start, CancelToken* cancel,
+                  SweepRange range = {});
+
+// Whether the whole state is one tile and the plan one sweep: then it can stop between any two ops.
+bool is_one_tile(const Plan& plan);
+
+// Ops [first, last) of such a plan, on the calling thread, which must be inside a parallel region. `tile` holds the
+// state in the kernels' form, 2^tile_bits amplitudes at a 64-byte boundary; op 0 makes it first, of |0...0> or of what
+// `amplitudes` has. After the last op the state is in `amplitudes` alone: 2^n interleaved complex numbers, n >= the
+// plan's lane bits.
+template <class T>
+void execute_ops(const Plan& plan, const std::vector<SweepLayout>& layouts, const BoundPlan<T>& bound,
+                 const TileKernels<T>& kernels, Start start, std::size_t first, std::size_t last, T* tile,
+                 T* amplitudes);
 
 extern template bool execute_here<float>(const Plan&, const std::vector<SweepLayout>&, const BoundPlan<float>&,
-                                         const TileKernels<float>&, float*, Start, CancelToken*);
+                                         const TileKernels<float>&, float*, Start, CancelToken*, SweepRange);
 extern template bool execute_here<double>(const Plan&, const std::vector<SweepLayout>&, const BoundPlan<double>&,
-                                          const TileKernels<double>&, double*, Start, CancelToken*);
+                                          const TileKernels<double>&, double*, Start, CancelToken*, SweepRange);
 extern template bool execute<float>(const Plan&, const std::vector<SweepLayout>&, const BoundPlan<float>&,
-                                    const TileKernels<float>&, float*, Start, const RunOptions&);
+                                    const TileKernels<float>&, float*, Start, const RunOptions&, SweepRange);
 extern template bool execute<double>(const Plan&, const std::vector<SweepLayout>&, const BoundPlan<double>&,
-                                     const TileKernels<double>&, double*, Start, const RunOptions&);
+                                     const TileKernels<double>&, double*, Start, const RunOptions&, SweepRange);
+extern template void execute_ops<float>(const Plan&, const std::vector<SweepLayout>&, const BoundPlan<float>&,
+                                        const TileKernels<float>&, Start, std::size_t, std::size_t, float*, float*);
+extern template void execute_ops<double>(const Plan&, const std::vector<SweepLayout>&, const BoundPlan<double>&,
+                                         const TileKernels<double>&, Start, std::size_t, std::size_t, double*, double*);
 
 }  // namespace qfast

@@ -16,6 +16,8 @@
 
 namespace qfast {
 
+struct PlannedCircuit;
+
 struct PlanOptions {
   int tile_qubits = 0;  // log2 of the amplitudes of a tile; 0: from the cost table. Tests force tiny ones.
   CostTable costs;      // by default the built-in one
@@ -44,6 +46,8 @@ class QFAST_API Program {
   std::int64_t num_parameters() const;
   Precision precision() const;
   Isa isa() const;
+  const FlatCircuit& circuit() const;
+  const PlannedCircuit& planned() const;
   // Amplitudes: 2^n interleaved complex64 or complex128, 64-byte aligned or not. Throws Error(kCancelled) when the
   // token was set (the state is then unspecified), Error(kParameter) for values that are not finite.
   // Thread-safe: several threads may run one Program on different buffers.

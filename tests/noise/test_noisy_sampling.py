@@ -87,7 +87,7 @@ def test_both_ways_draw_the_same_law() -> None:
 
 @pytest.mark.parametrize("extra", [None, channels.amplitude_damping(0.05)], ids=["pushed", "walked"])
 def test_a_shot_does_not_depend_on_the_others_or_on_threads(
-    extra: qfast.channels.Channel | None, monkeypatch: pytest.MonkeyPatch
+    extra: qfast.channels.Channel | None, where: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     circuit = ansatz(4, 4)
     noise = NoiseModel().add(channels.depolarizing(0.02)).add(channels.depolarizing(0.05, num_qubits=2))
@@ -95,20 +95,20 @@ def test_a_shot_does_not_depend_on_the_others_or_on_threads(
         noise.add(extra, ["cx"])
     noise.add_readout(ReadoutError.of_flips(0.02, 0.05))
     monkeypatch.setattr(_sweep, "_BLOCK_AMPLITUDES", 1000)  # several blocks for a circuit of this size
-    whole = sample(circuit, 300, seed=5, noise=noise, threads=1)
-    parts = [sample(circuit, 100, seed=5, noise=noise, first_shot=first, threads=2) for first in (0, 100, 200)]
+    whole = sample(circuit, 300, seed=5, noise=noise, **where, threads=1)
+    parts = [sample(circuit, 100, seed=5, noise=noise, **where, first_shot=first, threads=2) for first in (0, 100, 200)]
     assert np.array_equal(np.concatenate([part.packed() for part in parts]), whole.packed())
     monkeypatch.setattr(noisy, "_ROWS_BYTES", 1)  # the smallest chunks
-    assert sample(circuit, 300, seed=5, noise=noise, threads=2) == whole
-    again = sample(circuit, 300, seed=5, noise=noise, output="counts", branch_bytes=0)
+    assert sample(circuit, 300, seed=5, noise=noise, **where, threads=2) == whole
+    again = sample(circuit, 300, seed=5, noise=noise, **where, output="counts", branch_bytes=0)
     assert again.get_counts() == whole.get_counts()
 
 
-def test_shared_beginnings_save_gates(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_shared_beginnings_save_gates(where: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_sweep, "_BLOCK_AMPLITUDES", 1000)
     circuit = ansatz(5, 12)
     noise = NoiseModel().add(channels.depolarizing(0.002))
-    report = sample(circuit, 2000, seed=5, noise=noise, threads=1).metadata["noise"]
+    report = sample(circuit, 2000, seed=5, noise=noise, threads=1, **where).metadata["noise"]
     assert report["channels"] == 120
     assert 100 < report["trajectories"] < 500
     assert report["gate_applications_per_gate"] < 0.75 * report["trajectories"]
@@ -118,6 +118,17 @@ def test_shared_beginnings_save_gates(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_errors_that_change_nothing_but_outcomes_share_one_simulation() -> None:
     circuit = Circuit(4).h(0).cx(0, 1).cx(1, 2).cx(2, 3)
     noise = NoiseModel().add(channels.depolarizing(0.3, 2), ["cx"])
+    found = sample(circuit, 5000, seed=2, noise=noise)
+    assert found.metadata["noise"]["trajectories"] == 1
+    noise_oracle.assert_follows(found.get_counts(), exact(circuit, noise))
+
+
+def test_errors_that_only_turn_phases_in_front_of_a_measurement_share_one_simulation() -> None:
+    circuit = Circuit(3).ry(0.4, 0).ry(0.7, 1).ry(1.1, 2)
+    for qubit in range(3):
+        circuit.rz(0.3 + qubit, qubit)
+    circuit.cx(0, 1).rzz(0.4, 1, 2)
+    noise = NoiseModel().add(channels.depolarizing(0.2), ["ry", "rz"]).add(channels.depolarizing(0.2, 2), ["cx", "rzz"])
     found = sample(circuit, 5000, seed=2, noise=noise)
     assert found.metadata["noise"]["trajectories"] == 1
     noise_oracle.assert_follows(found.get_counts(), exact(circuit, noise))

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from qfast.circuit import Circuit, Instruction
+from qfast.circuit import Circuit, Instruction, Parameter
 from qfast.circuit.gates import GATES, NUM_GATES, GateFlag
 from qfast.noise import Channel, channels
 from qfast.simulation._pauli_push import PushedCircuitBuilder, euler_angles
@@ -38,9 +38,10 @@ def check_every_error(circuit: Circuit, num_blocks: int = 2) -> None:
             builder.add_gate(gates[place])
     pushed = builder.build(num_blocks)
     clean, change = pushed.angles({})
+    mask = np.unpackbits(pushed.mask(change, outcomes_only=True).view(np.uint8), count=pushed.num_angles)
     for site, (place, qubit) in enumerate(sites):
         for error, letter in enumerate("XYZ"):
-            row = pushed.effects.rows[pushed.effects.first[site] + error]
+            row = pushed.effects.rows[3 * site + error]
             bits = np.unpackbits(row[:-16], count=pushed.num_angles)
             frame = int.from_bytes(row[-8:].tobytes(), "big")
             found = probabilities(pushed.blocks, pushed.bounds, clean + bits * change)
@@ -52,7 +53,9 @@ def check_every_error(circuit: Circuit, num_blocks: int = 2) -> None:
             if place == len(gates):
                 state = oracle.apply_matrix(state, oracle.PAULIS[letter], [qubit])
             index = np.arange(1 << num_qubits)
-            assert assert_close(found[index ^ frame], np.abs(state) ** 2), (letter, qubit, place)
+            assert is_close(found[index ^ frame], np.abs(state) ** 2), (letter, qubit, place)
+            masked = probabilities(pushed.blocks, pushed.bounds, clean + (bits & mask) * change)
+            assert is_close(masked, found), "a flip that the mask leaves out changed an outcome"
 
 
 def probabilities(blocks: list[Circuit], bounds: list[int], angles: np.ndarray) -> np.ndarray:
@@ -64,7 +67,7 @@ def probabilities(blocks: list[Circuit], bounds: list[int], angles: np.ndarray) 
     return np.abs(state) ** 2
 
 
-def assert_close(found: np.ndarray, expected: np.ndarray) -> bool:
+def is_close(found: np.ndarray, expected: np.ndarray) -> bool:
     return bool(np.allclose(found, expected, rtol=0, atol=1e-10))
 
 
@@ -95,6 +98,54 @@ def test_data_gates_and_extra_controls_let_every_pauli_pass(rng: np.random.Gener
     for qubit in range(3):
         circuit.ry(float(rng.uniform(0.3, 1.2)), qubit)
     check_every_error(circuit, num_blocks=3)
+
+
+@pytest.mark.parametrize("name", ["rx", "rz", "p", "u", "r", "rxx", "rzx", "cp", "crx"])
+def test_quarter_and_half_turns_let_every_pauli_pass(name: str, rng: np.random.Generator) -> None:
+    row = next(row for row in GATES if row.name == name)
+    for _ in range(4):
+        circuit = Circuit(row.num_qubits or 0)
+        for layer in range(2):
+            for qubit in range(circuit.num_qubits):
+                circuit.u(*rng.uniform(0.3, 1.2, 3).tolist(), qubit)
+            if layer == 0:
+                angles = (rng.integers(-5, 6, row.num_params) * (np.pi / 2)).tolist()
+                circuit.append(name, list(range(circuit.num_qubits)), angles)
+        check_every_error(circuit)
+
+
+def test_a_quarter_turn_with_a_bound_angle_has_no_sign_to_flip() -> None:
+    builder = PushedCircuitBuilder(1)
+    builder.add_site(DEPOLARIZING, (0,))
+    for angle in (np.pi / 2, -np.pi, 0.0, 0.3):
+        builder.add_gate(Circuit(1).ry(angle, 0)[0])
+    assert builder.build(1).num_angles == 1
+
+
+def test_a_half_turn_is_the_same_in_either_direction() -> None:
+    theta = Parameter("theta")
+    builder = PushedCircuitBuilder(1)
+    builder.add_site(DEPOLARIZING, (0,))
+    builder.add_gate(Circuit(1).rx(theta, 0)[0])
+    pushed = builder.build(1)
+    for value, matters in ((np.pi, False), (0.0, False), (-2 * np.pi, False), (np.pi / 2, True), (0.1, True)):
+        change = pushed.angles({"theta": value})[1]
+        assert bool(pushed.mask(change, outcomes_only=False).any()) is matters
+
+
+def test_phases_that_no_outcome_depends_on_are_told_apart_from_those_that_a_later_gate_turns() -> None:
+    circuit = Circuit(3).rz(0.3, 2).h(2).rz(0.4, 0).rz(0.5, 1).rzz(0.6, 0, 2).cx(1, 2).rx(0.7, 0).rz(0.8, 0)
+    builder = PushedCircuitBuilder(3)
+    for gate in gates_of(circuit):
+        builder.add_site(DEPOLARIZING, (0,))
+        builder.add_site(DEPOLARIZING, (2,))
+        builder.add_gate(gate)
+    pushed = builder.build(1)
+    change = pushed.angles({})[1]
+    seen = np.unpackbits(pushed.mask(change, outcomes_only=True).view(np.uint8), count=pushed.num_angles)
+    # rz(0.3) is in front of the h, rz(0.4) and rzz of the rx; rz(0.5) and rz(0.8) only of cx and measurements.
+    assert seen.tolist() == [1, 1, 0, 1, 1, 0]
+    assert np.unpackbits(pushed.mask(change, outcomes_only=False).view(np.uint8)).sum() == pushed.num_angles
 
 
 def test_a_clifford_given_as_a_matrix_is_recognised() -> None:

@@ -116,6 +116,39 @@ class BatchedCircuit(Protocol):
         ...
 
 
+class Trajectories(Protocol):
+    """A circuit run for many rows of parameter values that differ little: what they have in common is run once.
+
+    In all methods: base, change : ndarray of float64, shape (num_parameters,). bits : ndarray of uint8, shape
+    (m, bytes): column c of row r is bit c of its bytes, the most significant first, and stands for parameter
+    ``order[c]``; the row's value of a parameter is ``base + bit * change``. Rows ascend as strings of bytes. offsets :
+    ndarray of int64, shape (m + 1,): row r has the items ``offsets[r]:offsets[r + 1]``. initial : ndarray or None
+    (|0…0⟩). kept_bytes : most memory for copies of states. Each row's result is that of a run of its own, bit for bit.
+    The number returned last is the work done, in runs of the whole circuit. Raises `CancelledRunError` when the token
+    was set.
+    """
+
+    @property
+    def order(self) -> IntArray:
+        """The parameter of each column."""
+        ...
+
+    def sample_indices(
+        self, base: FloatArray, change: FloatArray, bits: AnyArray, uniforms: FloatArray, offsets: IntArray, *,
+        initial: AnyArray | None, kept_bytes: int, threads: int, cancel: CancelToken | None,
+    ) -> tuple[IntArray, float]:  # fmt: skip
+        """Return a basis state, int64, for each uniform."""
+        ...
+
+    def pauli_means(
+        self, base: FloatArray, change: FloatArray, bits: AnyArray, offsets: IntArray,
+        frames: tuple[UIntArray, UIntArray], observable: tuple[UIntArray, UIntArray, ComplexArray], *,
+        initial: AnyArray | None, kept_bytes: int, threads: int, cancel: CancelToken | None,
+    ) -> tuple[ComplexArray, float]:  # fmt: skip
+        """Return ⟨O⟩ behind each Pauli frame (masks of X, of Z); O as x_masks, z_masks and coefficients."""
+        ...
+
+
 class PreparedCircuit(Protocol):
     """A circuit of gates, ready to run many times on one engine in one precision. Thread-safe."""
 
@@ -203,6 +236,10 @@ class Engine(Protocol):
 
     def prepare(self, circuit: Circuit, *, precision: Precision) -> PreparedCircuit:
         """Prepare a circuit of gates and barriers only."""
+        ...
+
+    def trajectories(self, circuit: Circuit, *, precision: Precision) -> Trajectories | None:
+        """Prepare a circuit for rows that differ little; None where the engine runs one row at a time."""
         ...
 
     def probabilities(self, state: AnyArray, qubits: NDArray[np.int32], *, threads: int) -> FloatArray:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _COMPLEX_DATA = np.array([row.name in ("unitary", "diagonal") for row in GATES])
 _INTEGER_DATA = np.array([row.name in ("permutation", "pauli_rotation") for row in GATES])
 _BARRIER = OPCODES["barrier"]
+_ONE_TILE_QUBITS: dict[Precision, int] = {"complex64": 15, "complex128": 14}  # 256 KiB: beside its copies in L2
 
 
 def unavailable_reason() -> str | None:
@@ -64,6 +65,11 @@ class NativeEngine:
     def prepare(self, circuit: Circuit, *, precision: Precision, tile_qubits: int = 0) -> NativeCircuit:
         """See `Engine.prepare`; `tile_qubits` forces the planner's tile size, 0 leaves it to the cost table."""
         return NativeCircuit(circuit, precision, self.isa, tile_qubits, self.cost_table)
+
+    def trajectories(self, circuit: Circuit, *, precision: Precision) -> NativeTrajectories:
+        """See `Engine.trajectories`. A small state is planned as one tile, so that rows can part at any of its ops."""
+        is_small = circuit.num_qubits <= _ONE_TILE_QUBITS[precision]
+        return NativeTrajectories(self.prepare(circuit, precision=precision, tile_qubits=is_small * circuit.num_qubits))
 
     def probabilities(self, state: AnyArray, qubits: AnyArray, *, threads: int) -> FloatArray:
         """See `Engine.probabilities`."""
@@ -164,6 +170,35 @@ class NativeCircuit:
         """See `PreparedCircuit.explain`."""
         plan: dict[str, Any] = json.loads(self._program.explain())
         return plan
+
+
+class NativeTrajectories:
+    """Rows of parameter values that differ little; see `Trajectories`."""
+
+    def __init__(self, circuit: NativeCircuit) -> None:
+        self._core = core.Trajectories(circuit._program)
+        self.order: IntArray = self._core.order
+
+    def sample_indices(
+        self, base: FloatArray, change: FloatArray, bits: AnyArray, uniforms: FloatArray, offsets: IntArray, *,
+        initial: AnyArray | None, kept_bytes: int, threads: int, cancel: CancelToken | None,
+    ) -> tuple[IntArray, float]:  # fmt: skip
+        """See `Trajectories.sample_indices`."""
+        found: tuple[IntArray, float] = self._core.sample(
+            base, change, bits, uniforms, offsets, initial, kept_bytes, threads, cancel and cancel.native
+        )
+        return found
+
+    def pauli_means(
+        self, base: FloatArray, change: FloatArray, bits: AnyArray, offsets: IntArray,
+        frames: tuple[UIntArray, UIntArray], observable: tuple[UIntArray, UIntArray, ComplexArray], *,
+        initial: AnyArray | None, kept_bytes: int, threads: int, cancel: CancelToken | None,
+    ) -> tuple[ComplexArray, float]:  # fmt: skip
+        """See `Trajectories.pauli_means`."""
+        found: tuple[ComplexArray, float] = self._core.pauli_means(
+            base, change, bits, offsets, *frames, *observable, initial, kept_bytes, threads, cancel and cancel.native
+        )
+        return found
 
 
 def _columns(circuit: Circuit) -> tuple[Any, ...]:

@@ -49,6 +49,10 @@ class NumbaEngine:
         """See `Engine.prepare`."""
         return NumbaCircuit(circuit, precision)
 
+    def trajectories(self, circuit: Circuit, *, precision: Precision) -> None:
+        """See `Engine.trajectories`."""
+        return None
+
     def probabilities(self, state: AnyArray, qubits: AnyArray, *, threads: int) -> FloatArray:
         """See `Engine.probabilities`."""
         listed = np.asarray(qubits, dtype=np.int64)

@@ -71,6 +71,10 @@ class ReferenceEngine:
         """List the circuit's operations; see `Engine.prepare`."""
         return ReferenceCircuit(self._xp, self.array_backend, circuit, precision)
 
+    def trajectories(self, circuit: Circuit, *, precision: Precision) -> None:
+        """See `Engine.trajectories`."""
+        return None
+
     def probabilities(self, state: AnyArray, qubits: AnyArray, *, threads: int) -> FloatArray:
         """See `Engine.probabilities`."""
         listed = [int(qubit) for qubit in qubits]

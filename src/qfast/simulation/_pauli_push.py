@@ -31,6 +31,8 @@ __all__ = ["FRAME_BYTES", "MAX_FRAME_QUBITS", "Effects", "PushedCircuit", "Pushe
 MAX_FRAME_QUBITS = 64
 FRAME_BYTES = 16  # the X and the Z of each qubit
 _FRAME_BITS = 8 * FRAME_BYTES
+_Z_FRAME = ((1 << MAX_FRAME_QUBITS) - 1) << MAX_FRAME_QUBITS
+_UNPACKED_BYTES = 1 << 24  # bits of effects that stand in a byte each at a time
 
 # The axes that a gate's parameters turn about; a gate is the product of these rotations, up to a global phase.
 _ROTATIONS: dict[str, tuple[str, ...]] = {
@@ -53,6 +55,11 @@ _REWRITTEN: dict[str, Callable[[Sequence[ParameterValue]], tuple[Step, ...]]] = 
     "csx": lambda p: (Step("p", (0,), (math.pi / 4,)), Step("crx", (0, 1), (math.pi / 2,))),
 }
 
+# The order in which a gate of several rotations makes them, where it is not that of its parameters. Both turns of r
+# about Z are counted where the first is.
+_IN_TIME: dict[str, tuple[int, ...]] = {"u": (2, 0, 1), "u3": (2, 0, 1), "r": (1, 0)}
+
+_ROUNDING = 1e-12  # of angles that are multiples of quarter turns
 _MAX_DECOMPOSED_QUBITS = 3  # wider gates have long decompositions; errors stop in front of them instead
 _MAX_NUMERIC_QUBITS = 2  # of a matrix whose conjugations of Paulis are looked at
 
@@ -109,15 +116,25 @@ class Effects:
         Of each error that is not the identity, site by site: which angles it flips, slot 0 in the most significant bit
         of byte 0, so that rows sort as the circuit runs; and, in the last 16 bytes, the qubits with Z and those
         with X behind the circuit as big-endian numbers.
-    first : ndarray of int64, shape (sites,)
-        The row of each site's first error.
-    thresholds : list of ndarray of float64
-        Of each site: cumulative probabilities, from that of no error on.
+    thresholds : ndarray of float64
+        Cumulative probabilities of all sites, each from that of no error on.
+    ends : ndarray of int64, shape (sites,)
+        Where each site's thresholds end.
     """
 
     rows: AnyArray
-    first: IntArray
-    thresholds: list[FloatArray]
+    thresholds: FloatArray
+    ends: IntArray
+
+    def reordered(self, order: IntArray) -> Effects:
+        """Return the effects with slot ``order[c]`` at place c of the rows."""
+        rows = self.rows.copy()
+        step = max(1, _UNPACKED_BYTES // max(1, order.size))
+        for begin in range(0, len(rows), step):
+            part = rows[begin : begin + step]
+            flips = np.packbits(np.unpackbits(part, axis=1, count=order.size)[:, order], axis=1)
+            part[:, : flips.shape[1]] = flips
+        return Effects(rows, self.thresholds, self.ends)
 
 
 @dataclass(slots=True)
@@ -138,16 +155,42 @@ class PushedCircuit:
     effects: Effects
     _clean: list[ParameterValue]
     _caught: AnyArray  # angles that are 0 or pi, not plus or minus
+    _unseen: AnyArray  # angles of rotations that commute to the end and turn about Z there
+    _order: IntArray  # the slot at each place of the effects' rows
 
     @property
     def num_angles(self) -> int:
         return self.bounds[-1]
 
+    def reorder(self, order: IntArray) -> None:
+        """Put slot ``order[c]`` at place c of the effects' rows."""
+        self.effects, self._order = self.effects.reordered(order), order
+
+    def mask(self, change: FloatArray, *, outcomes_only: bool) -> AnyArray:
+        """Return which flipped angles matter, as the first words of an effect's row: uint64.
+
+        Parameters
+        ----------
+        change : ndarray of float64, shape (angles,)
+        outcomes_only : bool
+            True: only outcomes of measurements are read, not all of the state.
+        """
+        matters = change != 0
+        if outcomes_only:
+            matters &= ~self._unseen
+        bits = np.zeros(8 * (self.effects.rows.shape[1] - FRAME_BYTES), dtype=bool)
+        bits[: self.num_angles] = matters[self._order]
+        return np.packbits(bits).view(np.uint64)
+
     def angles(self, values: Mapping[str, float]) -> tuple[FloatArray, FloatArray]:
-        """Return the angles without errors, and what an error adds to each; float64 of shape (angles,)."""
+        """Return the angles without errors, and what an error adds to each; float64 of shape (angles,).
+
+        A half turn is the same in either direction, up to a phase.
+        """
         clean = np.array([value.evaluate(values) if isinstance(value, ParameterExpression) else value
                           for value in self._clean], dtype=np.float64)  # fmt: skip
-        return clean, np.where(self._caught, math.pi, -2 * clean)
+        flips = np.where(np.abs(np.sin(clean)) < _ROUNDING, 0.0, -2 * clean)
+        return clean, np.where(self._caught, math.pi, flips)
 
 
 @dataclass(slots=True)
@@ -186,13 +229,13 @@ class PushedCircuitBuilder:
             self._add_steps(qubits, (Step("ry", (1,), (params[0] / 2,)),))
             item = np.array([3, 2], dtype=np.uint8)  # Z on the control, Y on the target
             self._add_rotations(OPCODES["pauli_rotation"], qubits, (-params[0] / 2,), ("ZY",), item)
+        elif (quarters := _quarter_turns(row.name, params)) is not None:
+            images = _clifford_images(opcode, quarters)
+            assert images is not None
+            self._rows.append(_Row(opcode, qubits, tuple(params)))
+            self._path.append(_Conjugate(qubits, images, ()))
         elif row.name in _ROTATIONS:
             self._add_rotations(opcode, qubits, params, _ROTATIONS[row.name])
-        elif GateFlag.CLIFFORD in row.flags:
-            images = _fixed_images(opcode)
-            assert images is not None
-            self._rows.append(_Row(opcode, qubits))
-            self._path.append(_Conjugate(qubits, images, ()))
         elif row.name in _REWRITTEN:
             self._add_steps(qubits, _REWRITTEN[row.name](params))
         elif row.decomposition is not None and len(qubits) <= _MAX_DECOMPOSED_QUBITS:
@@ -223,8 +266,8 @@ class PushedCircuitBuilder:
     ) -> None:
         slots = tuple(self._new_slot(value, caught=False) for value in params)
         self._rows.append(_Row(opcode, qubits, slots=slots, item=item))
-        # An error passes all rotations of the gate and stays what it is, so their order does not matter.
-        self._path += [_Turn(slot, letters, qubits) for slot, letters in zip(slots, axes, strict=True)]
+        turns = [_Turn(slot, letters, qubits) for slot, letters in zip(slots, axes, strict=True)]
+        self._path += [turns[place] for place in _IN_TIME.get(GATES[opcode].name, range(len(turns)))]
 
     def _add_stop(self, gate: Instruction) -> None:
         """Append a gate that not every Pauli passes."""
@@ -249,7 +292,7 @@ class PushedCircuitBuilder:
 
     def build(self, num_blocks: int) -> PushedCircuit:
         """Return the circuit in at most `num_blocks` blocks of about equal numbers of gates."""
-        sites = self._walk_back()
+        sites, unseen = self._walk_back()
         used = 0
         for _, errors in sites:
             for error in errors:
@@ -263,6 +306,7 @@ class PushedCircuitBuilder:
         return PushedCircuit(
             self.num_qubits, blocks, bounds, _effects(sites, kept),
             [self._clean[slot] for slot in kept], np.array([self._caught[slot] for slot in kept], dtype=bool),
+            np.array([slot in unseen for slot in kept], dtype=bool), np.arange(len(kept)),
         )  # fmt: skip
 
     @property
@@ -270,13 +314,20 @@ class PushedCircuitBuilder:
         """Gates so far, those that catch errors included."""
         return len(self._rows)
 
-    def _walk_back(self) -> list[tuple[Channel, list[int]]]:
-        """Return the effect of every error at every site: its X and Z frame in the low bits, flipped slots above."""
+    def _walk_back(self) -> tuple[list[tuple[Channel, list[int]]], set[int]]:
+        """Return the effect of every error at every site: its X and Z frame in the low bits, flipped slots above.
+
+        And the slots whose rotations no outcome depends on: their axis, pushed to the end, is a string of Z and has
+        flipped nothing on its way.
+        """
         behind_x = [1 << qubit for qubit in range(self.num_qubits)]  # of X on each qubit, at the current place
         behind_z = [1 << (MAX_FRAME_QUBITS + qubit) for qubit in range(self.num_qubits)]
         sites: list[tuple[Channel, list[int]]] = []
+        unseen: set[int] = set()
         for step in reversed(self._path):
             if isinstance(step, _Turn):
+                if not _effect(step.letters, step.qubits, behind_x, behind_z) & ~_Z_FRAME:
+                    unseen.add(step.slot)
                 bit = 1 << (_FRAME_BITS + step.slot)
                 for letter, qubit in zip(step.letters, step.qubits, strict=True):
                     if letter in "YZ":
@@ -288,7 +339,7 @@ class PushedCircuitBuilder:
             else:
                 sites.append((step.channel, _errors(step, behind_x, behind_z)))
         sites.reverse()
-        return sites
+        return sites, unseen
 
     def _cut(self, rows: list[_Row], number: dict[int, int], num_blocks: int) -> tuple[list[Circuit], list[int]]:
         blocks, bounds, done = [], [0], 0
@@ -329,16 +380,18 @@ def _conjugate(step: _Conjugate, behind_x: list[int], behind_z: list[int]) -> No
 
 def _errors(site: _Site, behind_x: list[int], behind_z: list[int]) -> list[int]:
     assert site.channel.labels is not None
-    found = []
-    for label in site.channel.labels[1:]:
-        effect = 0
-        for letter, qubit in zip(label, site.qubits, strict=True):
-            if letter in "XY":
-                effect ^= behind_x[qubit]
-            if letter in "YZ":
-                effect ^= behind_z[qubit]
-        found.append(effect)
-    return found
+    return [_effect(label, site.qubits, behind_x, behind_z) for label in site.channel.labels[1:]]
+
+
+def _effect(letters: str, qubits: tuple[int, ...], behind_x: list[int], behind_z: list[int]) -> int:
+    """Return the effect of a Pauli string at the current place."""
+    effect = 0
+    for letter, qubit in zip(letters, qubits, strict=True):
+        if letter in "XY":
+            effect ^= behind_x[qubit]
+        if letter in "YZ":
+            effect ^= behind_z[qubit]
+    return effect
 
 
 def _effects(sites: list[tuple[Channel, list[int]]], kept: list[int]) -> Effects:
@@ -351,17 +404,32 @@ def _effects(sites: list[tuple[Channel, list[int]]], kept: list[int]) -> Effects
     bits = np.unpackbits(raw[:, FRAME_BYTES:], axis=1, bitorder="little")[:, kept]
     rows[:, : -(-len(kept) // 8)] = np.packbits(bits, axis=1)
     rows[:, -FRAME_BYTES:] = raw[:, FRAME_BYTES - 1 :: -1]
-    counts = np.array([len(listed) for _, listed in sites], dtype=np.int64)
     thresholds = [np.cumsum(channel.probabilities or ()) for channel, _ in sites]
-    return Effects(rows, np.cumsum(counts) - counts, thresholds)
+    ends = np.cumsum([part.size for part in thresholds], dtype=np.int64)
+    return Effects(rows, np.concatenate([np.zeros(0), *thresholds]), ends)
 
 
 # --- how gates turn Paulis into Paulis --------------------------------------------------------------------------------
 
 
+def _quarter_turns(name: str, params: Sequence[ParameterValue]) -> tuple[int, ...] | None:
+    """Return the quarter turns that a Clifford gate makes, () for one without angles; None for any other gate."""
+    if name not in _ROTATIONS:
+        return () if GateFlag.CLIFFORD in GATES[OPCODES[name]].flags else None
+    found = []
+    for value in params:
+        if isinstance(value, ParameterExpression):
+            return None
+        quarters = round(value / (math.pi / 2))
+        if abs(value - quarters * (math.pi / 2)) > _ROUNDING:
+            return None
+        found.append(quarters % 4)
+    return tuple(found)
+
+
 @functools.cache
-def _fixed_images(opcode: int) -> Images | None:
-    return images_of(GATES[opcode].matrix(()))
+def _clifford_images(opcode: int, quarters: tuple[int, ...]) -> Images | None:
+    return images_of(GATES[opcode].matrix(tuple(quarter * (math.pi / 2) for quarter in quarters)))
 
 
 def images_of(matrix: ComplexArray) -> Images | None:

@@ -1,36 +1,39 @@
-"""One program run for many rows of angles that differ little, each with some shots.
+"""One program run for many rows of angles that differ little: noisy trajectories whose errors became angles.
 
-Rows are in ascending order of the angles they change, the first angles first, so neighbours have the longest possible
-beginning in common. The program is cut into blocks; the state behind every block of the last row is kept, and the next
-row starts behind the blocks that both have in common. The numbers a row leads to do not depend on its neighbours:
-every row is the same blocks, one after the other.
+Rows are in ascending order of the angles they change, so neighbours have a long beginning in common, which is run once.
+Where the engine can do that itself (`Engine.trajectories`), it leaves a row between any two steps of its plan. Else the
+program is cut into blocks; the state behind every block of the last row is kept, and the next row starts behind the
+blocks that both have in common. The numbers a row leads to do not depend on its neighbours.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import numpy as np
 
-from qfast._typing import AnyArray, FloatArray, IntArray, Precision
-from qfast.circuit import Circuit
+from qfast._typing import AnyArray, ComplexArray, FloatArray, IntArray, Precision, UIntArray
 from qfast.engines import CancelToken, Engine
-from qfast.engines._memory import allocate_state, state_bytes
+from qfast.engines._base import Trajectories
+from qfast.engines._memory import allocate_state, memory_limits, state_bytes
 from qfast.errors import CancelledRunError
+from qfast.simulation._pauli_push import PushedCircuit, PushedCircuitBuilder
 
-__all__ = ["Rows", "RunOptions", "Sweep", "SweepStatistics", "number_of_blocks"]
+__all__ = ["Rows", "RunOptions", "Strings", "Sweep", "SweepStatistics", "sweep_of"]
 
 Read: TypeAlias = Callable[[int, AnyArray, int], None]
+Strings: TypeAlias = tuple[UIntArray, UIntArray, ComplexArray]
+"""X masks, Z masks and coefficients of Pauli strings."""
 
-# What a block must cost at least for a kept state to pay: shorter blocks are fused worse (14 qubits, 30 layers of an
-# ansatz, one core: 1.03 ms whole, 1.25 in 8 blocks, 1.51 in 15) and a call of an engine takes some 10 us. Xeon
-# 8481C, AVX-512, complex128, 2026-11.
+# What a block must cost at least for a kept state to pay: shorter blocks are fused worse, and a call of an engine takes
+# some 10 us (14 qubits, 30 layers of an ansatz, numba; Xeon 8481C, complex128, 2026-11).
 _BLOCK_AMPLITUDES = 2_500_000
 _MAX_BLOCKS = 16
 _MAX_KEPT_BYTES = 1 << 30
+_KEPT_STATES = 32  # of each worker; rows rarely part at more places that are waited for at a time
 _SIDE_BY_SIDE_QUBITS = 17  # states up to this size run one on each thread, larger ones on all threads
 _SLICE = 1 << 22  # angles that stand in memory at a time, 32 MiB
 
@@ -57,69 +60,41 @@ class RunOptions:
     initial: AnyArray | None
     threads: int
     cancel: CancelToken | None
+    limit_bytes: int | None = None
     statistics: SweepStatistics = field(default_factory=SweepStatistics)
 
 
 @dataclass(slots=True)
 class Rows:
-    """Rows of angles: row r has ``clean + bits[r] * change``.
+    """Rows of angles: a row has ``clean``, and ``change`` added to the angles of its bits.
 
     Attributes
     ----------
     clean, change : ndarray of float64, shape (p,)
-    bits : ndarray of uint8, shape (m, p)
-        0 or 1; rows in lexicographic order, none twice.
+    bits : ndarray of uint8, shape (m, bytes)
+        Column c of a row is bit c of its bytes, the most significant first, and stands for angle ``sweep.order[c]``.
+        Rows ascend as strings of bytes, none twice.
     """
 
     clean: FloatArray
     change: FloatArray
     bits: AnyArray
 
-    def slices(self) -> Iterator[tuple[int, FloatArray]]:
-        """Yield the angles of as many rows as may stand in memory at a time, with the number of the first."""
-        step = max(1, _SLICE // max(1, self.clean.size))
-        for begin in range(0, len(self.bits), step):
-            yield begin, self.clean + self.bits[begin : begin + step] * self.change
 
+class Sweep(Protocol):
+    """A program that is run for rows of angles.
 
-@dataclass(slots=True)
-class _Part:
-    """The rows of a slice, from row `first` on, and the block in which each differs from the one before it."""
-
-    first: int
-    angles: FloatArray
-    starts: IntArray
-    read: Read
-    threads: int
-
-
-class Sweep:
-    """Blocks of a circuit, prepared.
-
-    Parameters
+    Attributes
     ----------
-    engine : Engine
-    blocks : sequence of Circuit
-        Block b has parameters ``bounds[b]:bounds[b + 1]`` of a row.
-    bounds : sequence of int
-    precision : {"complex64", "complex128"}
+    order : ndarray of int, shape (p,)
+        The angle of each column of a row's bits.
     """
 
-    def __init__(self, engine: Engine, blocks: Sequence[Circuit], bounds: Sequence[int], precision: Precision) -> None:
-        self._engine = engine
-        self._precision: Precision = precision
-        self._num_qubits = blocks[0].num_qubits
-        self._bounds = np.array(bounds, dtype=np.int64)
-        self._sizes = np.array([len(block) for block in blocks], dtype=np.int64)
-        self.blocks = [engine.prepare(block, precision=precision) for block in blocks]
-        self.num_gates = int(self._sizes.sum())
+    order: IntArray
 
-    def kept_bytes(self, threads: int) -> int:
+    def held_bytes(self, run: RunOptions) -> int:
         """Bytes of the states that a run holds."""
-        return self._workers(threads) * len(self.blocks) * state_bytes(self._num_qubits, self._precision)
-
-    def _workers(self, threads: int) -> int:
-        return threads if self._num_qubits <= _SIDE_BY_SIDE_QUBITS else 1
+        ...
 
     def sample(self, rows: Rows, uniforms: FloatArray, offsets: IntArray, run: RunOptions) -> IntArray:
         """Draw basis states.
@@ -136,38 +111,158 @@ class Sweep:
         -------
         ndarray of int64, shape (shots,)
         """
-        batch = self.blocks[0].batch() if len(self.blocks) == 1 and run.initial is None else None
-        found = np.empty(uniforms.size, dtype=np.int64)
-        ends = offsets.tolist()
-        if batch is None:
+        ...
 
-            def draw(row: int, state: AnyArray, threads: int) -> None:
-                part = slice(ends[row], ends[row + 1])
-                found[part] = self._engine.sample_indices(state, uniforms[part], threads=threads)
+    def pauli_means(
+        self, rows: Rows, frames: tuple[UIntArray, UIntArray], offsets: IntArray, strings: Strings, run: RunOptions
+    ) -> ComplexArray:
+        """Return ⟨O⟩ behind Pauli frames (masks of X, of Z); row r has those of ``offsets[r]:offsets[r + 1]``."""
+        ...
 
-            self.visit(rows, draw, run)
-            return found
-        for begin, angles in rows.slices():
-            part = offsets[begin : begin + len(angles) + 1]
-            span = slice(int(part[0]), int(part[-1]))
-            drawn = np.ascontiguousarray(uniforms[span])
-            found[span] = batch.sample_indices(angles, drawn, part - part[0], threads=run.threads, cancel=run.cancel)
-        run.statistics.rows += len(rows.bits)
-        run.statistics.gates += len(rows.bits) * self.num_gates
+
+def sweep_of(builder: PushedCircuitBuilder, engine: Engine, precision: Precision) -> tuple[PushedCircuit, Sweep]:
+    """Return a circuit as a program of angles, the effects of its errors in the order of the sweep's columns."""
+    pushed = builder.build(1)
+    trajectories = engine.trajectories(pushed.blocks[0], precision=precision)
+    if trajectories is not None:
+        pushed.reorder(trajectories.order)
+        return pushed, _EngineSweep(trajectories, pushed, precision)
+    num_blocks = number_of_blocks(builder.num_qubits, builder.num_gates, precision)
+    if num_blocks > 1:
+        pushed = builder.build(num_blocks)
+    return pushed, _BlockSweep(engine, pushed, precision)
+
+
+def _workers(num_qubits: int, threads: int) -> int:
+    return threads if num_qubits <= _SIDE_BY_SIDE_QUBITS else 1
+
+
+class _EngineSweep:
+    """Rows that the engine itself runs together."""
+
+    def __init__(self, trajectories: Trajectories, pushed: PushedCircuit, precision: Precision) -> None:
+        self._trajectories = trajectories
+        self.order = trajectories.order
+        self._num_qubits = pushed.num_qubits
+        self._num_gates = len(pushed.blocks[0])
+        self._state_bytes = state_bytes(pushed.num_qubits, precision)
+
+    def held_bytes(self, run: RunOptions) -> int:
+        """See `Sweep.held_bytes`."""
+        return self._running_bytes(run) + self._kept_bytes(run)
+
+    def _running_bytes(self, run: RunOptions) -> int:
+        return 2 * _workers(self._num_qubits, run.threads) * self._state_bytes
+
+    def _kept_bytes(self, run: RunOptions) -> int:
+        """Memory for states that rows have in common: as much as is useful, and free."""
+        wanted = min(_MAX_KEPT_BYTES, _workers(self._num_qubits, run.threads) * _KEPT_STATES * self._state_bytes)
+        if self._state_bytes > 1 << 20:
+            wanted = min(wanted, memory_limits().available_bytes // 2)
+        if run.limit_bytes is not None:
+            wanted = min(wanted, max(0, run.limit_bytes - self._running_bytes(run)))
+        return wanted
+
+    def sample(self, rows: Rows, uniforms: FloatArray, offsets: IntArray, run: RunOptions) -> IntArray:
+        """See `Sweep.sample`."""
+        found, work = self._trajectories.sample_indices(
+            rows.clean, rows.change, rows.bits, uniforms, offsets,
+            initial=run.initial, kept_bytes=self._kept_bytes(run), threads=run.threads, cancel=run.cancel,
+        )  # fmt: skip
+        self._count(rows, work, run)
         return found
 
-    def visit(self, rows: Rows, read: Read, run: RunOptions) -> None:
+    def pauli_means(
+        self, rows: Rows, frames: tuple[UIntArray, UIntArray], offsets: IntArray, strings: Strings, run: RunOptions
+    ) -> ComplexArray:
+        """See `Sweep.pauli_means`."""
+        found, work = self._trajectories.pauli_means(
+            rows.clean, rows.change, rows.bits, offsets, frames, strings,
+            initial=run.initial, kept_bytes=self._kept_bytes(run), threads=run.threads, cancel=run.cancel,
+        )  # fmt: skip
+        self._count(rows, work, run)
+        return found
+
+    def _count(self, rows: Rows, work: float, run: RunOptions) -> None:
+        run.statistics.rows += len(rows.bits)
+        run.statistics.gates += round(work * self._num_gates)
+
+
+@dataclass(slots=True)
+class _Part:
+    """The rows of a slice, from row `first` on, and the block in which each differs from the one before it."""
+
+    first: int
+    angles: FloatArray
+    starts: IntArray
+    read: Read
+    threads: int
+
+
+class _BlockSweep:
+    """Rows that run block by block, states between blocks kept."""
+
+    def __init__(self, engine: Engine, pushed: PushedCircuit, precision: Precision) -> None:
+        self._engine = engine
+        self._precision: Precision = precision
+        self._num_qubits = pushed.num_qubits
+        self._num_angles = pushed.num_angles
+        self.order = np.arange(pushed.num_angles)
+        self._bounds = np.array(pushed.bounds, dtype=np.int64)
+        self._sizes = np.array([len(block) for block in pushed.blocks], dtype=np.int64)
+        self._blocks = [engine.prepare(block, precision=precision) for block in pushed.blocks]
+        self._num_gates = int(self._sizes.sum())
+
+    def held_bytes(self, run: RunOptions) -> int:
+        """See `Sweep.held_bytes`."""
+        workers = _workers(self._num_qubits, run.threads)
+        return workers * len(self._blocks) * state_bytes(self._num_qubits, self._precision)
+
+    def sample(self, rows: Rows, uniforms: FloatArray, offsets: IntArray, run: RunOptions) -> IntArray:
+        """See `Sweep.sample`."""
+        found = np.empty(uniforms.size, dtype=np.int64)
+        ends = offsets.tolist()
+
+        def draw(row: int, state: AnyArray, threads: int) -> None:
+            part = slice(ends[row], ends[row + 1])
+            found[part] = self._engine.sample_indices(state, uniforms[part], threads=threads)
+
+        self._visit(rows, draw, run)
+        return found
+
+    def pauli_means(
+        self, rows: Rows, frames: tuple[UIntArray, UIntArray], offsets: IntArray, strings: Strings, run: RunOptions
+    ) -> ComplexArray:
+        """See `Sweep.pauli_means`."""
+        x_frames, z_frames = frames
+        x_masks, z_masks, coefficients = strings
+        found = np.empty(x_frames.size, dtype=np.complex128)
+        ends = offsets.tolist()
+
+        def read(row: int, state: AnyArray, threads: int) -> None:
+            for place in range(ends[row], ends[row + 1]):
+                # A Pauli frame in front of a Pauli string changes its sign where they anticommute.
+                signs = 1.0 - 2.0 * _parities((x_frames[place] & z_masks) ^ (z_frames[place] & x_masks))
+                found[place] = self._engine.expectation_pauli(
+                    state, x_masks, z_masks, coefficients * signs, threads=threads
+                )
+
+        self._visit(rows, read, run)
+        return found
+
+    def _visit(self, rows: Rows, read: Read, run: RunOptions) -> None:
         """Call ``read(row, state, threads)`` with every row's final state, on several threads in no fixed order."""
         run.statistics.rows += len(rows.bits)
-        for begin, angles in rows.slices():
-            starts = self._first_blocks(rows.bits[begin : begin + len(angles)])
+        for begin, bits in self._slices(rows):
+            angles = rows.clean + bits * rows.change
+            starts = self._first_blocks(bits)
             # Gates from block b on, so that the rows' costs can be shared out.
             costs = np.cumsum(self._sizes[::-1])[::-1][starts]
-            workers = min(self._workers(run.threads), len(angles))
+            workers = min(_workers(self._num_qubits, run.threads), len(angles))
             edges = np.searchsorted(np.cumsum(costs), np.arange(1, workers) * (costs.sum() / workers)).tolist()
             spans = [(b, e) for b, e in zip([0, *edges], [*edges, len(angles)], strict=True) if e > b]
             # Made here, since a job's memory is known in its own thread only.
-            kept = [[allocate_state(self._num_qubits, self._precision) for _ in self.blocks] for _ in spans]
+            kept = [[allocate_state(self._num_qubits, self._precision) for _ in self._blocks] for _ in spans]
             part = _Part(begin, angles, starts, read, run.threads if workers == 1 else 1)
 
             if len(spans) == 1:
@@ -180,7 +275,13 @@ class Sweep:
                     ]
                 for future in futures:
                     future.result()
-            run.statistics.gates += int(costs.sum() + sum(self.num_gates - costs[first] for first, _ in spans))
+            run.statistics.gates += int(costs.sum() + sum(self._num_gates - costs[first] for first, _ in spans))
+
+    def _slices(self, rows: Rows) -> Iterator[tuple[int, AnyArray]]:
+        """Yield the bits, a byte each, of as many rows as may stand in memory, and the number of the first."""
+        step = max(1, _SLICE // max(1, self._num_angles))
+        for begin in range(0, len(rows.bits), step):
+            yield begin, np.unpackbits(rows.bits[begin : begin + step], axis=1, count=self._num_angles)
 
     def _first_blocks(self, bits: AnyArray) -> IntArray:
         """Return the first block in which each row differs from the one before it."""
@@ -192,7 +293,7 @@ class Sweep:
 
     def _walk(self, span: tuple[int, int], states: list[AnyArray], part: _Part, run: RunOptions) -> None:
         """Run some neighbouring rows; ``states[b]`` is the state behind block b."""
-        bounds, blocks = self._bounds.tolist(), self.blocks
+        bounds, blocks = self._bounds.tolist(), self._blocks
         for row in range(*span):
             if run.cancel is not None and run.cancel.cancelled:
                 raise CancelledRunError(f"the run was cancelled after {part.first + row} noisy trajectories")
@@ -207,3 +308,11 @@ class Sweep:
                     from_zero=block == 0 and run.initial is None, threads=part.threads, cancel=run.cancel,
                 )  # fmt: skip
             part.read(part.first + row, states[-1], part.threads)
+
+
+def _parities(words: UIntArray) -> FloatArray:
+    """Return 1 where a word has an odd number of ones, else 0."""
+    folded = words.copy()
+    for shift in (32, 16, 8, 4, 2, 1):
+        folded ^= folded >> np.uint64(shift)
+    return (folded & np.uint64(1)).astype(np.float64)

@@ -23,6 +23,7 @@ from qfast.circuit.binding import ParameterValues, resolve_values
 from qfast.circuit.gates import NUM_GATES, OPCODES
 from qfast.engines import CancelToken, Engine
 from qfast.engines._bits import Rows, Wiring, row_of_int
+from qfast.engines._error_draws import draw_errors
 from qfast.engines._memory import check_memory, memory_limits, state_bytes
 from qfast.engines._sampler import CHUNK
 from qfast.errors import InputError, ParameterError
@@ -37,7 +38,7 @@ from qfast.simulation._script import script_of
 from qfast.simulation._settings import RunSettings
 from qfast.simulation._states import initial_array, working_state
 from qfast.simulation._sweep import Rows as AngleRows
-from qfast.simulation._sweep import RunOptions, Sweep, SweepStatistics, number_of_blocks
+from qfast.simulation._sweep import RunOptions, Sweep, SweepStatistics, sweep_of
 from qfast.simulation.samples import BitRegister, Samples
 
 __all__ = [
@@ -248,9 +249,8 @@ def _push(circuit: Circuit, noise: NoiseModel, engine: Engine, precision: Precis
             builder.add_gate(circuit._instruction(row))
         for place in after:
             _add_place(builder, place)
-    pushed = builder.build(number_of_blocks(circuit.num_qubits, builder.num_gates, precision))
     script, _ = script_of(circuit)
-    sweep = Sweep(engine, pushed.blocks, pushed.bounds, precision)
+    pushed, sweep = sweep_of(builder, engine, precision)
     return Pushed(pushed, sweep, script.wiring, script.registers)
 
 
@@ -271,17 +271,18 @@ def _sample_pushed(
 ) -> tuple[SweepStatistics, int]:
     engine, effects = settings.engine, way.pushed.effects
     chunk = min(CHUNK, max(4096, _ROWS_BYTES // (effects.rows.shape[1] + 64)))
-    peak_bytes = way.sweep.kept_bytes(settings.threads)
+    run = RunOptions(initial, settings.threads, cancel, settings.max_bytes)
+    peak_bytes = way.sweep.held_bytes(run)
     num_qubits = way.pushed.num_qubits
     check_memory(
         peak_bytes, f"noisy shots of {num_qubits} qubits in {settings.precision}",
         amplitude_bytes=state_bytes(num_qubits, settings.precision) >> num_qubits, limit_bytes=settings.max_bytes,
     )  # fmt: skip
     clean, change = way.pushed.angles(values)
-    run = RunOptions(initial, settings.threads, cancel)
+    mask = way.pushed.mask(change, outcomes_only=True)
     for begin in range(0, shots, chunk):
         first, count = first_shot + begin, min(chunk, shots - begin)
-        group = grouped(way.pushed, engine, seed, first, count)
+        group = grouped(way.pushed, mask, seed, first, count, settings.threads)
         uniforms = engine.uniforms(seed, first, count, 0)
         found = way.sweep.sample(AngleRows(clean, change, group.bits), uniforms[group.order], group.offsets, run)
         indices = np.empty(count, dtype=np.int64)
@@ -303,8 +304,8 @@ class _Groups:
 
     Attributes
     ----------
-    bits : ndarray of uint8, shape (m, p)
-        Which angles each group changes, in lexicographic order.
+    bits : ndarray of uint8, shape (m, bytes)
+        Which angles each group changes, as `_sweep.Rows` has them.
     order : ndarray of int64, shape (shots,)
         The shots, group by group.
     offsets : ndarray of int64, shape (m + 1,)
@@ -319,10 +320,10 @@ class _Groups:
     z_frames: UIntArray
 
 
-def grouped(pushed: PushedCircuit, engine: Engine, seed: int, first: int, count: int) -> _Groups:
-    """Draw the errors of consecutive shots, and bring together those that change the same angles."""
+def grouped(pushed: PushedCircuit, mask: UIntArray, seed: int, first: int, count: int, threads: int) -> _Groups:
+    """Draw the errors of consecutive shots, and bring together those that change the same angles of `mask`."""
     effects = pushed.effects
-    shots, errors = _drawn(pushed, engine, seed, first, count)
+    shots, errors = draw_errors(seed, first, count, NOISE_SITE, effects.thresholds, effects.ends, threads=threads)
     order = np.argsort(shots, kind="stable")
     shots = shots[order]
     starts = np.flatnonzero(np.diff(shots, prepend=-1))
@@ -334,7 +335,7 @@ def grouped(pushed: PushedCircuit, engine: Engine, seed: int, first: int, count:
     x_frames[noisy] = np.ascontiguousarray(summed[:, -1]).view(">u8")
     if noisy.size < count:  # some shots have no error
         summed = np.concatenate([summed, np.zeros((1, summed.shape[1]), dtype=np.uint64)])
-    flips = np.ascontiguousarray(summed[:, :-2])
+    flips = summed[:, :-2] & mask
     if flips.shape[1]:
         keys = flips.view(f"S{8 * flips.shape[1]}")[:, 0]
         _, chosen, inverse = np.unique(keys, return_index=True, return_inverse=True)
@@ -342,22 +343,9 @@ def grouped(pushed: PushedCircuit, engine: Engine, seed: int, first: int, count:
         chosen, inverse = np.zeros(1, dtype=np.int64), np.zeros(len(flips), dtype=np.int64)
     group = np.full(count, inverse[-1], dtype=np.int64)
     group[noisy] = inverse[: noisy.size]
-    bits = np.unpackbits(flips[chosen].view(np.uint8), axis=1, count=pushed.num_angles)
+    bits = flips[chosen].view(np.uint8)
     offsets = np.concatenate([[0], np.cumsum(np.bincount(group, minlength=len(chosen)))])
     return _Groups(bits, np.argsort(group, kind="stable"), offsets, x_frames, z_frames)
-
-
-def _drawn(pushed: PushedCircuit, engine: Engine, seed: int, first: int, count: int) -> tuple[IntArray, IntArray]:
-    """Return the errors that happen: of each, its shot (from 0) and its row among the effects."""
-    shots, errors = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int64)]
-    effects = pushed.effects
-    for site, (thresholds, start) in enumerate(zip(effects.thresholds, effects.first.tolist(), strict=True)):
-        uniforms = engine.uniforms(seed, first, count, NOISE_SITE + site)
-        hit = np.flatnonzero(uniforms >= thresholds[0])
-        if hit.size:
-            shots.append(hit)
-            errors.append(start + np.searchsorted(thresholds[1:-1], uniforms[hit], side="right"))
-    return np.concatenate(shots), np.concatenate(errors)
 
 
 # --- branch by branch -------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from qfast._typing import AnyArray, ComplexArray, FloatArray, Precision, UIntArray
+from qfast._typing import AnyArray, ComplexArray, FloatArray, Precision
 from qfast.circuit import Circuit, PauliSum
 from qfast.circuit.binding import ParameterValues
 from qfast.engines import CancelToken
@@ -137,34 +137,22 @@ def _of_pushed(
 ) -> _Found:
     """Values of distinct trajectories and how often each happens."""
     clean, change = way.pushed.angles(values)
-    x_masks, z_masks, coefficients = observable.masks(way.pushed.num_qubits)
-    run = RunOptions(initial, settings.threads, cancel)
+    mask = way.pushed.mask(change, outcomes_only=False)
+    strings = observable.masks(way.pushed.num_qubits)
+    run = RunOptions(initial, settings.threads, cancel, settings.max_bytes)
     numbers: list[ComplexArray] = []
     counts: list[FloatArray] = []
     for begin in range(0, count, _CHUNK):
         shots = min(_CHUNK, count - begin)
-        group = grouped(way.pushed, settings.engine, seed, begin, shots)
+        group = grouped(way.pushed, mask, seed, begin, shots, settings.threads)
         member = np.empty(shots, dtype=np.uint64)
         member[group.order] = np.repeat(np.arange(len(group.bits), dtype=np.uint64), np.diff(group.offsets))
         frames, times = np.unique(
             np.stack([member, group.x_frames, group.z_frames], axis=1), axis=0, return_counts=True
         )
-        ends = np.searchsorted(frames[:, 0], np.arange(len(group.bits) + 1, dtype=np.uint64)).tolist()
-        # A Pauli frame in front of a Pauli string changes its sign where they anticommute.
-        signs = 1.0 - 2.0 * _parities((frames[:, 1:2] & z_masks) ^ (frames[:, 2:3] & x_masks))
-        chunk = np.empty(len(frames), dtype=np.complex128)
-
-        def read(
-            row: int, state: AnyArray, threads: int, ends: list[int] = ends, signs: FloatArray = signs,
-            chunk: ComplexArray = chunk,
-        ) -> None:  # fmt: skip
-            for place in range(ends[row], ends[row + 1]):
-                chunk[place] = settings.engine.expectation_pauli(
-                    state, x_masks, z_masks, coefficients * signs[place], threads=threads
-                )
-
-        way.sweep.visit(Rows(clean, change, group.bits), read, run)
-        numbers.append(chunk)
+        ends = np.searchsorted(frames[:, 0], np.arange(len(group.bits) + 1, dtype=np.uint64))
+        masks = np.ascontiguousarray(frames[:, 1]), np.ascontiguousarray(frames[:, 2])
+        numbers.append(way.sweep.pauli_means(Rows(clean, change, group.bits), masks, ends, strings, run))
         counts.append(times.astype(np.float64))
     report = {
         "method": "pauli-frames", "trajectories": run.statistics.rows, "gate_applications": run.statistics.gates,
@@ -193,11 +181,3 @@ def _of_walked(
             counts.append(float(leaf.population.size))
     report = {"method": "walk", "trajectories": walker.statistics.branches, "gate_applications": walker.gates}
     return np.array(numbers), np.array(counts), report
-
-
-def _parities(words: UIntArray) -> FloatArray:
-    """Return 1 where a word has an odd number of ones, else 0."""
-    folded = words.copy()
-    for shift in (32, 16, 8, 4, 2, 1):
-        folded ^= folded >> np.uint64(shift)
-    return (folded & np.uint64(1)).astype(np.float64)
