@@ -1,6 +1,6 @@
 """Shot plans: what segments cost beyond one simulation and its sampling, and whether error bars hold.
 
-Run: ``python benchmarks/shot_plans.py cost [qubits]`` or ``python benchmarks/shot_plans.py coverage [seeds]``.
+Run: ``python benchmarks/shot_plans.py cost [qubits]``, ``… coverage [seeds]`` or ``… target [seeds]``.
 Goals: a plan of 100 segments takes at most 1.3 times as long as one simulation with the same shots; of 200 seeds 65 to
 71 % are within one standard error (their share has itself a standard deviation of 3.3 %). Times: CPU seconds of one
 thread, the middle of five runs.
@@ -115,9 +115,38 @@ def coverage(seeds: int) -> None:
             )
 
 
+def target(seeds: int) -> None:
+    """Print how many shots each allocation needs to a target error."""
+    cases = [
+        ("TFIM, 12 qubits, to 0.02", brickwork(12, 3), tfim(12), 0.02),
+        ("300 terms, 8 qubits, to 0.03", brickwork(8, 3), molecule(), 0.03),
+        ("ground state of a strong field, 12 qubits, to 0.01", turned(12, "X"), tfim(12), 0.01),
+    ]
+    for name, circuit, observable, error in cases:
+        shots = {}
+        for allocation in ("uniform", "coefficient", "variance"):
+            plan = ShotPlan.for_observable(
+                circuit,
+                observable,
+                shots=10**8,
+                allocation=allocation,
+                target_error=error,  # type: ignore[arg-type]
+            )
+            results = [plan.run(seed=seed) for seed in range(seeds)]
+            assert all(result.standard_error <= error for result in results)
+            shots[allocation] = float(np.mean([result.total_shots for result in results]))
+        print(
+            f"{name}, {len(plan.settings)} settings: "
+            + ", ".join(f"{key} {value:,.0f} ({value / shots['uniform']:.2f})" for key, value in shots.items())
+        )
+
+
 if __name__ == "__main__":
     number = int(sys.argv[2]) if len(sys.argv) > 2 else 0
-    if len(sys.argv) > 1 and sys.argv[1] == "coverage":
+    what = sys.argv[1] if len(sys.argv) > 1 else "cost"
+    if what == "coverage":
         coverage(number or 200)
+    elif what == "target":
+        target(number or 5)
     else:
         cost(number or 22)

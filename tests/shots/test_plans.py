@@ -161,9 +161,10 @@ def test_term_values_and_covariances_give_the_whole() -> None:
     assert np.abs(result.term_expectations - exact).max() < 0.15
 
 
-def test_the_one_sigma_bars_hold_two_times_in_three() -> None:
+@pytest.mark.parametrize("allocation", ["uniform", "coefficient", "variance"])
+def test_the_one_sigma_bars_hold_two_times_in_three(allocation: Any) -> None:
     # 400 seeds: the share is binomial with a standard deviation of 2.3 %; the bound is three of them.
-    plan = ShotPlan.for_observable(layered(6), tfim(6), shots=2000, allocation="variance")
+    plan = ShotPlan.for_observable(layered(6), tfim(6), shots=2000, allocation=allocation)
     exact = qfast.simulate(plan.circuit).expectation(plan.observable)  # type: ignore[arg-type]
     results = [plan.run(seed=seed) for seed in range(400)]
     inside = np.mean([abs(r.expectation - exact) <= r.standard_error for r in results])
@@ -179,6 +180,38 @@ def test_neyman_allocation_spends_fewer_shots_than_equal_shares() -> None:
         for kind in ("uniform", "variance")
     }  # fmt: skip
     assert needed["variance"] < 0.7 * needed["uniform"]
+
+
+def molecule(num_qubits: int = 8, num_terms: int = 300) -> PauliSum:
+    """Random Pauli strings with coefficients that fall off as those of a small molecule do."""
+    rng = np.random.default_rng(5)
+    letters = ["".join(rng.choice(list("IXYZ"), num_qubits, p=[0.4, 0.15, 0.15, 0.3])) for _ in range(num_terms)]
+    sizes = np.exp(-rng.uniform(0, 5, num_terms)) * rng.choice([-1, 1], num_terms)
+    terms = [(text, range(num_qubits), float(size)) for text, size in zip(letters, sizes, strict=True)]
+    return PauliSum(terms, num_qubits=num_qubits)
+
+
+@pytest.mark.parametrize(
+    ("circuit", "observable", "target"), [(layered(12), tfim(12), 0.03), (layered(8), molecule(), 0.05)]
+)
+def test_large_observables_reach_their_target_and_variance_needs_fewest_shots(
+    circuit: Circuit, observable: PauliSum, target: float
+) -> None:
+    exact = qfast.simulate(circuit).expectation(observable)
+    needed = {}
+    for allocation in ("uniform", "variance"):
+        plan = ShotPlan.for_observable(
+            circuit,
+            observable,
+            shots=10**7,
+            allocation=allocation,
+            target_error=target,  # type: ignore[arg-type]
+        )
+        result = plan.run(seed=2)
+        assert result.standard_error <= target
+        assert abs(result.expectation - exact) < 4 * target
+        needed[allocation] = result.total_shots
+    assert needed["variance"] < needed["uniform"]
 
 
 def test_an_adaptive_plan_stops_at_the_first_checkpoint_that_meets_its_target() -> None:
