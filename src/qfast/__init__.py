@@ -28,6 +28,7 @@ from qfast.circuit import (
     PauliSum,
     Projector,
     SparseOperator,
+    trotter_circuit,
 )
 from qfast.engines import CancelToken
 from qfast.errors import QfastError
@@ -59,10 +60,12 @@ __all__ = [
     "sample",
     "simulate",
     "simulation",
+    "trotter_circuit",
 ]
 
 # What stands above layer 4: a name, and the module that has it; None: the name is a module of qfast itself.
 _LAZY: dict[str, str | None] = {
+    "Evolution": "qfast.simulation.evolution",
     "NoiseModel": "qfast.noise",
     "ReadoutError": "qfast.noise",
     "channels": "qfast.noise",

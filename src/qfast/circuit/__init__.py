@@ -10,6 +10,7 @@ from qfast.circuit.instruction import Instruction, Register
 from qfast.circuit.observable import PauliSum
 from qfast.circuit.operators import DenseOperator, DiagonalOperator, Observable, Operator, Projector, SparseOperator
 from qfast.circuit.parameter import Parameter, ParameterExpression, ParameterVector
+from qfast.circuit.trotter import trotter_circuit
 
 __all__ = [
     "DEFAULT",
@@ -37,4 +38,5 @@ __all__ = [
     "WhileLoop",
     "expression_table",
     "find_gate",
+    "trotter_circuit",
 ]

@@ -248,8 +248,14 @@ class PauliSum:
         """Return the adjoint: the coefficients conjugated."""
         return PauliSum._from_masks(self._x, self._z, self._coefficients.conj(), self._num_qubits)
 
-    def group_commuting(self) -> list[PauliSum]:
-        """Split into groups whose terms commute qubit by qubit, so that one basis change measures a whole group.
+    def group_commuting(self, *, qubit_wise: bool = True) -> list[PauliSum]:
+        """Split into groups of terms that commute.
+
+        Parameters
+        ----------
+        qubit_wise : bool, default True
+            True: they commute qubit by qubit, so that one basis change measures a whole group. False: they commute as
+            operators, which makes fewer groups.
 
         Returns
         -------
@@ -257,21 +263,20 @@ class PauliSum:
             Each term in exactly one group, like terms not merged. Greedy: terms go, largest |coefficient| first, into
             the first group that they fit (the largest-first variant of Verteletskyi et al. 2020,
             doi:10.1063/1.5141458).
+
+        Notes
+        -----
+        Time: the square of the number of terms without `qubit_wise` (1 s for 20 000), else terms times groups.
         """
-        order = np.argsort(-np.abs(self._coefficients), kind="stable").tolist()
-        group_x = np.zeros(len(order), dtype=np.uint64)
-        group_z = np.zeros(len(order), dtype=np.uint64)
-        members: list[list[int]] = []
-        for term in order:
-            x, z = self._x[term], self._z[term]
-            support = (group_x[: len(members)] | group_z[: len(members)]) & (x | z)
-            fits = (((group_x[: len(members)] ^ x) | (group_z[: len(members)] ^ z)) & support) == 0
-            chosen = int(np.argmax(fits)) if fits.any() else len(members)
-            if chosen == len(members):
-                members.append([])
-            members[chosen].append(term)
-            group_x[chosen] |= x
-            group_z[chosen] |= z
+        order = np.argsort(-np.abs(self._coefficients), kind="stable")
+        group_of = (
+            _qubit_wise_groups(self._x[order], self._z[order])
+            if qubit_wise
+            else _commuting_groups(self._x[order], self._z[order])
+        )
+        members: list[list[int]] = [[] for _ in range(max(group_of, default=-1) + 1)]
+        for term, group in zip(order.tolist(), group_of, strict=True):
+            members[group].append(term)
         return [self._part(sorted(group)) for group in members]
 
     def measurement_basis(self) -> dict[int, str]:
@@ -439,6 +444,38 @@ def _as_sum(value: PauliSum | complex) -> PauliSum | None:
 def _letters(x: int, z: int) -> tuple[str, list[int]]:
     qubits = [q for q in range((x | z).bit_length()) if (x | z) >> q & 1]
     return "".join(_LETTERS[(x >> q & 1) + 2 * (z >> q & 1)] for q in qubits), qubits
+
+
+def _qubit_wise_groups(x: UIntArray, z: UIntArray) -> list[int]:
+    """Return the group of each term: the first whose letters are its own, or none, on all of its qubits."""
+    group_x, group_z = np.zeros_like(x), np.zeros_like(z)
+    found: list[int] = []
+    count = 0
+    for own_x, own_z in zip(x, z, strict=True):
+        support = (group_x[:count] | group_z[:count]) & (own_x | own_z)
+        fits = (((group_x[:count] ^ own_x) | (group_z[:count] ^ own_z)) & support) == 0
+        chosen = int(np.argmax(fits)) if fits.any() else count
+        count = max(count, chosen + 1)
+        group_x[chosen] |= own_x
+        group_z[chosen] |= own_z
+        found.append(chosen)
+    return found
+
+
+def _commuting_groups(x: UIntArray, z: UIntArray) -> list[int]:
+    """Return the group of each term: the first in which all earlier terms commute with it."""
+    found = np.zeros(len(x), dtype=np.int64)
+    count = 0
+    for term in range(len(x)):
+        # X^x Z^z and X^u Z^w commute where |x & w| + |z & u| is even.
+        words = (x[:term] & z[term]) ^ (z[:term] & x[term])
+        for shift in (32, 16, 8, 4, 2, 1):
+            words ^= words >> np.uint64(shift)
+        is_free = np.ones(count + 1, dtype=bool)
+        is_free[found[:term][(words & np.uint64(1)).astype(bool)]] = False
+        found[term] = np.argmax(is_free)
+        count = max(count, int(found[term]) + 1)
+    return found.tolist()
 
 
 def _popcount(words: UIntArray) -> NDArray[np.int64]:

@@ -56,6 +56,11 @@ class CancelToken:
         """Whether `cancel` was called."""
         return self._cancelled.is_set()
 
+    def raise_if_cancelled(self, what: str) -> None:
+        """Raise `CancelledRunError` if `cancel` was called; `what` was going on."""
+        if self.cancelled:
+            raise CancelledRunError(f"{what} was cancelled")
+
     def progress(self) -> tuple[int, int]:
         """Return ``(done, total)`` in units of the engine's plan; ``(0, 0)`` before the run has begun."""
         if self.native is not None:

@@ -98,10 +98,11 @@ class NumbaEngine:
         """See `PauliEngine.pauli_overlaps`; one pass over the states for each distinct X mask."""
         blocks = reading.blocks_of(ket.size)
         found = np.empty(x_masks.size, dtype=np.complex128)
-        for group, x_mask in enumerate(distinct := np.unique(x_masks)):
+        for x_mask in np.unique(x_masks):
             chosen = np.flatnonzero(x_masks == x_mask)
             for begin in range(0, chosen.size, 512):  # bounds the partial sums
-                check_cancel(cancel, "reading an observable", group, distinct.size, "X masks")
+                if cancel is not None:
+                    cancel.raise_if_cancelled("reading an observable")
                 terms = chosen[begin : begin + 512]
                 partial = np.empty((blocks, terms.size), dtype=np.complex128)
                 masks = z_masks[terms].astype(np.int64)
@@ -125,8 +126,9 @@ class NumbaEngine:
         weights = coefficients * _phases(x_masks, z_masks)
         total = out if out.dtype == np.complex128 else np.empty(out.size, dtype=np.complex128)
         total[:] = 0
-        for group, x_mask in enumerate(distinct := np.unique(x_masks)):
-            check_cancel(cancel, "applying an observable", group, distinct.size, "X masks")
+        for x_mask in np.unique(x_masks):
+            if cancel is not None:
+                cancel.raise_if_cancelled("applying an observable")
             chosen = np.flatnonzero(x_masks == x_mask)
             masks = z_masks[chosen].astype(np.int64)
             states = _reals(state), _reals(total)

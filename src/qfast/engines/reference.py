@@ -120,7 +120,8 @@ class ReferenceEngine:
         """See `PauliEngine.pauli_overlaps`."""
         found = np.empty(x_masks.size, dtype=np.complex128)
         for term, (x_mask, z_mask) in enumerate(zip(x_masks.tolist(), z_masks.tolist(), strict=True)):
-            check_cancel(cancel, "reading an observable", term, found.size, "Pauli strings")
+            if cancel is not None:
+                cancel.raise_if_cancelled("reading an observable")
             found[term] = self.inner_product(bra, _apply_pauli(ket, x_mask, z_mask), threads=threads)
         return found
 
@@ -137,9 +138,9 @@ class ReferenceEngine:
     ) -> None:
         """See `PauliEngine.apply_pauli`."""
         total = np.zeros(state.size, dtype=np.complex128)
-        terms = zip(x_masks.tolist(), z_masks.tolist(), coefficients.tolist(), strict=True)
-        for term, (x_mask, z_mask, coefficient) in enumerate(terms):
-            check_cancel(cancel, "applying an observable", term, x_masks.size, "Pauli strings")
+        for x_mask, z_mask, coefficient in zip(x_masks.tolist(), z_masks.tolist(), coefficients.tolist(), strict=True):
+            if cancel is not None:
+                cancel.raise_if_cancelled("applying an observable")
             total += coefficient * _apply_pauli(state, x_mask, z_mask)
         out[:] = total
 
