@@ -21,7 +21,8 @@ LAYERS = {
     "pools": 5,
     "devices": 6,
     "jobs": 8, "mitigation": 8, "qvm": 8,
-    "__main__": 9, "benchmark": 9, "capi": 9, "cirq": 9, "cli": 9, "pennylane": 9, "plotting": 9, "server": 9,
+    "__main__": 9, "benchmark": 9, "capi": 9, "cirq": 9, "cli": 9, "jax": 9, "pennylane": 9, "plotting": 9, "server": 9,
+    "torch": 9,
 }  # fmt: skip
 PACKAGE_LAYER = 4  # `import qfast` loads the layers up to this one
 

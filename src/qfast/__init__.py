@@ -85,6 +85,7 @@ _LAZY: dict[str, str | None] = {
     "get_include": "qfast.capi",
     "get_library": "qfast.capi",
     "get_session": "qfast.jobs",
+    "jax": None,
     "jobs": None,
     "list_devices": "qfast.devices",
     "list_properties": "qfast.devices",
@@ -95,7 +96,9 @@ _LAZY: dict[str, str | None] = {
     "run": "qfast.jobs",
     "run_shared": "qfast.simulation._prefix",
     "submit": "qfast.jobs",
-    "qiskit": None,  # an extra: it raises ImportError with the remedy where Qiskit is not installed
+    # Extras: where the other package is not installed, an ImportError tells how to.
+    "qiskit": None,
+    "torch": None,
 }
 
 
