@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import threading
 from collections.abc import Callable
+from contextvars import copy_context
 from pathlib import Path
 
 import pytest
@@ -213,10 +214,14 @@ def test_overrides_nest_and_unwind_on_errors(registry: Registry) -> None:
 def test_a_job_reads_the_snapshot_it_was_submitted_with(registry: Registry) -> None:
     snapshot = registry.snapshot(registry.check_options({"default_shots": 9}, "session options"))
     registry.set("default_shots", 11)
-    with registry.using(snapshot):
+
+    def run_job() -> None:
+        registry.use(snapshot)
         assert registry.get("default_shots") == 9
         with registry.override(default_shots=10):
             assert registry.get("default_shots") == 10
+
+    copy_context().run(run_job)
     assert registry.get("default_shots") == 11
 
 

@@ -7,9 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 from qfast.config import Snapshot
-from qfast.jobs import Requirements
+from qfast.devices import Device
+from qfast.jobs import Job, Requirements, Runtime
 from qfast.jobs.context import JobContext
 
+RELEASED = ("UNLOAD", "resources_released")
 WAIT_S = 20.0
 """How long a test waits for another thread before it fails; nothing takes that long."""
 
@@ -75,3 +77,12 @@ class Failing(Plain):
         if self.attempts <= self.times:
             raise self.make_error()
         return self.attempts
+
+
+def check_nothing_left(job: Job, runtime: Runtime, device: Device) -> None:
+    """Assert that a job was unloaded and that neither its device nor the buffers know of it any more."""
+    assert job.execution_log[-1] == RELEASED
+    assert (job.telemetry["leases"], job.telemetry["bytes"]) == (0, 0)
+    load = runtime.scheduler(device).load()
+    assert (load.running, load.queued, load.bytes) == (0, 0, 0)
+    assert runtime.buffers.statistics().leases == 0

@@ -41,6 +41,7 @@ from qfast.config.providers import Endpoint, Providers, split_device
 from qfast.config.registry import Conflict, Options, Registry, Resolved, Snapshot, Source
 from qfast.config.settings import SETTINGS, Setting
 from qfast.config.tokens import Token, TokenStore
+from qfast.errors import ConfigError
 
 __all__ = [
     "DEFAULT_COMPLEX_DTYPE_STR",
@@ -60,6 +61,7 @@ __all__ = [
     "Token",
     "VectorizationPolicy",
     "available_memory_bytes",
+    "check_conflicts",
     "check_options",
     "conflicts",
     "cpu_count",
@@ -90,7 +92,7 @@ __all__ = [
     "split_device",
     "unset",
     "unset_token",
-    "using",
+    "use",
 ]
 
 _registry = Registry()
@@ -107,7 +109,7 @@ resolve = _registry.resolve
 set = _registry.set
 unset = _registry.unset
 override = _registry.override
-using = _registry.using
+use = _registry.use
 snapshot = _registry.snapshot
 process_snapshot = _registry.process_snapshot
 check_options = _registry.check_options
@@ -138,3 +140,17 @@ def conflicts() -> list[Conflict]:
     for provider in _providers.known():
         found.extend(_providers.conflicts(provider))
     return found
+
+
+def check_conflicts() -> None:
+    """Refuse sources that disagree; for programs that do not want the precedence to decide in silence.
+
+    Raises
+    ------
+    ConfigError
+        With every conflict, one a line.
+    """
+    found = conflicts()
+    if found:
+        listed = "\n".join(f"  {conflict}" for conflict in found)
+        raise ConfigError(f"{len(found)} settings have values that disagree; remove all but one of each:\n{listed}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from contextvars import copy_context
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -126,25 +127,32 @@ def _note_failure(outcome: Outcome, error: BaseException, context: JobContext) -
 
 
 def run_attempt(context: JobContext) -> Outcome:
-    """Run a job's work once; whatever happens, it is unloaded, and nothing is raised."""
-    job = context.job
+    """Run a job's work once; whatever happens, it is unloaded, and nothing is raised.
+
+    The work runs in a copy of the caller's context variables, where it finds its settings and its memory. The copy is
+    dropped at the end: taking the variables back one by one, Ctrl-C could prevent.
+    """
     outcome = Outcome()
+    copy_context().run(_run, context, outcome)
+    outcome.interrupt = outcome.interrupt or context.interrupt
+    context.job.note_attempt(context.lines(), context.telemetry())
+    return outcome
+
+
+def _run(context: JobContext, outcome: Outcome) -> None:
+    job = context.job
     has_begun = False
-    allocator = state_allocator.set(context.allocate_for_engine)
     try:
-        with config.using(job.config):
-            context.check_cancelled()
-            has_begun = True
-            job.work.load(context)
-            context.note(_LOADED)
-            context.check_cancelled()
-            outcome.value = job.work.execute(context)
-            context.note(_COMPLETED)
+        state_allocator.set(context.allocate_for_engine)
+        config.use(job.config)
+        context.check_cancelled()
+        has_begun = True
+        job.work.load(context)
+        context.note(_LOADED)
+        context.check_cancelled()
+        outcome.value = job.work.execute(context)
+        context.note(_COMPLETED)
     except BaseException as error:
         _note_failure(outcome, error, context)
     finally:
-        state_allocator.reset(allocator)
         context.unload(has_begun)
-    outcome.interrupt = outcome.interrupt or context.interrupt
-    job.note_attempt(context.lines(), context.telemetry())
-    return outcome

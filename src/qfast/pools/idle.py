@@ -21,7 +21,10 @@ class Idle(Generic[T]):
 
 
 class IdleStore(Generic[T]):
-    """Idle resources by size and by age. Takes no lock: the pool has one."""
+    """Idle resources by size and by age. Takes no lock: the pool has one.
+
+    Ctrl-C strikes at calls, so there is none between two changes that must not be parted.
+    """
 
     def __init__(self) -> None:
         self._by_size: dict[int, list[Idle[T]]] = {}
@@ -33,9 +36,10 @@ class IdleStore(Generic[T]):
 
     def put(self, idle: Idle[T]) -> None:
         """Keep a resource; it becomes the youngest."""
-        self._by_size.setdefault(idle.size, []).append(idle)
-        self._by_age[id(idle)] = idle
+        key, stack = id(idle), self._by_size.setdefault(idle.size, [])
+        self._by_age[key] = idle
         self.amount += idle.size
+        stack.append(idle)
 
     def take(self, size: int, tenant: str) -> Idle[T] | None:
         """Take the one of this size that was used last (its memory is warm), the tenant's own if there is one."""
@@ -55,10 +59,10 @@ class IdleStore(Generic[T]):
         return oldest
 
     def _forget(self, idle: Idle[T]) -> None:
-        del self._by_age[id(idle)]
-        stack = self._by_size[idle.size]
-        if stack[-1] is idle:
-            stack.pop()
-        else:
+        key, stack = id(idle), self._by_size[idle.size]
+        if stack and stack[-1] is idle:
+            del stack[-1]
+        elif idle in stack:
             stack.remove(idle)
+        del self._by_age[key]
         self.amount -= idle.size

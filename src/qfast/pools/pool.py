@@ -2,8 +2,8 @@
 
 The pool knows nothing of its resource: it calls ``create(size)`` for a new one, ``check(resource)`` before it hands out
 a used one (an error means: throw it away), ``reset(resource)`` when a used one goes to another tenant, and
-``discard(resource)`` for the last time. Everything is decided inside the lock; the callbacks run outside it. Modelled on
-psycopg_pool 3.2: explicit opening, no reopening, waiters that are handed their grant and accept it.
+``discard(resource)`` for the last time. Everything is decided inside the lock; the callbacks run outside it. The model
+is psycopg_pool 3.2: explicit opening, no reopening, waiters that are handed their grant and accept it.
 """
 
 from __future__ import annotations
@@ -268,18 +268,16 @@ class Pool(Generic[T]):
             self._throw_away(thrown)
 
     def release_soon(self, lease: Lease[T], *, is_lost: bool = False) -> None:
-        """Like `release`, but safe inside a finalizer: it never blocks, even if this thread holds the lock.
+        """Like `release`, but safe inside a finalizer: it does not wait for the lock, which this thread may hold.
 
         ``is_lost``: the lease itself is being garbage-collected without a return.
         """
-        if is_lost or not self._lock.acquire(blocking=False):
+        if is_lost or self._lock.locked():
             self._returned_later.append((lease, is_lost))
-            self._take_back_returned()
+            self._look_after()
             return
-        try:
+        with self._lock:
             thrown = None if lease.returned else self._take_back(lease, reuse=True)
-        finally:
-            self._lock.release()
         if thrown is not None:
             self._throw_away(thrown)
         self._look_after()
@@ -565,25 +563,23 @@ class Pool(Generic[T]):
     def _take_back_returned(self) -> None:
         """Take back what finalizers have returned.
 
-        A finalizer may run in the middle of anything, so it only appends to a deque and tries the lock. If that is
-        taken, its holder comes here after letting go of it.
+        A finalizer may run in the middle of anything, so it only appends to a deque while the lock is taken. Whoever
+        has it comes here after letting go of it.
         """
-        while self._returned_later and self._lock.acquire(blocking=False):
+        while self._returned_later and not self._lock.locked():
             lost, thrown = [], []
-            try:
+            with self._lock:
                 while self._returned_later:
-                    lease, is_lost = self._returned_later.popleft()
-                    if lease.returned:
-                        continue
-                    current = lease.generation == self._generation
-                    resource = self._take_back(lease, reuse=not is_lost)
-                    if resource is not None and not is_lost:
-                        thrown.append(resource)
-                    if is_lost and current:
-                        self._statistics.leaked += 1
-                        lost.append(lease)
-            finally:
-                self._lock.release()
+                    lease, is_lost = self._returned_later[0]
+                    if not lease.returned:
+                        current = lease.generation == self._generation
+                        resource = self._take_back(lease, reuse=not is_lost)
+                        if resource is not None and not is_lost:
+                            thrown.append(resource)
+                        if is_lost and current:
+                            self._statistics.leaked += 1
+                            lost.append(lease)
+                    self._returned_later.popleft()
             for resource in thrown:
                 self._throw_away(resource)
             for lease in lost:
