@@ -216,10 +216,12 @@ QFAST_INLINE void step_pairs2_scaled(Block<T>& x, Numbers m) {
   });
 }
 
-template <class T, class Numbers>
+// Of the vectors whose number has all bits of kMask.
+template <class T, int kMask = 0, class Numbers>
 QFAST_INLINE void step_diagonal(Block<T>& x, Numbers table) {
 #pragma GCC unroll 8
   for (int i = 0; i < kBlockVectors; ++i) {
+    if ((i & kMask) != kMask) continue;
     const V<T> dr = table[2 * i], di = table[2 * i + 1];
     const V<T> re = x.re[i];
     x.re[i] = fnma(di, x.im[i], dr * re);
@@ -338,6 +340,9 @@ QFAST_INLINE void apply_step(Block<T>& x, const LiveStep<T>& step, std::uint32_t
 #define QFAST_CALL_DENSE2_REAL(j, k) step_dense2_real<T, j, k>(x, c)
 #define QFAST_CALL_PAIRS2(j, k) step_pairs2<T, j, k>(x, c)
 #define QFAST_CALL_PAIRS2_SCALED(j, k) step_pairs2_scaled<T, j, k>(x, c)
+#define QFAST_DIAGONAL_CASE(variant, mask)                                                            \
+  QFAST_CASE(kDiagonalScalar, variant) : step_diagonal<T, mask>(x, c.from(step.block_offset[block])); \
+  break;
   switch (step.code) {
     QFAST_TARGETS(kReal, QFAST_CALL_REAL)
     QFAST_TARGETS(kRealNeg, QFAST_CALL_REAL_NEG)
@@ -353,8 +358,15 @@ QFAST_INLINE void apply_step(Block<T>& x, const LiveStep<T>& step, std::uint32_t
     QFAST_PAIRS(kPairs2Scaled, QFAST_CALL_PAIRS2_SCALED)
     QFAST_CASE(kDiagonal, 0) : step_diagonal<T>(x, PerLane<T>{step.constants + step.block_offset[block]});
     break;
-    QFAST_CASE(kDiagonalScalar, 0) : step_diagonal<T>(x, c.from(step.block_offset[block]));
-    break;
+    QFAST_DIAGONAL_CASE(0, 0)
+    QFAST_DIAGONAL_CASE(1, 1)
+    QFAST_DIAGONAL_CASE(2, 2)
+    QFAST_DIAGONAL_CASE(4, 3)
+#if QFAST_SIMD_BYTES == 64
+    QFAST_DIAGONAL_CASE(3, 4)
+    QFAST_DIAGONAL_CASE(5, 5)
+    QFAST_DIAGONAL_CASE(6, 6)
+#endif
     QFAST_CASE(kScale, 0) : step_scale<T>(x, c);
     break;
     default:
@@ -511,6 +523,7 @@ static constexpr TileKernels<T> tile_kernels() {
 }
 
 #undef QFAST_CASE
+#undef QFAST_DIAGONAL_CASE
 #undef QFAST_TARGETS
 #undef QFAST_CONTROLLED
 #undef QFAST_PAIRS

@@ -1,6 +1,7 @@
 #include "plan/bind.h"
 
 #include <array>
+#include <bit>
 #include <cmath>
 
 #include "plan/matrices.h"
@@ -174,7 +175,8 @@ class Binder {
     const DiagonalGroup& group = plan_.groups[to_size(step.index)];
     const std::span<const Complex> table = numbers_.table(group);
     BoundStep bound{};
-    bound.code = step_code(group.has_lanes ? StepKind::kDiagonal : StepKind::kDiagonalScalar, 0);
+    bound.code = group.has_lanes ? step_code(StepKind::kDiagonal, 0)
+                                 : step_code(StepKind::kDiagonalScalar, scalar_variant(table));
     bound.group = &group;
     bound.constants = out_.arena.reserve(2 * table.size(), true);
     T* to = out_.arena.data() + bound.constants;
@@ -185,6 +187,18 @@ class Binder {
       to[at + lanes] = static_cast<T>(table[e].imag());
     }
     out_.steps.push_back(bound);
+  }
+
+  // Which block vectors a table without lanes leaves alone: a controlled phase on two block bits touches two of eight.
+  int scalar_variant(std::span<const Complex> table) const {
+    std::size_t needed = (std::size_t{1} << plan_.block_bits) - 1;  // block bits that are set in every other entry
+    for (std::size_t e = 0; e < table.size() && needed != 0; ++e) {
+      if (table[e] != Complex{1.0, 0.0}) needed &= e;
+    }
+    if (needed == 0) return 0;
+    const int first = std::countr_zero(needed);
+    if (std::has_single_bit(needed)) return 1 + first;
+    return 4 + pair_variant(first, std::countr_zero(needed & (needed - 1)));
   }
 
   void bind_matrix(const TileOp& op, BoundOp& bound) {
