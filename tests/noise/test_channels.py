@@ -130,7 +130,8 @@ def test_relaxation_follows_t1_and_t2(t1: float, ratio: float, time: float, exci
     found = applied(channels.thermal_relaxation(t1, t2, time, excited), rho)
     decay = math.exp(-time / t1)
     assert found[1, 1].real == pytest.approx(decay * rho[1, 1].real + (1 - decay) * excited, abs=1e-9)
-    assert found[0, 1] == pytest.approx(math.exp(-time / t2) * rho[0, 1], abs=1e-9)
+    # A Kraus operator of weight 1e-16 is rounding; the coherence that it carries is the root of that.
+    assert found[0, 1] == pytest.approx(math.exp(-time / t2) * rho[0, 1], abs=2e-8)
 
 
 def test_structure_is_read_from_the_numbers() -> None:
