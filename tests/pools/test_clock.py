@@ -79,3 +79,29 @@ def test_a_forked_child_has_a_clock_without_the_parents_alarms() -> None:
         os._exit(0 if rung.wait(10) else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     alarm.cancel()
+
+
+def test_an_alarm_in_ten_thousand_years_does_not_end_the_clock() -> None:
+    clock = SystemClock()
+    far = clock.call_at(clock.monotonic() + 3e11, lambda: None)
+    rung = threading.Event()
+    clock.call_at(clock.monotonic() + 0.01, rung.set)
+    assert rung.wait(20)
+    again = threading.Event()
+    clock.call_at(clock.monotonic() + 0.01, again.set)
+    assert again.wait(20)
+    far.cancel()
+
+
+def test_a_clock_that_could_not_start_its_thread_can_start_it_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    clock = SystemClock()
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", fail)
+        with pytest.raises(RuntimeError, match="can't start"):
+            clock.call_at(clock.monotonic(), lambda: None)
+    rung = threading.Event()
+    clock.call_at(clock.monotonic(), rung.set)
+    assert rung.wait(20)
