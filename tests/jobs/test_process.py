@@ -8,6 +8,8 @@ import sys
 import textwrap
 from pathlib import Path
 
+import pytest
+
 SOURCE = Path(__file__).resolve().parents[2] / "src"
 
 
@@ -56,6 +58,28 @@ def test_at_exit_running_jobs_are_stopped_and_unloaded() -> None:
     """
     )
     assert out.splitlines() == ["load", "waiting cancelled", "unload", "cancelled"]
+
+
+@pytest.mark.parametrize(
+    ("ending", "code"), [("pass", 0), ("sys.exit(3)", 3), ("raise SystemExit", 0), ("1 / 0", 1)], ids=str
+)
+def test_an_engine_at_work_is_stopped_however_the_interpreter_ends(ending: str, code: int) -> None:
+    out = run_python(
+        f"""
+    import sys, qfast
+    sys.excepthook = lambda *_: None
+    circuit = qfast.Circuit(20)
+    for step in range(4000):
+        circuit.ry(0.1 + step, step % 20).cx(step % 20, (step + 1) % 20)
+    job = qfast.run(circuit)
+    job.add_done_callback(lambda job: print(job.status().value, job.telemetry["bytes"], flush=True))
+    while job.progress()[1] == 0:
+        pass
+    {ending}
+    """,
+        expected=code,
+    )
+    assert out == "cancelled 0\n"
 
 
 def test_an_idle_job_layer_does_not_delay_the_exit() -> None:

@@ -495,7 +495,7 @@ class Scheduler:
         self._start(starting)
 
     def close(self, timeout_s: float | None = None) -> bool:
-        """Cancel what waits, stop what runs, and wait for its unloading; return whether all has ended.
+        """Cancel what waits, stop what runs, wait for its unloading and for callbacks; return whether all has ended.
 
         A closed scheduler takes no more jobs.
         """
@@ -506,6 +506,6 @@ class Scheduler:
         for job in waiting + running:
             self.cancel(job, interrupt=True)
         is_done = self.wait_until_idle(timeout_s)
-        self._workers.close()
+        are_back = self._workers.close(timeout_s)  # callbacks have run when a worker is back
         self.device.detach(self.load, self.wake)
-        return is_done
+        return is_done and are_back
