@@ -74,7 +74,7 @@ def _all_tasks(*kinds: str, **special: tuple[Setting, ...]) -> Mapping[str, tupl
 
 def _qfast(title: str, engine: str) -> Peer:
     settings = (Setting(engine, {"engine": engine}),)
-    kinds = ("expectation", "sweep", "paulis", "gradient", "shots", "noisy")
+    kinds = ("expectation", "sweep", "paulis", "gradient", "shots", "bits", "noisy")
     return Peer(title, "qfast_engine", (), BOTH, settings, dict.fromkeys(kinds, settings))
 
 
@@ -91,7 +91,7 @@ PEERS: dict[str, Peer] = {
         ("prism-q==0.35.0",),
         ("complex128",),
         (*_DEFAULT, Setting("prepared", {"prepared": True}), *_PRISM_TILES),
-        _all_tasks("expectation", "sweep", "paulis", "gradient", "shots", "noisy"),
+        _all_tasks("expectation", "sweep", "paulis", "gradient", "shots", "bits", "noisy"),
     ),
     "qsim": Peer(
         "qsim",

@@ -95,6 +95,16 @@ TASKS: dict[str, Task] = {
         Task("gradient-12", "gradient, 96 parameters, 12 qubits", "gradient", 12, 4, sets=4),
         Task("gradient-20", "gradient, 160 parameters, 20 qubits", "gradient", 20, 4, sets=4),
         Task("shots-20", "run + 10^6 shots, 20 qubits", "shots", 20, 4, shots=10**6, tolerance=_deviations(10**6)),
+        Task("shots-deep-20", "the same, 16 layers", "shots", 20, 16, shots=10**6, tolerance=_deviations(10**6)),
+        Task(
+            "bits-20",
+            "run + every one of 10^6 shots, 20 qubits",
+            "bits",
+            20,
+            4,
+            shots=10**6,
+            tolerance=_deviations(10**6),
+        ),
         Task("noisy-12", "1000 noisy shots, 12 qubits", "noisy", 12, 4, shots=1000, tolerance=_deviations(1000)),
     )
 }

@@ -132,6 +132,18 @@ def _shots(spec: Mapping[str, Any], options: Mapping[str, Any]) -> Prepared:
     )
 
 
+def _bits(spec: Mapping[str, Any], options: Mapping[str, Any]) -> Prepared:
+    watch = Stopwatch()
+    circuit = _ansatz(spec, spec_angles(spec)[0].tolist(), measured=True).build()
+    dense = pq.BackendKind.statevector()
+    return Prepared(
+        run=lambda _: pq.simulate(circuit).backend(dense).seed(SEED).shots(spec["shots"]),
+        fetch=lambda result: result.shots,  # one row of booleans for each shot
+        check=lambda rows: 1 - 2 * np.mean(rows, axis=0, dtype=np.float64),
+        construct_s=watch.lap(),
+    )
+
+
 def _noisy(spec: Mapping[str, Any], options: Mapping[str, Any]) -> Prepared:
     watch = Stopwatch()
     circuit = _ansatz(spec, spec_angles(spec)[0].tolist(), measured=True).build()
@@ -162,5 +174,6 @@ _KINDS: dict[str, Callable[[Mapping[str, Any], Mapping[str, Any]], Prepared]] = 
     "paulis": _expectation,
     "gradient": _gradient,
     "shots": _shots,
+    "bits": _bits,
     "noisy": _noisy,
 }

@@ -109,6 +109,15 @@ def _shots(spec: Mapping[str, Any], how: _How) -> Prepared:
     )
 
 
+def _bits(spec: Mapping[str, Any], how: _How) -> Prepared:
+    shots = _shots(spec, how)
+    shots.fetch = lambda samples: samples.packed()
+    shots.check = lambda rows: (
+        1 - 2 * np.unpackbits(rows, axis=1, count=spec["num_qubits"], bitorder="little").mean(axis=0, dtype=np.float64)
+    )
+    return shots
+
+
 def _gradient(spec: Mapping[str, Any], how: _How) -> Prepared:
     program, construct_s, compile_s = _parametric(spec, how)
     observable, rows = _observable(spec), list(spec_angles(spec))
@@ -147,5 +156,6 @@ _KINDS: dict[str, Callable[[Mapping[str, Any], _How], Prepared]] = {
     "paulis": _expectation,
     "gradient": _gradient,
     "shots": _shots,
+    "bits": _bits,
     "noisy": _noisy,
 }
