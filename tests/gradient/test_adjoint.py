@@ -144,18 +144,18 @@ def test_vector_jacobian_products_of_rows_take_cotangents_of_the_shape_of_the_va
 
 
 def test_rows_side_by_side_have_the_gradients_of_the_rows(where, rng) -> None:
-    circuit, rows = ansatz(12, 1), rng.normal(size=(5, 24))
+    circuit, rows = ansatz(14, 1), rng.normal(size=(5, 28))
     program = qfast.compile(circuit, threads=3, **where)
-    values, gradients = program.value_and_gradient(rows, ising(12))
+    values, gradients = program.value_and_gradient(rows, ising(14))
     for row, value, gradient in zip(rows, values, gradients, strict=True):
-        alone = program.value_and_gradient(row, ising(12))
+        alone = program.value_and_gradient(row, ising(14))
         assert alone[0] == value
         assert np.array_equal(alone[1], gradient)
 
 
 def test_what_fails_in_one_of_the_rows_side_by_side_is_raised(where) -> None:
     theta = Parameter("theta")
-    program = qfast.compile(Circuit(12).ry(theta.sqrt(), 0), threads=2, **where)
+    program = qfast.compile(Circuit(14).ry(theta.sqrt(), 0), threads=2, **where)
     with pytest.raises(ParameterError, match="no finite real value"):
         program.gradient([[0.25], [0.25], [0.0], [0.25]], PauliSum([("Z", [0])]))
 

@@ -34,10 +34,12 @@ from qfast.simulation._states import initial_array, working_state
 
 _BARRIER = OPCODES["barrier"]
 
-# Rows of values side by side on two threads against one after the other with threads inside, milliseconds a row of an
-# ansatz of 4 layers: 10 qubits 0.09 : 0.07 (Python's share), 12: 0.12 : 0.18, 14: 0.40 : 0.53, 16: 1.57 : 1.77. Two
-# virtual cores of a Zen 5 EPYC, 2026-11-20.
-_SIDE_BY_SIDE_QUBITS = (12, 16)
+# Where rows of values run side by side, each on a thread, rather than one after the other with threads inside. Two
+# threads and an ansatz of 4 layers, microseconds a row, side by side : one by one, at 11 qubits 179 : 177,
+# 12: 121 : 184, 13: 254 : 407, 14: 400 : 531, 15: 1640 : 1210. With fewer amplitudes in all, starting threads costs
+# more than it brings (4 rows of 12 qubits: 308 : 224). Zen 5 EPYC, 2 virtual cores, 2026-11-20.
+_SIDE_BY_SIDE_QUBITS = range(12, 15)
+_SIDE_BY_SIDE_AMPLITUDES = 1 << 16
 
 _Generator = tuple[UIntArray, UIntArray, ComplexArray]
 
@@ -132,7 +134,7 @@ class Adjoint:
         ObservableError
             An observable is not Hermitian, or acts on a qubit that the circuit does not have.
         CapacityError
-            Two states do not fit, or two for each thread where rows run side by side (12 to 16 qubits).
+            Two states do not fit, or two for each thread where rows run side by side (12 to 14 qubits).
         """
         wanted = [self._hermitian(observable) for observable in observables]
         spans = self._spans(len(table))
@@ -170,8 +172,9 @@ class Adjoint:
 
     def _spans(self, rows: int) -> list[range]:
         """Divide rows among threads, where one row does not keep them busy and is no matter of microseconds."""
-        fits = _SIDE_BY_SIDE_QUBITS[0] <= self._compiled.num_qubits <= _SIDE_BY_SIDE_QUBITS[1]
-        count = max(1, min(self._settings.threads, rows)) if fits else 1
+        num_qubits = self._compiled.num_qubits
+        is_worth_it = num_qubits in _SIDE_BY_SIDE_QUBITS and rows << num_qubits >= _SIDE_BY_SIDE_AMPLITUDES
+        count = min(self._settings.threads, rows) if is_worth_it else 1
         return [range(rows * part // count, rows * (part + 1) // count) for part in range(count)]
 
     def geometric_tensor(self, parameters: FloatArray, initial_state: Any, cancel: CancelToken | None) -> FloatArray:
