@@ -129,20 +129,13 @@ class PlanCache {
   PlanCacheStats stats_;
 };
 
-// Never destroyed: programs may outlive static objects. A child of fork() gets a fresh one, as the parent's lock may be
-// held by a thread that the child does not have.
-PlanCache* cache = nullptr;
-std::once_flag once;
-
-PlanCache& the_cache() {
-  std::call_once(once, [] {
-    cache = new PlanCache;
+// Never destroyed: programs may outlive static objects. Made when the library is loaded, not at first use, which may be
+// while another thread forks. A child of fork() gets a fresh one, as the parent's lock may be held by a thread that the
+// child does not have.
+PlanCache* cache = new PlanCache;
 #if !defined(_WIN32)
-    pthread_atfork(nullptr, nullptr, [] { cache = new PlanCache; });
+[[maybe_unused]] const int fork_handler = pthread_atfork(nullptr, nullptr, [] { cache = new PlanCache; });
 #endif
-  });
-  return *cache;
-}
 
 std::shared_ptr<const PlannedCircuit> plan_now(const FlatCircuit& circuit, const PlanTarget& target) {
   auto made = std::make_shared<PlannedCircuit>();
@@ -156,13 +149,13 @@ std::shared_ptr<const PlannedCircuit> plan_now(const FlatCircuit& circuit, const
 std::shared_ptr<const PlannedCircuit> planned(const FlatCircuit& circuit, const PlanTarget& target) {
   if (circuit.size() > kMaxCircuit) return plan_now(circuit, target);
   std::string key = StructureKey(circuit, target).take();
-  if (auto found = the_cache().find(key)) return found;
+  if (auto found = cache->find(key)) return found;
   auto made = plan_now(circuit, target);
-  the_cache().keep(std::move(key), made, circuit.size());
+  cache->keep(std::move(key), made, circuit.size());
   return made;
 }
 
-PlanCacheStats plan_cache_stats() { return the_cache().stats(); }
-void clear_plan_cache() { the_cache().clear(); }
+PlanCacheStats plan_cache_stats() { return cache->stats(); }
+void clear_plan_cache() { cache->clear(); }
 
 }  // namespace qfast
