@@ -174,6 +174,7 @@ void register_program(py::module_& m) {
            py::arg("expr_code_end"), py::arg("expr_code"), py::arg("expr_constants"), py::arg("num_parameters"),
            py::arg("precision"), py::arg("isa"), py::arg("tile_qubits"), py::arg("cost_table").none(true) = nullptr)
       .def_property_readonly("num_qubits", &Program::num_qubits)
+      .def_property_readonly("workspace_bytes", &Program::workspace_bytes)
       .def("run", &run, py::arg("state").noconvert(), py::arg("from_zero"), py::arg("values"), py::arg("threads"),
            py::arg("cancel").none(true))
       .def("expectation_many", &expectation_many, py::arg("values"), py::arg("observable"), py::arg("threads"),

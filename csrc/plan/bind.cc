@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "plan/matrices.h"
+#include "plan/permutation.h"
 
 namespace qfast {
 namespace {
@@ -21,8 +22,13 @@ class Binder {
     out_.arena.clear();
     out_.steps.clear();
     out_.sweeps.resize(plan_.sweeps.size());
-    for (std::size_t s = 0; s < plan_.sweeps.size(); ++s) bind_sweep(plan_.sweeps[s], out_.sweeps[s]);
-    if (!out_.sweeps.empty()) out_.sweeps.back().scale *= numbers_.phase();
+    BoundSweep* last = nullptr;
+    for (std::size_t s = 0; s < plan_.sweeps.size(); ++s) {
+      if (is_permutation(plan_.sweeps[s])) continue;
+      bind_sweep(plan_.sweeps[s], out_.sweeps[s]);
+      last = &out_.sweeps[s];
+    }
+    if (last) last->scale *= numbers_.phase();
   }
 
  private:
@@ -178,6 +184,7 @@ class Binder {
     bound.code = group.has_lanes ? step_code(StepKind::kDiagonal, 0)
                                  : step_code(StepKind::kDiagonalScalar, scalar_variant(table));
     bound.group = &group;
+    bound.condition = step.condition;
     bound.constants = out_.arena.reserve(2 * table.size(), true);
     T* to = out_.arena.data() + bound.constants;
     const std::size_t lanes = group.has_lanes ? std::size_t{1} << plan_.lane_bits : 1;
@@ -230,6 +237,10 @@ void bind(const Plan& plan, const FlatCircuit& circuit, const TrigKernels& trig,
   if (!out.numbers) out.numbers = std::make_unique<Numbers>(plan, circuit, trig);
   out.numbers->compute(values);
   Binder<T>(plan, out).run();
+  for (std::size_t s = 0; s < plan.sweeps.size(); ++s) {  // the same for any values
+    std::vector<std::uint32_t>& source = out.sweeps[s].source;
+    if (is_permutation(plan.sweeps[s]) && source.empty()) source = permutation_source(circuit, plan, plan.sweeps[s]);
+  }
 }
 
 template void bind<float>(const Plan&, const FlatCircuit&, const TrigKernels&, const double*, BoundPlan<float>&);

@@ -62,7 +62,8 @@ struct BoundOp {
 
 struct BoundSweep {
   std::vector<BoundOp> ops;
-  Complex scale{1.0, 0.0};  // what the normalised steps have left out; applied on the way back to memory
+  Complex scale{1.0, 0.0};            // what the normalised steps have left out; applied on the way back to memory
+  std::vector<std::uint32_t> source;  // of a permutation; see permutation_source()
 };
 
 template <class T>

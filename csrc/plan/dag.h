@@ -12,6 +12,9 @@
 
 namespace qfast {
 
+// Marks items that no reach ever holds: they are taken one by one.
+constexpr std::uint64_t kNeverInReach = std::uint64_t{1} << 63;
+
 struct DagItem {
   std::span<const std::int32_t> mixing;  // qubits (any numbering below num_qubits)
   std::span<const std::int32_t> diagonal;

@@ -13,8 +13,9 @@
 namespace qfast {
 namespace {
 
-constexpr int kMaxTableQubits = 10;  // of a diagonal that has another form: a parity, a controlled gate
-constexpr int kMaxSparseTable = 16;  // of a diagonal that controls make sparse
+constexpr int kMaxTableQubits = 10;      // of a diagonal that has another form: a parity, a controlled gate
+constexpr int kMaxSparseTable = 16;      // of a diagonal that controls make sparse
+constexpr int kMaxDensePermutation = 4;  // a wider one costs more as a matrix than a pass of its own
 
 std::uint16_t pattern_of(const Complex* m, int dim) {
   std::uint16_t bits = 0;
@@ -107,17 +108,22 @@ class Lowering {
     if (op.row->data == DataKind::kPauli && op.num_targets > 2) return add_pauli_rotation(op, index);
     if (op.row->data == DataKind::kDiagonal) {
       const bool is_sparse = op.num_controls > 0 && op.num_targets <= kMaxTableQubits;
-      if (is_sparse && op.num_controls + op.num_targets > kMaxSparseTable) return add_matrix(op, index);
+      if (is_sparse && op.num_controls + op.num_targets > kMaxSparseTable) {
+        return add_wide(op, index, NodeKind::kMatrix);
+      }
       return add_diagonal(op, index, NodeKind::kDiagonal);
     }
-    if (op.num_targets > 2) return add_matrix(op, index);
+    if (op.row->data == DataKind::kPermutation && op.num_targets > kMaxDensePermutation) {
+      return add_wide(op, index, NodeKind::kPermutation);
+    }
+    if (op.num_targets > 2) return add_wide(op, index, NodeKind::kMatrix);
     target_matrix(circuit_, op, params_.data(), matrix_);
     if (op.num_targets == 0) return add_controlled_phase(op, index);
     if (op.num_controls + op.num_targets > 2) {
       if (is_diagonal(matrix_, 1 << op.num_targets) && op.num_controls + op.num_targets <= kMaxTableQubits) {
         return add_diagonal(op, index, NodeKind::kDiagonal);
       }
-      return op.num_targets == 1 ? add_controlled(op, index) : add_matrix(op, index);
+      return op.num_targets == 1 ? add_controlled(op, index) : add_wide(op, index, NodeKind::kMatrix);
     }
     op.num_controls + op.num_targets == 1 ? add_one(index) : add_two(op, index);
   }
@@ -346,19 +352,19 @@ class Lowering {
     set_last(i);
   }
 
-  void add_matrix(const Operation& op, std::int64_t index) {
+  void add_wide(const Operation& op, std::int64_t index, NodeKind kind) {
     const std::int32_t i =
-        new_node(NodeKind::kMatrix, labels_.data() + op.num_controls, op.num_targets, labels_.data(), op.num_controls);
+        new_node(kind, labels_.data() + op.num_controls, op.num_targets, labels_.data(), op.num_controls);
     node(i).control_state = op.control_state;
     append_source(node(i), index, Placement::kWhole);
     set_last(i);
   }
 
-  // exp(-i θ/2 P) = B† exp(-i θ/2 Z...Z) B with a one-qubit basis change B where P has X or Y.
+  // exp(-i θ/2 P) = B† exp(-i θ/2 Z...Z) B with a one-qubit basis change B where P has X or Y; B needs no control.
   void add_pauli_rotation(const Operation& op, std::int64_t index) {
     const auto& letters = circuit_.integer_data[to_size(op.data)];
-    if (op.num_controls > 0) return add_matrix(op, index);
-    const std::vector<std::int32_t> labels = labels_;
+    const std::vector<std::int32_t> controls(labels_.begin(), labels_.begin() + op.num_controls);
+    const std::vector<std::int32_t> labels(labels_.begin() + op.num_controls, labels_.end());
     std::vector<std::int32_t> support;
     for (std::size_t k = 0; k < letters.size(); ++k) {
       if (letters[k] == 0) continue;
@@ -366,7 +372,10 @@ class Lowering {
       if (letters[k] == 1) append_one(labels[k], 0b1111, kSourceHadamard);
       if (letters[k] == 2) append_one(labels[k], 0b1111, kSourceYBasis);
     }
+    support.insert(support.end(), controls.begin(), controls.end());
     const std::int32_t i = new_node(NodeKind::kParity, nullptr, 0, support.data(), static_cast<int>(support.size()));
+    node(i).num_controls = static_cast<std::int16_t>(op.num_controls);
+    node(i).control_state = op.control_state;
     append_source(node(i), index, Placement::kWhole);
     set_last(i);
     for (std::size_t k = 0; k < letters.size(); ++k) {
@@ -531,6 +540,8 @@ double node_cost(const Node& n, const StepCosts& costs) {
       return costs.diagonal;
     case NodeKind::kMatrix:
       return 4.0 * static_cast<double>(std::int64_t{1} << n.num_targets);
+    case NodeKind::kPermutation:
+      return 0;
   }
   return costs.dense_pair;
 }

@@ -13,11 +13,12 @@
 namespace qfast {
 
 enum class NodeKind : std::uint8_t {
-  kOne,       // 2 x 2 on one target, any number of controls
-  kTwo,       // 4 x 4 on two targets, no controls
-  kDiagonal,  // product of the sources' diagonals over `qubits`
-  kParity,    // exp(-i angle/2 Z...Z) over `qubits`: too many for a table
-  kMatrix,    // 2^k x 2^k on k targets, any number of controls
+  kOne,          // 2 x 2 on one target, any number of controls
+  kTwo,          // 4 x 4 on two targets, no controls
+  kDiagonal,     // product of the sources' diagonals over `qubits`
+  kParity,       // exp(-i angle/2 Z...Z) over `qubits`, the last of which may be controls: too many for a table
+  kMatrix,       // 2^k x 2^k on k targets, any number of controls
+  kPermutation,  // of the basis states of many targets, with any number of controls: never a matrix
 };
 
 // How a source lies on its node's targets.
@@ -55,6 +56,7 @@ struct Node {
   bool is_alive = true;
   std::int16_t num_targets = 0;   // qubits that the node mixes; a diagonal has none
   std::int16_t num_diagonal = 0;  // controls, or all qubits of a diagonal
+  std::int16_t num_controls = 0;  // kParity: how many of them are controls
   std::uint16_t pattern = 0;      // kOne, kTwo: which entries can differ from zero
   std::int32_t qubits_begin = 0;  // in Lowered::qubits: targets, then controls
   std::int32_t first_source = -1, last_source = -1;

@@ -322,11 +322,18 @@ void Numbers::fill_parity(const DiagonalGroup& group) {
   const Node& n = node(group.nodes[0]);
   const double angle = params_[to_size(operation_at(circuit_, source(n.first_source).operation).first_param)];
   const Complex even{std::cos(angle / 2), -std::sin(angle / 2)};
-  std::size_t mask = 0;
-  for (std::size_t k = 0; k < group.labels.size(); ++k) mask |= std::size_t{group.labels[k] >= 0} << k;
+  std::size_t mask = 0, controls = 0, control_value = 0;
+  for (std::size_t k = 0; k < group.labels.size(); ++k) {
+    const std::int32_t l = group.labels[k];
+    if (l < 0) continue;
+    const bool is_control = (group.controls >> l) & 1;
+    (is_control ? controls : mask) |= std::size_t{1} << k;
+    if (is_control && ((group.control_value >> l) & 1)) control_value |= std::size_t{1} << k;
+  }
   const std::size_t slice = std::size_t{1} << group.labels.size();
-  table_.resize(3 * slice);
-  for (std::size_t e = 0; e < table_.size(); ++e) {
+  table_.assign((group.controls == 0 ? 3 : 5) * slice, 1.0);
+  for (std::size_t e = 0; e < 3 * slice; ++e) {
+    if ((e & controls) != control_value) continue;
     const bool odd = ((std::popcount(e % slice & mask) + static_cast<int>(e / slice)) & 1) != 0;
     table_[e] = odd ? std::conj(even) : even;
   }

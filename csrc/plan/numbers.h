@@ -28,7 +28,7 @@ class Numbers {
   // Row-major 2^k x 2^k of a TileOp::kMatrix. Valid until the next call, as is table().
   std::span<const Complex> matrix(const TileOp& op);
   // One entry per index of the group; a parity has three slices, even, odd, even, so that the parities of the block
-  // number and of the tile each advance one slice.
+  // number and of the tile each advance one slice, and with controls two more of ones, for blocks where one fails.
   std::span<const Complex> table(const DiagonalGroup& group);
   // Product of the circuit's global phases.
   Complex phase() const;

@@ -30,6 +30,8 @@ struct DiagonalGroup {
                                          // bits, other tile bits, memory bits outside the tile; -1: bit without effect
   std::vector<std::int32_t> outer_bits;  // memory bits that select the slice of the table, least significant first
   std::uint64_t outer_mask = 0;          // parity: memory bits outside the tile
+  std::uint64_t controls = 0;            // parity: labels that are controls and lie in the tile
+  std::uint64_t control_value = 0;       // ... those of them that must be 1
   std::uint32_t inner_bits = 0;          // number of index bits below the outer ones
   std::vector<std::uint32_t> block_offset;  // by block number: offset into a slice, in numbers (re, im)
 };
@@ -45,13 +47,13 @@ struct PlanStep {
 };
 
 struct TileOp {
-  enum class Kind : std::uint8_t { kBlock, kMatrix } kind = Kind::kBlock;
+  enum class Kind : std::uint8_t { kBlock, kMatrix, kPermutation } kind = Kind::kBlock;
   BlockGeometry geometry;
   std::vector<PlanStep> steps;                  // kBlock
-  std::int32_t node = -1;                       // kMatrix
+  std::int32_t node = -1;                       // kMatrix, kPermutation
   std::vector<std::int8_t> targets;             // kMatrix: vector-index positions
   std::uint32_t lane_mask = 0, lane_value = 0;  // kMatrix: acts on lanes l with (l & lane_mask) == lane_value
-  OuterCondition condition;                     // kMatrix
+  OuterCondition condition;                     // kMatrix, kPermutation (all controls)
 };
 
 struct Sweep {
@@ -61,6 +63,12 @@ struct Sweep {
   std::vector<std::int32_t> store_bits;  // memory bit at which tile bit k is written (a permutation of tile_bits)
   std::vector<std::int32_t> outer_bits;  // memory bits outside the tile, ascending
 };
+
+// A sweep that moves amplitudes through the index map of its only op, and knows no tiles: tile_bits are the memory bits
+// of the map's targets, in their order, and store_bits the same, ascending.
+inline bool is_permutation(const Sweep& sweep) {
+  return !sweep.ops.empty() && sweep.ops.front().kind == TileOp::Kind::kPermutation;
+}
 
 struct Plan {
   int num_qubits = 0;

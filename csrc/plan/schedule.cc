@@ -30,6 +30,7 @@ struct Draft {
   std::vector<std::int32_t> order;        // nodes
   std::vector<std::int32_t> place;        // memory bit of each label before the sweep
   std::vector<std::int32_t> destination;  // ... after it
+  std::int32_t permutation = -1;          // the node of a sweep that is nothing else; tile_bits are its targets'
 };
 
 // Divides the circuit into sweeps whose tiles hold the lowest `run_bits` memory bits and others.
@@ -58,14 +59,19 @@ class Scheduler {
       const std::uint64_t reach = choose_reach(frontier);
       std::vector<std::int32_t> order;
       frontier.advance(reach, order, kMaxSweepNodes);
-      if (order.empty()) throw Error(ErrorKind::kInternal, "the planner made a sweep without work");
+      if (order.empty()) {
+        add_permutation(frontier);
+        continue;
+      }
       if (frontier.is_finished()) frontier.flush(order);
       add_draft(reach, std::move(order), frontier.is_finished());
     }
-    if (drafts_.empty()) {  // diagonals only, or nothing but a phase
-      std::vector<std::int32_t> order;
-      frontier.flush(order);
-      if (!order.empty() || !plan_.lowered.phases.empty()) add_draft(always_in_reach(), std::move(order), true);
+    std::vector<std::int32_t> rest;  // diagonals only, or after the last permutation
+    frontier.flush(rest);
+    // A permutation multiplies by nothing, not even by a phase.
+    const bool has_tiles = std::ranges::any_of(drafts_, [](const Draft& d) { return d.permutation < 0; });
+    if (!rest.empty() || (!has_tiles && !plan_.lowered.phases.empty())) {
+      add_draft(always_in_reach(), std::move(rest), true);
     }
     while (place_ != final_place_) add_draft(always_in_reach(), {}, true);
     return std::move(drafts_);
@@ -113,6 +119,7 @@ class Scheduler {
       tried.clear();
       for (const std::int32_t i : blocked) {
         const std::uint64_t need = frontier.need(i);
+        if ((need & kNeverInReach) != 0) continue;
         const std::uint64_t wider = reach | (takes_partners ? with_partners(need) : need);
         if (std::popcount(wider) > capacity()) continue;
         if (std::ranges::find(tried, wider) != tried.end()) continue;
@@ -168,6 +175,28 @@ class Scheduler {
       shared &= controls;
     }
     return shared;
+  }
+
+  // The oldest ready permutation, once nothing else is ready.
+  void add_permutation(Frontier& frontier) {
+    if (frontier.ready().empty()) throw Error(ErrorKind::kInternal, "the planner made a sweep without work");
+    const std::int32_t node = std::ranges::min(frontier.ready());
+    std::vector<std::int32_t> order;
+    frontier.take(node, order);
+    order.pop_back();
+    if (!order.empty()) {  // diagonals that must come before it: they need no qubit in reach
+      const bool has_room = !drafts_.empty() && drafts_.back().permutation < 0;
+      if (has_room) {
+        drafts_.back().order.insert(drafts_.back().order.end(), order.begin(), order.end());
+      } else {
+        add_draft(always_in_reach(), std::move(order), false);
+      }
+    }
+    Draft draft;
+    draft.permutation = node;
+    for (const std::int32_t l : items_[to_size(node)].mixing) draft.tile_bits.push_back(place_[to_size(l)]);
+    draft.place = draft.destination = place_;
+    drafts_.push_back(std::move(draft));
   }
 
   void add_draft(std::uint64_t reach, std::vector<std::int32_t> order, bool is_final) {
@@ -233,6 +262,7 @@ double pass_cost(const std::vector<Draft>& drafts, const Plan& plan) {
       run += run == b;
       covered |= bit(b);
     }
+    if (d.permutation >= 0) continue;  // there is no choice about it
     cost += plan.costs.pass[to_size(std::min(run, kMaxRunBits))] *
             std::ldexp(1.0, std::popcount(covered) - plan.num_qubits);
   }
@@ -245,9 +275,13 @@ std::vector<Draft> choose_drafts(const Plan& plan) {
   int widest = 2;
   for (const Node& n : plan.lowered.nodes) {
     const std::int32_t* q = plan.lowered.qubits_of(n);
-    items.push_back({{q, to_size(n.num_targets)}, {q + n.num_targets, to_size(n.num_diagonal)}, n.num_targets == 0});
+    const bool is_alone = n.kind == NodeKind::kPermutation;
+    items.push_back({{q, to_size(n.num_targets)},
+                     {q + n.num_targets, to_size(n.num_diagonal)},
+                     n.num_targets == 0,
+                     is_alone ? kNeverInReach : 0});
     weight.push_back(node_cost(n, plan.costs.steps));
-    widest = std::max<int>(widest, n.num_targets);
+    if (!is_alone) widest = std::max<int>(widest, n.num_targets);
   }
   const Dag dag(plan.num_qubits, items);
   // A tile has room for its runs and for the widest node.
@@ -267,12 +301,30 @@ std::vector<Draft> choose_drafts(const Plan& plan) {
   return best;
 }
 
+// Its controls are qubits like those that it does not touch, but for the condition.
+void add_permutation(Plan& plan, const Draft& draft, Sweep sweep) {
+  const Node& n = plan.lowered.nodes[to_size(draft.permutation)];
+  TileOp op;
+  op.kind = TileOp::Kind::kPermutation;
+  op.node = draft.permutation;
+  for (int c = 0; c < n.num_diagonal; ++c) {
+    const std::uint64_t at = bit(draft.place[to_size(plan.lowered.qubits_of(n)[n.num_targets + c])]);
+    op.condition.mask |= at;
+    if ((n.control_state >> c) & 1) op.condition.value |= at;
+  }
+  sweep.store_bits = sweep.tile_bits;
+  std::ranges::sort(sweep.store_bits);
+  sweep.ops.push_back(std::move(op));
+  plan.sweeps.push_back(std::move(sweep));
+}
+
 void add_sweep(Plan& plan, const Draft& draft) {
   Sweep sweep;
   sweep.tile_bits = draft.tile_bits;
   for (std::int32_t b = 0; b < plan.num_qubits; ++b) {
-    if (!std::ranges::binary_search(draft.tile_bits, b)) sweep.outer_bits.push_back(b);
+    if (std::ranges::find(draft.tile_bits, b) == draft.tile_bits.end()) sweep.outer_bits.push_back(b);
   }
+  if (draft.permutation >= 0) return add_permutation(plan, draft, std::move(sweep));
   sweep.tile_bits.resize(to_size(plan.tile_bits), -1);
   make_tile_program(plan, sweep, draft.order, draft.place, draft.destination);
   plan.sweeps.push_back(std::move(sweep));

@@ -5,13 +5,13 @@
 #include <bit>
 #include <limits>
 
+#include "base/bits.h"
 #include "plan/dag.h"
 #include "plan/plan.h"
 
 namespace qfast {
 namespace {
 
-constexpr std::uint64_t kNeverInReach = std::uint64_t{1} << 63;  // marks nodes that run as matrix ops
 constexpr int kGainWindow = 64;
 constexpr std::size_t kStretchesAhead = 16;  // in which diagonals are looked for that may be done now
 constexpr std::int32_t kNothing = std::numeric_limits<std::int32_t>::max();
@@ -454,8 +454,11 @@ class TileProgram {
     group.is_parity = is_parity;
     std::vector<std::int32_t> block_labels(to_size(plan_.block_bits), -1), lane_labels(to_size(plan_.lane_bits), -1);
     std::vector<std::int32_t> others, outside;
+    PlanStep step{};
+    if (is_parity) note_controls(group, step.condition);
     for (const std::int32_t l : labels) {
       const std::int32_t t = tile_bit_of_[to_size(l)];
+      if (t < 0 && (step.condition.mask & bit(place_[to_size(l)])) != 0) continue;
       if (t < 0) {
         outside.push_back(l);
       } else if (t < plan_.lane_bits) {
@@ -478,21 +481,37 @@ class TileProgram {
     }
     if (!is_parity) group.labels.insert(group.labels.end(), outside.begin(), outside.end());
     fill_block_offsets(group, others, slice_bits);
-    PlanStep step{};
     step.kind = PlanStep::Kind::kDiagonal;
     step.index = static_cast<std::int32_t>(plan_.groups.size());
     plan_.groups.push_back(std::move(group));
     sweep_.ops.back().steps.push_back(step);
   }
 
+  // Controls of a parity: those inside the tile are looked up like its other bits, those outside become a condition.
+  void note_controls(DiagonalGroup& group, OuterCondition& condition) const {
+    const Node& n = plan_.lowered.nodes[to_size(group.nodes[0])];
+    const std::int32_t* controls = plan_.lowered.qubits_of(n) + n.num_diagonal - n.num_controls;
+    for (int c = 0; c < n.num_controls; ++c) {
+      const bool value = (n.control_state >> c) & 1;
+      if (!is_in_tile(controls[c])) {
+        add_condition(condition, controls[c], value);
+        continue;
+      }
+      group.controls |= bit(controls[c]);
+      if (value) group.control_value |= bit(controls[c]);
+    }
+  }
+
   // Offsets by block number, in numbers (two an entry). Table: the tile bits outside the block, gathered, above the
-  // slice bits. Parity: the second slice for blocks of odd parity.
+  // slice bits. Parity: the second slice for blocks of odd parity, the fourth where a control does not hold.
   void fill_block_offsets(DiagonalGroup& group, const std::vector<std::int32_t>& others, std::uint32_t slice_bits) {
     const BlockGeometry& g = sweep_.ops.back().geometry;
     group.block_offset.resize(g.num_blocks);
     // Block number bit of each label: its vector bit less the block bits below it.
     std::vector<std::uint32_t> block_number_bit;
+    std::uint64_t of_others = 0;
     for (const std::int32_t l : others) {
+      of_others |= bit(l);
       const int v = tile_bit_of_[to_size(l)] - plan_.lane_bits;
       int below = 0;
       for (int b = 0; b < plan_.block_bits; ++b) below += g.block_bits[b] < v;
@@ -500,8 +519,16 @@ class TileProgram {
     }
     for (std::uint32_t block = 0; block < g.num_blocks; ++block) {
       std::uint32_t gathered = 0;
-      for (std::size_t k = 0; k < block_number_bit.size(); ++k) gathered |= ((block >> block_number_bit[k]) & 1u) << k;
-      if (group.is_parity) gathered = static_cast<std::uint32_t>(std::popcount(gathered)) & 1u;
+      std::uint64_t set = 0;  // labels whose bit is 1
+      for (std::size_t k = 0; k < block_number_bit.size(); ++k) {
+        const std::uint32_t value = (block >> block_number_bit[k]) & 1u;
+        gathered |= value << k;
+        if (value) set |= bit(others[k]);
+      }
+      if (group.is_parity) {
+        const bool holds = (set & group.controls) == (group.control_value & of_others);
+        gathered = holds ? static_cast<std::uint32_t>(parity(set & ~group.controls)) : 3;
+      }
       group.block_offset[block] = gathered << (slice_bits + 1);
     }
   }

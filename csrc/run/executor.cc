@@ -6,13 +6,15 @@
 #include <memory>
 #include <new>
 
+#include "base/aligned_buffer.h"
 #include "base/bits.h"
 #include "base/thread_pool.h"
 
 namespace qfast {
 namespace {
 
-constexpr std::uint64_t kPieces = 16;  // of each worker's share of a sweep
+constexpr std::uint64_t kPieces = 16;           // of each worker's share of a sweep
+constexpr std::uint64_t kLeastMoved = 1 << 13;  // amplitudes of a permutation that a worker is woken for
 
 std::size_t to_size(std::int64_t i) { return static_cast<std::size_t>(i); }
 
@@ -75,16 +77,24 @@ class Workspace {
 };
 
 template <class T>
+StateBuffer scratch_for_permutations(const Plan& plan, const std::vector<SweepLayout>& layouts) {
+  const std::size_t bytes = permutation_bytes(plan, layouts, 2 * sizeof(T));
+  if (bytes == 0) return {};
+  return StateBufferPool::instance().allocate(bytes, "the scratch of a permutation gate, besides the state itself,");
+}
+
+template <class T>
 class Run {
  public:
   Run(const Plan& plan, const std::vector<SweepLayout>& layouts, const BoundPlan<T>& bound,
-      const TileKernels<T>& kernels, T* amplitudes, Start start, SweepRange range, CancelToken* cancel,
+      const TileKernels<T>& kernels, T* amplitudes, T* moved, Start start, SweepRange range, CancelToken* cancel,
       std::atomic<std::uint64_t>* next_tile)
       : plan_(plan),
         layouts_(layouts),
         bound_(bound),
         kernels_(kernels),
         amplitudes_(amplitudes),
+        moved_(moved),
         start_(start),
         range_{range.first, std::min(range.last, plan.sweeps.size())},
         cancel_(cancel),
@@ -92,12 +102,22 @@ class Run {
 
   std::uint64_t num_tiles(std::size_t s) const { return std::uint64_t{1} << std::popcount(active_outer(s)); }
 
+  // Workers that a sweep has work for.
+  std::uint64_t most_workers(std::size_t s) const {
+    if (!is_permutation(plan_.sweeps[s])) return num_tiles(s);
+    return std::max<std::uint64_t>(1, (std::uint64_t{1} << plan_.num_qubits) / kLeastMoved);
+  }
+
   void work(int worker, int num_workers, SpinBarrier& barrier) {
     Workspace<T>& space = Workspace<T>::of_this_thread();
     space.prepare(std::size_t{2} << plan_.tile_bits, scratch_numbers());
     for (std::size_t s = range_.first; s < range_.last; ++s) {
       if (s > range_.first) barrier.arrive_and_wait();
-      sweep(s, num_workers, space);
+      if (is_permutation(plan_.sweeps[s])) {
+        move(s, worker, num_workers, barrier);
+      } else {
+        sweep(s, num_workers, space);
+      }
     }
     if (start_ == Start::kZero && range_.last == plan_.sweeps.size()) {
       barrier.arrive_and_wait();
@@ -158,6 +178,15 @@ class Run {
   }
 
   bool is_cancelled() const { return cancel_ && cancel_->cancelled.load(std::memory_order_relaxed); }
+
+  void move(std::size_t s, int worker, int num_workers, SpinBarrier& barrier) {
+    const SweepLayout& layout = layouts_[s];
+    const std::uint64_t written = start_ == Start::kZero ? layout.covered : low_mask(plan_.num_qubits);
+    const std::uint64_t spectators = active_outer(s) & ~layout.permutation.controls;
+    permute<T>(layout.permutation, bound_.sweeps[s].source, amplitudes_, moved_, spectators, written,
+               layout.tile_mask & ~written, worker, num_workers, barrier, cancel_);
+    if (cancel_ && worker == 0) cancel_->work_done.fetch_add(num_tiles(s), std::memory_order_relaxed);
+  }
 
   void sweep(std::size_t s, int num_workers, Workspace<T>& space) {
     const SweepLayout& layout = layouts_[s];
@@ -320,6 +349,7 @@ class Run {
   const BoundPlan<T>& bound_;
   const TileKernels<T>& kernels_;
   T* amplitudes_;
+  T* moved_;  // scratch of permutations, or null
   Start start_;
   SweepRange range_;
   CancelToken* cancel_;
@@ -333,10 +363,16 @@ std::vector<SweepLayout> lay_out(const Plan& plan) {
   std::uint64_t covered = 0;
   for (const Sweep& sweep : plan.sweeps) {
     SweepLayout l;
-    make_map(sweep.tile_bits, plan.lane_bits, l.load_high, l.load_low, l.padding);
-    make_map(sweep.store_bits, plan.lane_bits, l.store_high, l.store_low, l.store_padding);
+    if (is_permutation(sweep)) {
+      l.permutation = lay_out_permutation(sweep);
+    } else {
+      make_map(sweep.tile_bits, plan.lane_bits, l.load_high, l.load_low, l.padding);
+      make_map(sweep.store_bits, plan.lane_bits, l.store_high, l.store_low, l.store_padding);
+    }
     for (const std::int32_t b : sweep.outer_bits) l.outer_mask |= std::uint64_t{1} << b;
     l.tile_mask = low_mask(plan.num_qubits) & ~l.outer_mask;
+    // Later sweeps take it that all earlier ones have written whole vectors.
+    if (is_permutation(sweep)) l.tile_mask |= low_mask(std::min(plan.lane_bits, plan.num_qubits));
     l.covered = covered;
     covered |= l.tile_mask;
     l.moves = sweep.tile_bits != sweep.store_bits;
@@ -345,15 +381,26 @@ std::vector<SweepLayout> lay_out(const Plan& plan) {
   return layouts;
 }
 
+std::size_t permutation_bytes(const Plan& plan, const std::vector<SweepLayout>& layouts, std::size_t amplitude_bytes) {
+  std::size_t most = 0;
+  for (std::size_t s = 0; s < layouts.size(); ++s) {
+    if (!is_permutation(plan.sweeps[s])) continue;
+    most = std::max(most, permutation_scratch(layouts[s].permutation, plan.num_qubits) * amplitude_bytes);
+  }
+  return most;
+}
+
 template <class T>
 bool execute(const Plan& plan, const std::vector<SweepLayout>& layouts, const BoundPlan<T>& bound,
              const TileKernels<T>& kernels, T* amplitudes, Start start, const RunOptions& options, SweepRange range) {
   std::vector<std::atomic<std::uint64_t>> next_tile(layouts.size());
-  Run<T> shape(plan, layouts, bound, kernels, amplitudes, start, range, options.cancel, next_tile.data());
+  const StateBuffer moved = scratch_for_permutations<T>(plan, layouts);
+  Run<T> shape(plan, layouts, bound, kernels, amplitudes, static_cast<T*>(moved.data()), start, range, options.cancel,
+               next_tile.data());
   std::uint64_t total = 0, most = 1;
   for (std::size_t s = range.first; s < std::min(range.last, layouts.size()); ++s) {
     total += shape.num_tiles(s);
-    most = std::max(most, shape.num_tiles(s));
+    most = std::max(most, shape.most_workers(s));
   }
   if (options.cancel) {
     options.cancel->work_done.store(0);
@@ -371,18 +418,24 @@ template <class T>
 bool execute_here(const Plan& plan, const std::vector<SweepLayout>& layouts, const BoundPlan<T>& bound,
                   const TileKernels<T>& kernels, T* amplitudes, Start start, CancelToken* cancel, SweepRange range) {
   std::vector<std::atomic<std::uint64_t>> next_tile(layouts.size());
+  const StateBuffer moved = scratch_for_permutations<T>(plan, layouts);
   SpinBarrier alone(1);
-  Run<T>(plan, layouts, bound, kernels, amplitudes, start, range, cancel, next_tile.data()).work(0, 1, alone);
+  Run<T>(plan, layouts, bound, kernels, amplitudes, static_cast<T*>(moved.data()), start, range, cancel,
+         next_tile.data())
+      .work(0, 1, alone);
   return !(cancel && cancel->cancelled.load());
 }
 
-bool is_one_tile(const Plan& plan) { return plan.sweeps.size() == 1 && plan.sweeps[0].outer_bits.empty(); }
+bool is_one_tile(const Plan& plan) {
+  return plan.sweeps.size() == 1 && plan.sweeps[0].outer_bits.empty() && !is_permutation(plan.sweeps[0]);
+}
 
 template <class T>
 void execute_ops(const Plan& plan, const std::vector<SweepLayout>& layouts, const BoundPlan<T>& bound,
                  const TileKernels<T>& kernels, Start start, std::size_t first, std::size_t last, T* tile,
                  T* amplitudes) {
-  Run<T>(plan, layouts, bound, kernels, amplitudes, start, {}, nullptr, nullptr).work_in_tile(first, last, tile);
+  Run<T>(plan, layouts, bound, kernels, amplitudes, nullptr, start, {}, nullptr, nullptr)
+      .work_in_tile(first, last, tile);
 }
 
 template bool execute_here<float>(const Plan&, const std::vector<SweepLayout>&, const BoundPlan<float>&,

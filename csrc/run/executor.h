@@ -8,6 +8,7 @@
 #include "base/cancel.h"
 #include "kernels/kernel_table.h"
 #include "plan/bind.h"
+#include "run/permute.h"
 #include "run/program.h"
 
 namespace qfast {
@@ -22,7 +23,11 @@ struct SweepLayout {
   std::uint32_t padding = 0;     // vector-index bits of load that lie beyond the state
   std::uint32_t store_padding = 0;
   bool moves = false;  // writes amplitudes elsewhere than it reads them
+  PermutationLayout permutation;
 };
+
+// Bytes besides the state that a run allocates for its permutations.
+std::size_t permutation_bytes(const Plan& plan, const std::vector<SweepLayout>& layouts, std::size_t amplitude_bytes);
 
 std::vector<SweepLayout> lay_out(const Plan& plan);
 

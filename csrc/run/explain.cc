@@ -8,7 +8,8 @@
 namespace qfast {
 namespace {
 
-constexpr std::array<const char*, 5> kNodeNames = {"one_qubit", "two_qubit", "diagonal", "parity", "matrix"};
+constexpr std::array<const char*, 6> kNodeNames = {"one_qubit", "two_qubit", "diagonal",
+                                                   "parity",    "matrix",    "permutation"};
 constexpr std::array<const char*, 5> kStepNames = {"one_qubit", "two_qubit", "diagonal", "lane_swap", "exchange"};
 
 // Real operations per amplitude of one planned step, as the kernels do them.
@@ -40,7 +41,7 @@ std::string explain_plan(const Plan& plan, Precision precision, Isa isa, const s
   out << "{\"num_qubits\": " << plan.num_qubits << ", \"tile_qubits\": " << plan.tile_bits << ", \"cost_table\": \""
       << cost_table << "\", \"isa\": \"" << isa_name(isa) << "\", \"precision\": \""
       << (precision == Precision::kComplex64 ? "complex64" : "complex128") << "\", \"nodes\": ";
-  std::array<int, 5> nodes{};
+  std::array<int, 6> nodes{};
   for (const Node& n : plan.lowered.nodes) ++nodes[static_cast<std::size_t>(n.kind)];
   write_counts(out, kNodeNames, nodes);
   out << ", \"sweeps\": [";
@@ -51,6 +52,7 @@ std::string explain_plan(const Plan& plan, Precision precision, Isa isa, const s
     int blocks = 0, matrices = 0;
     double sweep_flops = 0;
     for (const TileOp& op : sweep.ops) {
+      if (op.kind == TileOp::Kind::kPermutation) continue;
       if (op.kind == TileOp::Kind::kMatrix) {
         ++matrices;
         sweep_flops += 2 * node_cost(plan.lowered.nodes[static_cast<std::size_t>(op.node)], StepCosts{});
@@ -64,11 +66,12 @@ std::string explain_plan(const Plan& plan, Precision precision, Isa isa, const s
     }
     flops += sweep_flops;
     out << (s ? ", " : "") << "{\"tile_bits\": [";
-    for (std::size_t k = 0; k < sweep.tile_bits.size(); ++k) out << (k ? ", " : "") << sweep.tile_bits[k];
+    const std::vector<std::int32_t>& bits = is_permutation(sweep) ? sweep.store_bits : sweep.tile_bits;
+    for (std::size_t k = 0; k < bits.size(); ++k) out << (k ? ", " : "") << bits[k];
     out << "], \"blocks\": " << blocks << ", \"matrices\": " << matrices << ", \"steps\": ";
     write_counts(out, kStepNames, steps);
     out << ", \"flops_per_amplitude\": " << sweep_flops
-        << ", \"moves\": " << (sweep.tile_bits != sweep.store_bits ? "true" : "false") << '}';
+        << ", \"moves\": " << (is_permutation(sweep) || sweep.tile_bits != sweep.store_bits ? "true" : "false") << '}';
   }
   out << "], \"passes\": " << plan.sweeps.size() << ", \"flops_per_amplitude\": " << flops << '}';
   return out.str();

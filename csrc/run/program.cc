@@ -240,6 +240,9 @@ std::uint64_t Program::num_operations() const { return static_cast<std::uint64_t
 std::int64_t Program::num_parameters() const { return impl_->circuit.expressions.num_parameters; }
 Precision Program::precision() const { return impl_->precision; }
 Isa Program::isa() const { return impl_->isa; }
+std::size_t Program::workspace_bytes() const {
+  return permutation_bytes(impl_->plan(), impl_->layouts(), amplitude_bytes(impl_->precision));
+}
 const FlatCircuit& Program::circuit() const { return impl_->circuit; }
 const PlannedCircuit& Program::planned() const { return *impl_->planned_circuit; }
 

@@ -46,6 +46,8 @@ class QFAST_API Program {
   std::int64_t num_parameters() const;
   Precision precision() const;
   Isa isa() const;
+  // Bytes that a run allocates besides the state, where they may be many: the scratch of wide permutation gates.
+  std::size_t workspace_bytes() const;
   const FlatCircuit& circuit() const;
   const PlannedCircuit& planned() const;
   // Amplitudes: 2^n interleaved complex64 or complex128, 64-byte aligned or not. Throws Error(kCancelled) when the

@@ -118,13 +118,14 @@ class NativeCircuit:
         self._expressions = expressions = expression_table(circuit)
         self.num_qubits = circuit.num_qubits
         self.num_parameters = expressions.num_parameters
-        # The core works in place; its tables and tile buffers are bounded, and small beside a state that matters.
-        self.workspace_bytes = 0
         self._program = core.Program(
             circuit.num_qubits, *_columns(circuit),
             expressions.slots, expressions.code_end, expressions.code, expressions.constants,
             expressions.num_parameters, precision, isa, tile_qubits, cost_table,
         )  # fmt: skip
+        # Tables and tile buffers are bounded, and small beside a state that matters; a permutation gate on most of the
+        # qubits is the only one that does not work in place.
+        self.workspace_bytes: int = self._program.workspace_bytes
 
     def run(
         self, state: AnyArray, values: FloatArray, *, from_zero: bool, threads: int, cancel: CancelToken | None

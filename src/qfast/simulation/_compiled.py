@@ -13,7 +13,7 @@ from qfast._typing import FloatArray, Precision
 from qfast.circuit import Circuit
 from qfast.circuit.binding import ParameterValues, resolve_values
 from qfast.engines import Engine, PreparedCircuit
-from qfast.engines._memory import check_memory, check_qubits, state_bytes
+from qfast.engines._memory import check_memory, check_qubits, format_bytes, state_bytes
 from qfast.errors import InputError, ParameterError
 from qfast.simulation._script import Script, script_of
 from qfast.simulation._settings import RunSettings
@@ -108,6 +108,8 @@ class Compiled:
         size = state_bytes(self.num_qubits, self.precision)
         needed = states * size + self.workspace_bytes + more_bytes
         what = f"a run of {self.num_qubits} qubits in {self.precision} on engine {settings.engine.name!r}"
+        if self.workspace_bytes >= size:
+            what += f", with {format_bytes(self.workspace_bytes)} of scratch besides its state,"
         check_memory(needed, what, amplitude_bytes=size >> self.num_qubits, limit_bytes=settings.max_bytes)
         return needed
 
