@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import qfast
@@ -106,9 +107,12 @@ def test_options_that_make_no_sense_with_tune_are_refused(
 
 
 def test_small_gains_count_as_noise() -> None:
-    built_in, other = {"tile_bits": 14}, {"tile_bits": 15}
-    assert tune._fastest([built_in, other], [1.0, 0.99]) is built_in
-    assert tune._fastest([built_in, other], [1.0, 0.97]) is other
+    assert tune._fastest(np.array([[1.0, 1.0], [0.99, 0.99]])) == 0
+    assert tune._fastest(np.array([[1.0, 1.0], [0.99, 0.99], [0.99, 0.97]])) == 2
+
+
+def test_a_table_that_slows_one_workload_down_is_not_kept() -> None:
+    assert tune._fastest(np.array([[1.0, 1.0], [0.5, 1.2], [0.9, 1.05]])) == 2
 
 
 def test_longer_runs_are_never_dearer() -> None:

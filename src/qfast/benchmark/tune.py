@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from qfast._typing import Isa, Precision
+from qfast._typing import FloatArray, Isa, Precision
 from qfast._version import __version__
 from qfast.benchmark.circuits import to_circuit
 from qfast.benchmark.families import FAMILIES, build_family
@@ -31,7 +31,7 @@ from qfast.engines import AMPLITUDE_BYTES
 from qfast.engines._cost_tables import this_machine, write_table
 from qfast.engines._extension import core, missing_reason
 from qfast.engines._memory import allocate_state
-from qfast.engines.native import NativeEngine
+from qfast.engines.native import NativeCircuit, NativeEngine
 from qfast.errors import EngineError
 
 __all__ = ["Tuner", "Tuning", "tune"]
@@ -42,7 +42,8 @@ SMALL_QUBITS, LARGE_QUBITS = 20, 24
 SMALL_ONLY = ("qv",)  # bound by arithmetic: a table hardly changes it, and it would take most of the time
 SWEEP_STEPS = 8  # dense pairs of a timed sweep: the work of a usual one
 PATTERNS = 3  # choices of the tile's upper bits that a price is the mean of
-MIN_GAIN = 0.015  # below this a difference is noise, and the built-in number stays
+MIN_GAIN = 0.015  # of all workloads together: below this a difference is noise, and the built-in numbers stay
+MAX_LOSS = 0.1  # of any one workload: a table is for circuits that it was not measured by, too
 ROUNDS = 4
 BUDGET_S = {"tiles": 10.0, "sweeps": 5.0, "check": 9.0}  # of each precision; after it no further round begins
 
@@ -161,20 +162,20 @@ class Tuner:
         sizes = [self.built_in] + [
             self.built_in | {"tile_bits": bits} for bits in TILE_BITS if bits != self.built_in["tile_bits"]
         ]
-        tiled = _fastest(sizes, self.compare(sizes, BUDGET_S["tiles"], step))
+        tiled = sizes[_fastest(self.compare(sizes, BUDGET_S["tiles"], step))]
         passes = tiled | {"pass": self.pass_prices(tiled["tile_bits"], step)}
         steps = passes | {"steps": self.step_prices(step)}
-        candidates = [self.built_in, tiled, passes, steps]
+        candidates = [self.built_in, *([] if tiled == self.built_in else [tiled]), passes, steps]
         times = self.compare(candidates, BUDGET_S["check"], step)
-        chosen = _fastest(candidates, times)
-        return deepcopy(chosen), times[0] / times[candidates.index(chosen)]
+        chosen = _fastest(times)
+        return deepcopy(candidates[chosen]), _speedup(times[0], times[chosen])
 
     @cached_property
     def _circuits(self) -> list[Circuit]:
         return [to_circuit(build_family(family, size, 0)) for family, size in self.workloads]
 
-    def compare(self, candidates: Sequence[Costs], budget_s: float, step: Callable[[], None]) -> list[float]:
-        """Return the geometric mean of the workloads' times in seconds for each set of prices."""
+    def compare(self, candidates: Sequence[Costs], budget_s: float, step: Callable[[], None]) -> FloatArray:
+        """Return the seconds of every workload for each set of prices, float64 of shape (candidates, workloads)."""
         state = allocate_state(self.sizes[-1], self.precision)
         no_values = np.zeros(0)
         engines = [NativeEngine(self.isa, self._table(costs)) for costs in candidates]
@@ -182,15 +183,22 @@ class Tuner:
             [engine.prepare(circuit, precision=self.precision) for circuit in self._circuits] for engine in engines
         ]
         least = np.full((len(candidates), len(self._circuits)), np.inf)
-        for _ in _rounds(budget_s):
+
+        def run(program: NativeCircuit, size: int) -> float:
+            begun = time.perf_counter()
+            program.run(state[: 1 << size], no_values, from_zero=True, threads=self.threads, cancel=None)
+            return time.perf_counter() - begun
+
+        for first in _rounds(budget_s):
             for k, (_family, size) in enumerate(self.workloads):
-                for candidate, programs in enumerate(prepared):
-                    begun = time.perf_counter()
-                    programs[k].run(state[: 1 << size], no_values, from_zero=True, threads=self.threads, cancel=None)
-                    least[candidate, k] = min(least[candidate, k], time.perf_counter() - begun)
+                # The workload before has left other things in the caches: one run is for nothing, and no candidate is
+                # always the first one after it.
+                order = [(first + place) % len(candidates) for place in range(len(candidates))]
+                run(prepared[order[-1]][k], size)
+                for candidate in order:
+                    least[candidate, k] = min(least[candidate, k], run(prepared[candidate][k], size))
                 step()
-        means: list[float] = np.exp(np.log(least).mean(axis=1)).tolist()
-        return means
+        return least
 
     def _table(self, costs: Costs) -> Any:
         table = core.CostTable().to_dict()
@@ -247,10 +255,19 @@ def _rounds(budget_s: float) -> Iterator[int]:
         yield done
 
 
-def _fastest(candidates: Sequence[Costs], times: Sequence[float]) -> Costs:
-    """The candidate of the least time; the first one, the built-in prices, where the gain is no more than noise."""
-    best = min(range(len(times)), key=times.__getitem__)
-    return candidates[best if times[best] < (1 - MIN_GAIN) * times[0] else 0]
+def _speedup(before: FloatArray, after: FloatArray) -> float:
+    """Geometric mean over the workloads."""
+    return float(np.exp(np.log(before / after).mean()))
+
+
+def _fastest(times: FloatArray) -> int:
+    """Place of the candidate of the least times that slows nothing down; 0, the built-in prices, where none gains."""
+    gains = [
+        _speedup(times[0], of_candidate) if (times[0] > (1 - MAX_LOSS) * of_candidate).all() else 0.0
+        for of_candidate in times
+    ]
+    best = max(range(len(gains)), key=gains.__getitem__)
+    return best if gains[best] > 1 + MIN_GAIN else 0
 
 
 def _descending(prices: Sequence[float]) -> list[float]:
