@@ -277,3 +277,42 @@ def test_threads_are_shared_among_jobs_that_run_together(runtime: Runtime, make_
     assert own.result(WAIT_S) == 3
     for work in works:
         work.let()
+
+
+def test_those_who_wait_and_those_who_come_late_learn_of_the_end_at_every_stage(
+    runtime: Runtime, make_device: Callable[..., Device]
+) -> None:
+    """A job makes its condition when somebody needs it; whoever comes first, nobody is forgotten."""
+    device = make_device(4)
+
+    def run_once() -> list[object]:
+        called: list[object] = []
+        job = submit(Plain(lambda _: 7), device=device, runtime=runtime)
+        waiters = [threading.Thread(target=lambda: called.append(job.result(WAIT_S))) for _ in range(3)]
+        for waiter in waiters:
+            waiter.start()
+        job.add_done_callback(lambda done: called.append(done.result()))
+        concurrent.futures.wait([job], WAIT_S)
+        for waiter in waiters:
+            waiter.join(WAIT_S)
+        while len(called) < 4:
+            pass  # the callback is about to run
+        return called
+
+    assert [run_once() for _ in range(200)] == [[7] * 4] * 200
+
+
+def test_asyncio_can_wrap_a_job_like_any_future(runtime: Runtime, device: Device) -> None:
+    async def main() -> tuple[object, bool]:
+        gated = Gated("slow")
+        job = submit(gated, device=device, runtime=runtime)
+        cancelled = submit(Gated(), device=device, runtime=runtime)
+        wrapped, gone = asyncio.wrap_future(job), asyncio.wrap_future(cancelled)
+        cancelled.cancel()
+        asyncio.get_running_loop().call_soon(gated.let)
+        done = await wrapped
+        with pytest.raises(asyncio.CancelledError):
+            await gone
+        return done, gone.cancelled()
+
+    assert asyncio.run(main()) == ("slow", True)

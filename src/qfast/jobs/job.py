@@ -96,13 +96,18 @@ _numbers = count(1)
 _prefix = secrets.token_hex(4)
 
 
-def _new_prefix() -> None:
-    global _prefix
+# One for all: it is hardly ever waited for. A finalizer that runs while it is held may ask for a job, too.
+_making = threading.RLock()
+
+
+def _after_fork() -> None:
+    global _prefix, _making
     _prefix = secrets.token_hex(4)
+    _making = threading.RLock()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_new_prefix)
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 class Job(concurrent.futures.Future[Any]):
@@ -145,7 +150,7 @@ class Job(concurrent.futures.Future[Any]):
     finished_at: float | None = None
     _status = JobStatus.QUEUED
     _telemetry: Mapping[str, Any] = MappingProxyType({})
-    _has_callbacks = False
+    _made_condition: threading.Condition | None = None
     _progress: tuple[int, int] = (0, 0)
     _progress_source: Callable[[], tuple[int, int]] | None = None
 
@@ -159,7 +164,12 @@ class Job(concurrent.futures.Future[Any]):
         seed: int | None,
         tags: tuple[str, ...],
     ) -> None:
-        super().__init__()
+        # Instead of Future's own __init__, which makes a condition: most jobs are done before anybody waits, and it
+        # would cost each of them a microsecond and nine objects for the garbage collector. See `_condition`.
+        self._state = "PENDING"
+        self._result = self._exception = None
+        self._waiters: list[Any] = []
+        self._done_callbacks: list[Any] = []
         self.id = f"job-{_prefix}-{next(_numbers)}"
         self.work = work
         self.requirements = requirements
@@ -167,7 +177,6 @@ class Job(concurrent.futures.Future[Any]):
         self.flow = flow
         self.tags = tags
         self.seed = seed
-        self._publishing = threading.Lock()
 
     @property
     def name(self) -> str:
@@ -208,6 +217,10 @@ class Job(concurrent.futures.Future[Any]):
         """Return whether it was cancelled."""
         return self._status is JobStatus.CANCELLED and self.done()
 
+    def done(self) -> bool:
+        """Return whether its outcome can be had."""
+        return self._state == "FINISHED"
+
     def cancel(self, interrupt: bool = False) -> bool:
         """Cancel the job.
 
@@ -238,13 +251,17 @@ class Job(concurrent.futures.Future[Any]):
         Exception
             Whatever the work raised, with ``execution_log``, ``telemetry`` and ``code``.
         """
-        self._check_process()
-        return super().result(timeout)
+        if not self.done():
+            self._check_process()
+            return super().result(timeout)
+        if self._exception is not None:
+            raise self._exception
+        return self._result
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """Return the job's error, or None, waiting for its end; for a cancelled job, raise."""
         self._check_process()
-        error = super().exception(timeout)
+        error = self._exception if self.done() else super().exception(timeout)
         if isinstance(error, CancelledJobError):
             raise error
         return error
@@ -272,11 +289,20 @@ class Job(concurrent.futures.Future[Any]):
             yield from done
         return self.result()
 
-    def add_done_callback(self, fn: Callable[[concurrent.futures.Future[Any]], object]) -> None:
-        """Call ``fn(job)`` when the job is done, at once if it is; it runs in the worker's thread."""
-        with self._publishing:
-            self._has_callbacks = True
-        super().add_done_callback(fn)
+    @property
+    def _condition(self) -> threading.Condition:
+        """What Future locks and waits with, made when it is first needed."""
+        condition = self._made_condition
+        if condition is None:
+            with _making:
+                condition = self._made_condition
+                if condition is None:
+                    condition = self._made_condition = threading.Condition()
+        return condition
+
+    @_condition.setter
+    def _condition(self, condition: threading.Condition) -> None:
+        self._made_condition = condition
 
     def publish(self, value: Any, error: BaseException | None, release: Callable[[], None] | None) -> None:
         """Make the outcome visible; called once, by the scheduler.
@@ -285,23 +311,28 @@ class Job(concurrent.futures.Future[Any]):
         the worker free and warm; but after the callbacks, because a callback may wait for a job that this very worker
         would have to run.
         """
-        with self._publishing:
-            is_released = not self._has_callbacks
-            if is_released:
+        with _making:
+            if self._made_condition is None:  # nobody waits, and there is no callback: these need the condition
+                if release is not None:
+                    release()
+                self._result, self._exception, self._state = value, error, "FINISHED"
+                return
+        with self._condition:
+            has_callbacks = self.has_callbacks
+            if not has_callbacks:
                 if release is not None:
                     release()
                 self._settle(value, error)
-        if is_released:
-            return
-        try:
-            self._settle(value, error)
-        except BaseException as raised:  # of a callback; what is an Exception, Future itself has logged
-            if threading.current_thread() is threading.main_thread():
-                raise  # Ctrl-C
-            _log.error("a callback of job %s raised %r; it ends nothing but the callback", self.id, raised)
-        finally:
-            if release is not None:
-                release()
+        if has_callbacks:
+            try:
+                self._settle(value, error)
+            except BaseException as raised:  # of a callback; what is an Exception, Future itself has logged
+                if threading.current_thread() is threading.main_thread():
+                    raise  # Ctrl-C
+                _log.error("a callback of job %s raised %r; it ends nothing but the callback", self.id, raised)
+            finally:
+                if release is not None:
+                    release()
 
     def _settle(self, value: Any, error: BaseException | None) -> None:
         if error is None:
@@ -312,7 +343,7 @@ class Job(concurrent.futures.Future[Any]):
     @property
     def has_callbacks(self) -> bool:
         """Whether anybody has asked to be called at its end."""
-        return self._has_callbacks
+        return bool(self._done_callbacks)
 
     # --- figures ------------------------------------------------------------------------------------------------------
     def metrics(self) -> JobMetrics:
