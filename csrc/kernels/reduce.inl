@@ -225,56 +225,73 @@ static double signed_overlap(const T* a, const T* b, std::size_t length, std::ui
 }
 
 template <class T>
-static void overlaps_scalar(const T* a, const T* b, std::size_t length, std::uint64_t x, double* re, double* im) {
+static void overlaps_scalar(const T* a, const T* b, std::size_t length, std::uint64_t x, bool imaginary, double* out) {
   for (std::uint64_t i = 0; i < length; ++i) {
     const double ar = static_cast<double>(a[2 * i]), ai = static_cast<double>(a[2 * i + 1]);
     const double br = static_cast<double>(b[2 * (i ^ x)]), bi = static_cast<double>(b[2 * (i ^ x) + 1]);
-    if (re) re[i] = ar * br + ai * bi;
-    if (im) im[i] = ai * br - ar * bi;
+    out[i] = imaginary ? ai * br - ar * bi : ar * br + ai * bi;
   }
 }
 
-// kXor: the bits of x inside a vector of kLanes amplitudes, taken apart into real and imaginary parts.
+// kXor: lane bit 0 exchanges re and im (the imaginary part is asked for), the others are the bits of x inside two
+// vectors of interleaved amplitudes, which become one vector of numbers.
 template <class T, int kXor>
-static void overlaps_lanes(const T* a, const T* b, std::size_t length, std::uint64_t x, double* re, double* im) {
-  constexpr std::size_t kVector = 2 * kLanes<double>;  // elements of T of one vector of amplitudes
+static void overlaps_lanes(const T* a, const T* b, std::size_t length, std::uint64_t x, double* out) {
+  constexpr bool kImaginary = kXor & 1;
+  constexpr int kInside = kXor % kLanes<double>;  // inside one of the two
+  constexpr std::size_t kOther = kXor >= kLanes<double> ? kLanes<double> : 0;
   const std::uint64_t x_vector = x / kLanes<double>;
   for (std::uint64_t v = 0; v < length / kLanes<double>; ++v) {
-    D ar, ai, br, bi;
-    const T* const at = a + kVector * v;
-    const T* const other = b + kVector * (v ^ x_vector);
-    deinterleave<double>(load_double(at), load_double(at + kLanes<double>), ar, ai);
-    deinterleave<double>(load_double(other), load_double(other + kLanes<double>), br, bi);
-    br = xor_lanes<kXor>(br);
-    bi = xor_lanes<kXor>(bi);
-    if (re) store(re + kLanes<double> * v, fma(ar, br, ai * bi));
-    if (im) store(im + kLanes<double> * v, fnma(ar, bi, ai * br));
+    const T* const at = a + 2 * kLanes<double> * v;
+    const T* const other = b + 2 * kLanes<double> * (v ^ x_vector);
+    const D low = load_double(at) * xor_lanes<kInside>(load_double(other + kOther));
+    const D high =
+        load_double(at + kLanes<double>) * xor_lanes<kInside>(load_double(other + (kLanes<double> - kOther)));
+    D even, odd;
+    deinterleave<double>(low, high, even, odd);
+    store(out + kLanes<double> * v, kImaginary ? odd - even : even + odd);
   }
 }
 
 template <class T>
-static void overlaps(const T* a, const T* b, std::size_t length, std::uint64_t x, double* re, double* im) {
-  if (length < kLanes<double>) return overlaps_scalar(a, b, length, x, re, im);
-  switch (x % kLanes<double>) {
+static void overlaps(const T* a, const T* b, std::size_t length, std::uint64_t x, bool imaginary, double* out) {
+  if (length < kLanes<double>) return overlaps_scalar(a, b, length, x, imaginary, out);
+  switch (2 * (x % kLanes<double>)+(imaginary ? 1 : 0)) {
     case 0:
-      return overlaps_lanes<T, 0>(a, b, length, x, re, im);
+      return overlaps_lanes<T, 0>(a, b, length, x, out);
     case 1:
-      return overlaps_lanes<T, 1>(a, b, length, x, re, im);
-#if QFAST_SIMD_BYTES >= 32
+      return overlaps_lanes<T, 1>(a, b, length, x, out);
     case 2:
-      return overlaps_lanes<T, 2>(a, b, length, x, re, im);
+      return overlaps_lanes<T, 2>(a, b, length, x, out);
     case 3:
-      return overlaps_lanes<T, 3>(a, b, length, x, re, im);
+      return overlaps_lanes<T, 3>(a, b, length, x, out);
+#if QFAST_SIMD_BYTES >= 32
+    case 4:
+      return overlaps_lanes<T, 4>(a, b, length, x, out);
+    case 5:
+      return overlaps_lanes<T, 5>(a, b, length, x, out);
+    case 6:
+      return overlaps_lanes<T, 6>(a, b, length, x, out);
+    case 7:
+      return overlaps_lanes<T, 7>(a, b, length, x, out);
 #endif
 #if QFAST_SIMD_BYTES >= 64
-    case 4:
-      return overlaps_lanes<T, 4>(a, b, length, x, re, im);
-    case 5:
-      return overlaps_lanes<T, 5>(a, b, length, x, re, im);
-    case 6:
-      return overlaps_lanes<T, 6>(a, b, length, x, re, im);
-    case 7:
-      return overlaps_lanes<T, 7>(a, b, length, x, re, im);
+    case 8:
+      return overlaps_lanes<T, 8>(a, b, length, x, out);
+    case 9:
+      return overlaps_lanes<T, 9>(a, b, length, x, out);
+    case 10:
+      return overlaps_lanes<T, 10>(a, b, length, x, out);
+    case 11:
+      return overlaps_lanes<T, 11>(a, b, length, x, out);
+    case 12:
+      return overlaps_lanes<T, 12>(a, b, length, x, out);
+    case 13:
+      return overlaps_lanes<T, 13>(a, b, length, x, out);
+    case 14:
+      return overlaps_lanes<T, 14>(a, b, length, x, out);
+    case 15:
+      return overlaps_lanes<T, 15>(a, b, length, x, out);
 #endif
   }
   __builtin_unreachable();
@@ -291,7 +308,7 @@ static void add_products_scalar(const T* a, std::size_t length, std::uint64_t x,
   }
 }
 
-// kXor: as for overlaps_lanes.
+// kXor: the bits of x inside a vector of kLanes amplitudes, taken apart into real and imaginary parts.
 template <class T, int kXor>
 static void add_products_lanes(const T* a, std::size_t length, std::uint64_t x, const double* d_re, const double* d_im,
                                double* sum_re, double* sum_im) {
@@ -408,6 +425,29 @@ static void walsh_hadamard(double* values, int log2_length) {
   if (2 * stride <= length) walsh_radix2(values, length, stride);
 }
 
+static void fold(double* values, int log2_length, int bit, bool minus) {
+  const std::size_t length = std::size_t{1} << log2_length, half = std::size_t{1} << bit;
+  for (std::size_t base = 0; base < length; base += 2 * half) {
+    for (std::size_t i = 0; i < half; i += kLanes<double>) {
+      const D low = load(values + base + i), high = load(values + base + half + i);
+      store(values + base / 2 + i, minus ? low - high : low + high);
+    }
+  }
+}
+
+// From the end, so that nothing is written over before it has been read.
+static void unfold(double* values, int log2_length, int bit, bool minus) {
+  const std::size_t length = std::size_t{2} << log2_length, half = std::size_t{1} << bit;
+  for (std::size_t base = length; base != 0;) {
+    base -= 2 * half;
+    for (std::size_t i = 0; i < half; i += kLanes<double>) {
+      const D x = load(values + base / 2 + i);
+      store(values + base + i, x);
+      store(values + base + half + i, minus ? -x : x);
+    }
+  }
+}
+
 typedef unsigned long long Words __attribute__((vector_size(QFAST_SIMD_BYTES)));
 
 // Products of the low 32 bits of each 64-bit lane.
@@ -471,6 +511,6 @@ static void philox_uniforms(std::uint64_t seed, std::uint64_t first_shot, std::u
   }
 }
 
-static constexpr RealKernels real_kernels() { return {&walsh_hadamard, &philox_uniforms}; }
+static constexpr RealKernels real_kernels() { return {&walsh_hadamard, &fold, &unfold, &philox_uniforms}; }
 
 }  // namespace qfast::QFAST_SIMD_NS

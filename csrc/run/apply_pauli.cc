@@ -3,7 +3,7 @@
 // so the strings of one X mask are together a diagonal, which multiplies the amplitudes at i ^ x. The result is made
 // block by block: every group adds its products to the block's sums, which stay in the first cache.
 #include <algorithm>
-#include <cmath>
+#include <bit>
 
 #include "base/error.h"
 #include "base/thread_pool.h"
@@ -17,48 +17,30 @@ Complex power_of_minus_i(int exponent) {
   return kPowers[exponent & 3];
 }
 
-// values[i] = value (-1)^(bits in i & z), by doubling.
-void fill_signs(double value, std::uint64_t z, std::size_t length, double* values) {
-  values[0] = value;
-  for (std::size_t half = 1; half < length; half *= 2, z >>= 1) {
-    if (z & 1) {
-      for (std::size_t i = 0; i < half; ++i) values[half + i] = -values[i];
-    } else {
-      std::copy(values, values + half, values + half);
-    }
-  }
-}
-
 }  // namespace
 
 // Writes the group's diagonal over the block at `base`. False: it is real, and im is not written.
 bool PauliSum::fill_diagonal(const Group& group, std::uint64_t base, const RealKernels& real, double* re,
                              double* im) const {
-  const std::size_t length = std::size_t{1} << block_bits_;
   const auto weight_of = [&](const Term& term) {
     const Complex weight = power_of_minus_i(term.num_y) * coefficients_[term.index];
     return parity(term.z & base) ? -weight : weight;
   };
   bool is_complex = false;
-  if (group.last - group.first == 1) {
-    const Term& term = terms_[group.first];
-    const Complex weight = weight_of(term);
-    is_complex = weight.imag() != 0;
-    fill_signs(weight.real(), term.z, length, re);
-    if (is_complex) fill_signs(weight.imag(), term.z, length, im);
-    return is_complex;
-  }
-  std::fill(re, re + length, 0.0);
-  std::fill(im, im + length, 0.0);
+  const int log2_short = block_bits_ - std::popcount(group.folded);
+  std::fill(re, re + (std::size_t{1} << log2_short), 0.0);
+  std::fill(im, im + (std::size_t{1} << log2_short), 0.0);
   for (std::uint32_t t = group.first; t < group.last; ++t) {
     const Complex weight = weight_of(terms_[t]);
-    const std::size_t place = terms_[t].z & (length - 1);
-    re[place] += weight.real();
-    im[place] += weight.imag();
+    re[terms_[t].place] += weight.real();
+    im[terms_[t].place] += weight.imag();
     is_complex |= weight.imag() != 0;
   }
-  real.walsh_hadamard(re, block_bits_);
-  if (is_complex) real.walsh_hadamard(im, block_bits_);
+  for (double* part : {re, im}) {
+    if (part == im && !is_complex) break;
+    real.walsh_hadamard(part, log2_short);
+    unfold(group, real, part);
+  }
   return is_complex;
 }
 

@@ -72,9 +72,9 @@ PauliSum::PauliSum(int num_qubits, std::span<const std::uint64_t> x_masks, std::
   for (std::uint32_t j : order) {
     const std::uint64_t x = x_masks[j], z = z_masks[j];
     const auto num_y = static_cast<std::int8_t>(std::popcount(x & z) & 3);
-    if (groups_.empty() || groups_.back().x != x) groups_.push_back({x, size, size});
+    if (groups_.empty() || groups_.back().x != x) groups_.push_back({x, size, size, 0});
     if (groups_.back().first == size) groups_.back().first = static_cast<std::uint32_t>(terms_.size());
-    terms_.push_back({z, j, num_y});
+    terms_.push_back({z, j, num_y, 0});
     groups_.back().last = static_cast<std::uint32_t>(terms_.size());
   }
   const std::uint32_t batch_terms = num_qubits <= kSmallStateQubits ? kSmallStateBatchTerms : kBatchTerms;
@@ -87,6 +87,38 @@ PauliSum::PauliSum(int num_qubits, std::span<const std::uint64_t> x_masks, std::
     batches_.back().last = g + 1;
   }
   for (Batch& batch : batches_) batch.list_space();
+  for (Group& group : groups_) find_folds(group);
+}
+
+// On a bit on which all Z masks of a group agree, the transform is wanted for one of its two values only: the bit is
+// summed over before the transform, which is then shorter.
+void PauliSum::find_folds(Group& group) {
+  std::uint64_t differing = low_mask(kLeastFoldedBit);
+  for (std::uint32_t t = group.first; t < group.last; ++t) differing |= terms_[t].z ^ terms_[group.first].z;
+  group.folded = low_mask(block_bits_) & ~differing;
+  for (std::uint32_t t = group.first; t < group.last; ++t) {
+    int to = 0;
+    for (int bit = 0; bit < block_bits_; ++bit) {
+      if ((group.folded >> bit) & 1) continue;
+      terms_[t].place |= static_cast<std::uint16_t>(((terms_[t].z >> bit) & 1) << to++);
+    }
+  }
+}
+
+// Sums a block's numbers over the folded bits, with signs; returns the number of bits that are left.
+int PauliSum::fold(const Group& group, const RealKernels& real, double* values) const {
+  int left = block_bits_;
+  for (int bit = block_bits_ - 1; bit >= kLeastFoldedBit; --bit) {
+    if ((group.folded >> bit) & 1) real.fold(values, left--, bit, (terms_[group.first].z >> bit) & 1);
+  }
+  return left;
+}
+
+void PauliSum::unfold(const Group& group, const RealKernels& real, double* values) const {
+  int length = block_bits_ - std::popcount(group.folded);
+  for (int bit = kLeastFoldedBit; bit < block_bits_; ++bit) {
+    if ((group.folded >> bit) & 1) real.unfold(values, length++, bit, (terms_[group.first].z >> bit) & 1);
+  }
 }
 
 bool PauliSum::Batch::contains(std::uint64_t x_high) const {
@@ -141,18 +173,17 @@ void PauliSum::add_block(const States<T>& states, const ReduceKernels<T>& kernel
   }
   const std::uint64_t inside = length - 1, x_inside = group.x & inside, x_above = group.x & ~inside;
   if (is_transformed(group.last - group.first)) {
-    alignas(64) double re[1 << kBlockBits], im[1 << kBlockBits];
-    bool any_real = false, any_imaginary = false;
-    for (std::uint32_t t = group.first; t < group.last; ++t) {
-      (terms_[t].sums_imaginary(quantity) ? any_imaginary : any_real) = true;
+    alignas(64) double sums_of[2][1 << kBlockBits];  // of real parts, of imaginary parts
+    bool any[2] = {false, false};
+    for (std::uint32_t t = group.first; t < group.last; ++t) any[terms_[t].sums_imaginary(quantity)] = true;
+    for (int part = 0; part < 2; ++part) {
+      if (!any[part]) continue;
+      kernels.overlaps(ket + 2 * base, bra + 2 * (base ^ x_above), length, x_inside, part == 1, sums_of[part]);
+      real.walsh_hadamard(sums_of[part], fold(group, real, sums_of[part]));
     }
-    kernels.overlaps(ket + 2 * base, bra + 2 * (base ^ x_above), length, x_inside, any_real ? re : nullptr,
-                     any_imaginary ? im : nullptr);
-    if (any_real) real.walsh_hadamard(re, log2_exact(length));
-    if (any_imaginary) real.walsh_hadamard(im, log2_exact(length));
     for (std::uint32_t t = group.first; t < group.last; ++t) {
-      const double* transformed = terms_[t].sums_imaginary(quantity) ? im : re;
-      *sums++ += with_sign(transformed[terms_[t].z & inside], terms_[t].z & base);
+      const double* transformed = sums_of[terms_[t].sums_imaginary(quantity)];
+      *sums++ += with_sign(transformed[terms_[t].place], terms_[t].z & base);
     }
     return;
   }

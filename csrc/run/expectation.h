@@ -54,8 +54,9 @@ class QFAST_API PauliSum {
   enum class Quantity : std::uint8_t { kExpectation, kImaginaryOverlap };
   struct Term {
     std::uint64_t z;
-    std::uint32_t index;  // in the caller's order
-    std::int8_t num_y;    // modulo 4
+    std::uint32_t index;      // in the caller's order
+    std::int8_t num_y;        // modulo 4
+    std::uint16_t place = 0;  // the bits of z inside a block, without those that are folded
 
     // The quantity is the sum of the products' imaginary parts, or of their real parts, up to its sign.
     bool sums_imaginary(Quantity quantity) const {
@@ -75,6 +76,7 @@ class QFAST_API PauliSum {
   struct Group {  // the strings of one X mask
     std::uint64_t x;
     std::uint32_t first, last;  // into terms_
+    std::uint64_t folded = 0;   // bits of a block, none inside a vector, on which all Z masks of the group agree
   };
   // Groups that are summed in one pass over the state. Their X masks above a block span a space over GF(2) that is
   // small enough for all blocks that they combine, a coset of it, to stay in the cache.
@@ -101,6 +103,9 @@ class QFAST_API PauliSum {
                    T* out) const;
   bool fill_diagonal(const Group& group, std::uint64_t base, const RealKernels& real, double* re, double* im) const;
   bool sums_half(const Group& group, Quantity quantity) const;
+  void find_folds(Group& group);
+  int fold(const Group& group, const RealKernels& real, double* values) const;
+  void unfold(const Group& group, const RealKernels& real, double* values) const;
   std::size_t num_cosets(const Batch& batch) const;
 
   int num_qubits_;

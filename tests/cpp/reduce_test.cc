@@ -118,6 +118,10 @@ void make_strings(int n, std::vector<std::uint64_t>& x, std::vector<std::uint64_
     x.push_back(j % 2 ? 0 : (0x5a5aa5a5u & all));
     z.push_back(philox_bits53(13, j, 0) & all);
   }
+  for (std::uint64_t j = 0; j < 8; ++j) {  // a transformed group whose Z masks agree on most bits
+    x.push_back(0x2331u & all);
+    z.push_back((0x42d0u | (j & 3) << 5 | (j >> 2) << 12) & all);
+  }
   for (int q = 0; q < n; ++q) {
     x.push_back(1ull << q);
     z.push_back(q % 2 ? 1ull << q : 0);
@@ -213,6 +217,32 @@ TEST(vector_uniforms_are_those_of_philox_h) {
           good = good && uniforms[i] == philox_uniform(0x123456789abcdef0, first + i, 0xfedcba9876543210);
         }
         CHECK(good);
+      }
+    }
+  }
+}
+
+TEST(folds_and_unfolds_agree_with_their_definitions) {
+  for (Isa isa : available_isas()) {
+    const RealKernels& real = kernels_for(isa).real;
+    for (int n = kLeastFoldedBit + 1; n <= 10; ++n) {
+      for (int bit = kLeastFoldedBit; bit < n; ++bit) {
+        const std::size_t size = std::size_t{1} << n, half = std::size_t{1} << bit;
+        std::vector<double> values(size), folded(size / 2), again(size);
+        for (std::size_t i = 0; i < size; ++i) values[i] = philox_uniform(9, i, 0);
+        for (bool minus : {false, true}) {
+          std::vector<double> changed = values;
+          real.fold(changed.data(), n, bit, minus);
+          for (std::size_t i = 0; i < size / 2; ++i) {
+            const std::size_t low = (i / half) * 2 * half + i % half;
+            folded[i] = minus ? values[low] - values[low + half] : values[low] + values[low + half];
+            again[low] = folded[i];
+            again[low + half] = minus ? -folded[i] : folded[i];
+          }
+          CHECK(std::equal(folded.begin(), folded.end(), changed.begin()));
+          real.unfold(changed.data(), n - 1, bit, minus);
+          CHECK(changed == again);
+        }
       }
     }
   }
