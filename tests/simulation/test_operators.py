@@ -287,3 +287,18 @@ def test_a_set_token_stops_the_reading(where, rng) -> None:
                 read(observable, cancel=token)
     with pytest.raises(CancelledRunError, match="cancelled"):
         state.covariance([table, table], cancel=token)
+
+
+def test_density_matrices_and_jobs_take_every_kind_of_observable(rng) -> None:
+    circuit = Circuit(3).h(1).ry(0.4, 0).cx(0, 1).rx(0.7, 2)
+    listed = [operator for operator, _, qubits in cases(rng) if max(qubits) < 3]
+    listed += [Projector("01", [2, 0]), DenseOperator(hermitian(rng, 2), [2, 1]), DiagonalOperator([1, 2j])]
+    state = qfast.simulate(circuit)
+    density = qfast.simulate_density(circuit)
+    for operator in listed:
+        assert density.expectation(operator) == pytest.approx(state.expectation(operator), abs=1e-12)
+    with qfast.Session("local::statevector") as session:
+        found = session.run(circuit, observables=listed[1]).result()
+        several = session.run(circuit, observables=listed).result()
+    assert found == state.expectation(listed[1])
+    assert several == pytest.approx(state.expectation(listed), abs=1e-14)

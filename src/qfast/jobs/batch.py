@@ -6,7 +6,7 @@ import concurrent.futures
 from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
-from qfast.circuit import Circuit, PauliSum
+from qfast.circuit import Circuit, Observable
 from qfast.jobs.group import JobGroup
 from qfast.jobs.job import Job
 from qfast.jobs.shared_work import make_shared_work
@@ -35,7 +35,7 @@ class Batch(JobGroup):
         *,
         parameters: Any = None,
         shots: int | None = None,
-        observables: PauliSum | Sequence[PauliSum] | None = None,
+        observables: Observable | Sequence[Observable] | None = None,
         **submission: Any,
     ) -> Job:
         """Submit circuits that begin alike as one job, which simulates what they have in common once.
@@ -47,7 +47,7 @@ class Batch(JobGroup):
         parameters : array_like of shape (m, p), or sequence of m sets of values, optional
         shots : int, optional
             Given: the results are `Samples`; circuit i draws from the key (seed, i).
-        observables : PauliSum or sequence of PauliSum, optional
+        observables : Observable or sequence of Observable, optional
             Given: the results are expectation values.
         **submission
             ``seed``, ``device``, ``tags``, ``options``, as for `run`.

@@ -9,9 +9,9 @@ import numpy as np
 
 from qfast import simulation
 from qfast._typing import Precision
-from qfast.circuit import Circuit, PauliSum
+from qfast.circuit import Circuit, Observable, PauliSum
 from qfast.engines._memory import check_qubits, state_bytes
-from qfast.errors import CircuitError, InputError
+from qfast.errors import CircuitError, InputError, ObservableError
 from qfast.jobs.device_check import check_fits_device
 from qfast.jobs.mitigated import (
     check_exact,
@@ -69,7 +69,7 @@ class CircuitWork:
         circuit: Circuit,
         shots: int | None,
         parameters: Any,
-        observables: PauliSum | Sequence[PauliSum] | None,
+        observables: Observable | Sequence[Observable] | None,
         noise: NoiseModel | None,
     ) -> None:
         self.circuit = circuit
@@ -147,7 +147,7 @@ class CircuitWork:
         if self.observables is None:
             raise InputError("noise leaves no state vector; ask for shots or for observables")
         density = simulate_density(self.circuit, noise, **arguments)
-        if isinstance(self.observables, PauliSum):
+        if isinstance(self.observables, Observable):
             return density.expectation(self.observables)
         return np.array([density.expectation(observable) for observable in self.observables])
 
@@ -158,9 +158,13 @@ class CircuitWork:
         target = job_target(context, self.noise, context.seed, total, **engine_arguments(context, self._num_qubits))
         if self.shots is not None:
             return mitigated_samples_of(circuit, self.shots, mitigation, target)
-        if isinstance(self.observables, PauliSum):
-            return mitigated_exact(circuit, [self.observables], mitigation, target)[0]
-        return mitigated_exact(circuit, self.observables or [], mitigation, target)
+        is_single = isinstance(self.observables, Observable)
+        listed = [self.observables] if isinstance(self.observables, Observable) else self.observables or []
+        sums = [observable for observable in listed if isinstance(observable, PauliSum)]
+        if len(sums) < len(listed):
+            raise ObservableError("error mitigation takes Pauli sums only; DenseOperator.to_pauli_sum() makes one")
+        found = mitigated_exact(circuit, sums, mitigation, target)
+        return found[0] if is_single else found
 
     def unload(self, context: JobContext) -> None:
         """Let go of the program; the engine keeps the plan for the next job of the same structure."""
@@ -172,7 +176,7 @@ def make_circuit_work(
     *,
     shots: int | None = None,
     parameters: Any = None,
-    observables: PauliSum | Sequence[PauliSum] | None = None,
+    observables: Observable | Sequence[Observable] | None = None,
     noise: NoiseModel | None = None,
 ) -> CircuitWork:
     """Check arguments and copy what the caller may change before the job runs.
@@ -192,7 +196,7 @@ def make_circuit_work(
                 "Estimator with a precision, or a ShotPlan, for sampled ones"
             )
         shots = shots.__index__()
-    if observables is not None and not isinstance(observables, PauliSum):
+    if observables is not None and not isinstance(observables, Observable):
         observables = list(observables)
     return CircuitWork(circuit, shots, copied_values(parameters), observables, check_noise(noise))
 

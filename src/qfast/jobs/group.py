@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from qfast import config
-from qfast.circuit import Circuit, PauliSum
+from qfast.circuit import Circuit, Observable
 from qfast.devices import Device, get_device
 from qfast.errors import (
     DeviceMismatchError,
@@ -285,7 +285,7 @@ class JobGroup:
         *,
         shots: int | None = None,
         parameters: Any = None,
-        observables: PauliSum | Sequence[PauliSum] | None = None,
+        observables: Observable | Sequence[Observable] | None = None,
         noise: NoiseModel | None = None,
         seed: int | None = None,
         device: str | Device | None = None,
@@ -301,7 +301,7 @@ class JobGroup:
             Given: the result is `Samples`. Neither shots nor observables: a `Statevector`.
         parameters : mapping or array, optional
             As for `qfast.simulate`.
-        observables : PauliSum or sequence of PauliSum, optional
+        observables : Observable or sequence of Observable, optional
             The result is the expectation value, or an array of them.
         noise : NoiseModel, optional
             Instead of the device's. With noise, expectation values are those of the density matrix (4**n amplitudes).

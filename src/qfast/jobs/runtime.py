@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from qfast import config
-from qfast.circuit import Circuit, PauliSum
+from qfast.circuit import Circuit, Observable
 from qfast.config import Snapshot
 from qfast.devices import Device, DeviceStatus, get_device
 from qfast.engines._memory import memory_limits
@@ -288,7 +288,7 @@ def run(
     *,
     shots: int | None = None,
     parameters: Any = None,
-    observables: PauliSum | Sequence[PauliSum] | None = None,
+    observables: Observable | Sequence[Observable] | None = None,
     noise: NoiseModel | None = None,
     **submission: Any,
 ) -> Job:

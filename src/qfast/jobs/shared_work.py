@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from qfast._typing import Precision
-from qfast.circuit import Circuit, PauliSum
+from qfast.circuit import Circuit, Observable
 from qfast.circuit.shot_plan import positive_count
 from qfast.engines._memory import check_qubits, state_bytes
 from qfast.errors import InputError
 from qfast.jobs.circuit_work import check_circuit, check_unchanged, circuit_cost, engine_arguments
+from qfast.jobs.mitigated import check_no_mitigation
 from qfast.jobs.seeds import fresh_seed, job_seed
 from qfast.jobs.work import Requirements
 from qfast.simulation import Statevector
@@ -70,6 +71,7 @@ class SharedWork:
 
     def requirements(self, settings: Snapshot) -> Requirements:
         """See `Work`: two states are what a parameter-shift set needs; with less memory, prefixes are run again."""
+        check_no_mitigation(settings, "circuits that share their beginning")
         precision: Precision = settings["precision"]
         num_qubits = max((circuit.num_qubits for circuit in self.circuits), default=0)
         check_qubits(num_qubits, precision)
@@ -126,7 +128,7 @@ def make_shared_work(
     *,
     parameters: Any = None,
     shots: int | None = None,
-    observables: PauliSum | Sequence[PauliSum] | None = None,
+    observables: Observable | Sequence[Observable] | None = None,
 ) -> SharedWork:
     """Check arguments and copy what the caller may change before the job runs.
 
@@ -154,7 +156,7 @@ def make_shared_work(
     if shots is not None:
         shots = positive_count(shots, "shots")
     return SharedWork(
-        listed, values, shots, observables if isinstance(observables, PauliSum) or shots else list(observables or ())
+        listed, values, shots, observables if isinstance(observables, Observable) or shots else list(observables or ())
     )
 
 

@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 
 from qfast._typing import AnyArray, ComplexArray, FloatArray, Precision
-from qfast.circuit import Circuit, Instruction, PauliSum
+from qfast.circuit import Circuit, Instruction, Observable, Operator
 from qfast.circuit.binding import ParameterValues
 from qfast.circuit.gates import OPCODES, GateFlag
+from qfast.circuit.operators import check_observable
 from qfast.engines import CancelToken
 from qfast.engines._memory import check_memory, check_qubits, state_bytes
 from qfast.errors import CircuitError, InputError
@@ -25,6 +26,7 @@ from qfast.noise.channel import checked_qubits
 from qfast.simulation._compiled import Compiled
 from qfast.simulation._noisy_script import Misread, Noise, noisy_script, readout_groups
 from qfast.simulation._noisy_walk import NoisyMachine, NoisyWalker, NoisyWeight, _Choice, _local, apply_operator
+from qfast.simulation._observables import measurable
 from qfast.simulation._provenance import Provenance
 from qfast.simulation._script import Measure, Script
 from qfast.simulation._settings import RunSettings, run_settings
@@ -72,8 +74,11 @@ class DensityMatrix:
         found = np.bincount(outcome, weights=diagonal, minlength=1 << len(listed))
         return found.astype(np.float64, copy=False)
 
-    def expectation(self, observable: PauliSum) -> complex | float:
-        """Return tr(O rho): a float where the observable's coefficients are real."""
+    def expectation(self, observable: Observable) -> complex | float:
+        """Return tr(O rho): a float where the observable's coefficients are real, or it is Hermitian."""
+        if isinstance(observable, Operator):
+            return self._expectation_of(observable)
+        check_observable(observable, "expectation")
         index = np.arange(1 << self.num_qubits)
         total = 0j
         for letters, qubits, coefficient in observable:
@@ -91,6 +96,18 @@ class DensityMatrix:
             )
         is_real = all(np.imag(coefficient) == 0 for _, _, coefficient in observable)
         return total.real if is_real else total
+
+    def _expectation_of(self, operator: Operator) -> complex | float:
+        """tr(O rho), column by column of rho."""
+        settings = run_settings()
+        wanted = measurable(operator, settings.engine, self.num_qubits)
+        columns = np.ascontiguousarray(self.matrix.T)
+        moved = np.empty_like(columns[0])
+        total = 0j
+        for place, column in enumerate(columns):
+            wanted.prepared.apply(column, moved, threads=settings.threads)
+            total += complex(moved[place])
+        return total.real if wanted.is_hermitian else total
 
     def purity(self) -> float:
         """Return tr(rho²)."""
