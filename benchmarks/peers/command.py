@@ -69,7 +69,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--families", type=_names(FAMILIES), default=list(FAMILIES))
     parser.add_argument("--qubits", type=_numbers, default=[16, 20, 24], help="sizes of the families")
     parser.add_argument("--precision", choices=("complex64", "complex128", "both"), default="both")
-    parser.add_argument("--tasks", type=_names(TASKS), default=list(TASKS), help="'' for none")
+    usual = [name for name, task in TASKS.items() if not task.is_long]
+    parser.add_argument(
+        "--tasks", type=_names(TASKS), default=usual, help=f"'' for none; by default {', '.join(usual)}"
+    )
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--visits", type=int, default=Policy.visits, help="turns of each simulator")
     parser.add_argument("--timeout", type=float, default=Policy.timeout_s, help="longest wait for one answer, seconds")

@@ -28,8 +28,12 @@ class Task:
     sets : int
         Parameter sets: a sweep runs all of them, the other kinds one after the other, a new one each time.
     shots : int
+    p1, p2 : float
+        Depolarising error behind one- and two-qubit gates of a noisy run.
     num_strings : int
         Random Pauli strings of the observable; 0: the transverse-field Ising chain.
+    is_long : bool
+        Only on request: some simulators take minutes for each run.
     tolerance : float
         Largest difference from qfast's values in complex128 (for counts: from its ⟨Z⟩ of every qubit; both sides
         sample, so this is six standard deviations).
@@ -44,6 +48,9 @@ class Task:
     shots: int = 0
     num_strings: int = 0
     tolerance: float = 1e-9
+    p1: float = 0.001
+    p2: float = 0.01
+    is_long: bool = False
 
     def to_spec(self) -> dict[str, Any]:
         """Return the job as plain JSON types."""
@@ -57,8 +64,8 @@ class Task:
             "angles": angles.tolist(),
             "terms": strings or _ising_chain(self.num_qubits),
             "shots": self.shots,
-            "p1": 0.001,
-            "p2": 0.01,
+            "p1": self.p1,
+            "p2": self.p2,
         }
 
 
@@ -106,5 +113,16 @@ TASKS: dict[str, Task] = {
             tolerance=_deviations(10**6),
         ),
         Task("noisy-12", "1000 noisy shots, 12 qubits", "noisy", 12, 4, shots=1000, tolerance=_deviations(1000)),
+        Task(
+            "noisy-14",
+            "10^4 noisy shots, 14 qubits, 30 layers",
+            "noisy",
+            14,
+            30,
+            shots=10**4,
+            tolerance=_deviations(10**4),
+            p2=0.001,
+            is_long=True,
+        ),
     )
 }

@@ -134,6 +134,20 @@ def test_errors_that_only_turn_phases_in_front_of_a_measurement_share_one_simula
     noise_oracle.assert_follows(found.get_counts(), exact(circuit, noise))
 
 
+def test_a_program_samples_each_row_of_values_under_noise(where: dict[str, str]) -> None:
+    circuit = Circuit(2).ry(Parameter("a"), 0).cx(0, 1).rx(Parameter("b"), 1)
+    program = qfast.compile(circuit, **where)
+    values = [[0.4, 0.9], [1.9, -0.2]]
+    found = program.sample(values, shots=200, seed=3, noise=DEPOLARIZING)
+    for place, (row, samples) in enumerate(zip(values, found, strict=True)):
+        alone = sample(circuit, 200, seed=3 + place, noise=DEPOLARIZING, parameters=dict(zip("ab", row, strict=True)))
+        assert samples == alone
+        assert samples.metadata["noise"]["channels"] == 3
+    assert program.sample(values[0], shots=9, seed=1, noise=NoiseModel()) == program.sample(values[0], shots=9, seed=1)
+    with pytest.raises(InputError, match="use 'philox'"):
+        program.sample(values[0], noise=DEPOLARIZING, method="multinomial")
+
+
 def test_parameters_are_given_per_run() -> None:
     theta = Parameter("theta")
     circuit = Circuit(2).ry(theta, 0).cx(0, 1).ry(2 * theta, 1)

@@ -222,6 +222,10 @@ class PreparedOperator(Protocol):
 class PreparedObservable(PreparedOperator, Protocol):
     """A Pauli sum that an engine has prepared."""
 
+    def term_values(self, state: AnyArray, *, threads: int) -> FloatArray:
+        """Return ⟨ψ|P|ψ⟩ of each string without its coefficient, float64 of shape (strings,)."""
+        ...
+
     def imaginary_overlaps(self, bra: AnyArray, ket: AnyArray, *, threads: int) -> FloatArray:
         """Return Im ⟨bra|P|ket⟩ of each string without its coefficient, float64 of shape (strings,)."""
         ...

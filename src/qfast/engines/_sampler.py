@@ -141,6 +141,10 @@ class MaskedObservable:
         overlaps = self._engine.pauli_overlaps(state, state, x_masks, z_masks, threads=threads, cancel=cancel)
         return complex(overlaps @ coefficients)
 
+    def term_values(self, state: AnyArray, *, threads: int) -> FloatArray:
+        """Return ⟨ψ|P|ψ⟩ of each string."""
+        return self._engine.pauli_overlaps(state, state, *self._masks[:2], threads=threads).real
+
     def imaginary_overlaps(self, bra: AnyArray, ket: AnyArray, *, threads: int) -> FloatArray:
         """Return Im ⟨bra|P|ket⟩ of each string."""
         return self._engine.pauli_overlaps(bra, ket, *self._masks[:2], threads=threads).imag
@@ -162,6 +166,11 @@ class NativeObservable:
     def expectation(self, state: AnyArray, *, threads: int, cancel: CancelToken | None = None) -> complex:
         """Return ⟨ψ|O|ψ⟩."""
         return complex(self.core.expectation(state, threads, self._isa, cancel and cancel.native))
+
+    def term_values(self, state: AnyArray, *, threads: int) -> FloatArray:
+        """Return ⟨ψ|P|ψ⟩ of each string."""
+        found: FloatArray = self.core.term_values(state, threads, self._isa)
+        return found
 
     def imaginary_overlaps(self, bra: AnyArray, ket: AnyArray, *, threads: int) -> FloatArray:
         """Return Im ⟨bra|P|ket⟩ of each string."""

@@ -8,6 +8,7 @@ otherwise, as in `dynamic`.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,8 +16,10 @@ from typing import Any
 import numpy as np
 
 from qfast._typing import AnyArray, ComplexArray, FloatArray
+from qfast.engines import Engine, PreparedObservable
 from qfast.errors import CancelledRunError
 from qfast.noise import Channel
+from qfast.noise.channel import pauli_matrix
 from qfast.simulation._noisy_script import Misread, Noise
 from qfast.simulation._script import Gates, Measure
 from qfast.simulation.dynamic import (
@@ -37,6 +40,9 @@ __all__ = ["NOISE_SITE", "READ_SITE", "NoisyShots", "NoisyWalker", "NoisyWeight"
 NOISE_SITE = 1 << 40
 """Site of a shot's first channel; the following count on. Measurements count from 0."""
 
+_NEVER = 1e-15  # rounding of what cannot happen
+_WORTHWHILE, _FEW = 8, 1024  # uniforms that are drawn for each that is wanted
+
 READ_SITE = 1 << 41
 """Site of a shot's first misreading in the middle of a circuit."""
 
@@ -53,11 +59,22 @@ class NoisyMachine(Machine):
 class NoisyShots(Shots):
     """Shots that divide among any number of outcomes."""
 
+    def uniforms(self, site: int) -> FloatArray:
+        """See `Shots.uniforms`; the numbers of a few other shots are cheaper than a look at each index."""
+        first, count = int(self.indices[0]), self.indices.size
+        span = int(self.indices[-1]) - first + 1
+        if count < span <= _WORTHWHILE * count + _FEW:
+            return self.engine.uniforms(self.seed, first, span, site)[self.indices - first]
+        return Shots.uniforms(self, site)
+
     def divide(self, weights: FloatArray, site: int) -> dict[int, NoisyShots]:
         """Return who takes which outcome: outcome k has the k-th part of the unit interval."""
         cumulative = np.cumsum(weights)
+        drawn = self.uniforms(site) * cumulative[-1]
+        if drawn.max() < cumulative[0]:  # nothing happens, nearly always
+            return {0: self}
         last = int(np.flatnonzero(weights)[-1])
-        chosen = np.searchsorted(cumulative[:last], self.uniforms(site) * cumulative[-1], side="right")
+        chosen = np.searchsorted(cumulative[:last], drawn, side="right")
         found = np.unique(chosen).tolist()
         if len(found) == 1:
             return {found[0]: self}
@@ -103,8 +120,13 @@ class NoisyWalker(Walker):
     """Walks all branches of a noisy script; see `Walker`."""
 
     segment_sizes: Sequence[int] = ()
+    _spare: AnyArray | None = None  # what an operator writes to; then it is the state
     gates = 0
     """Gates applied, all branches together; `segment_sizes` tells how many a stretch has."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._prepared: dict[tuple[int, tuple[int, ...]], _PauliForm] = {}
 
     def leaves(self, population: Any) -> Iterator[Leaf]:
         """See `Walker.leaves`."""
@@ -191,7 +213,7 @@ class NoisyWalker(Walker):
         channel, site = step.place.channel, NOISE_SITE + machine.channels
         if channel.probabilities is not None:
             return _Choice(np.array(channel.probabilities), site)
-        return _Choice(kraus_weights(self.state, channel, step.place.qubits), site)
+        return _Choice(self._form(step).weights(self.state, self._threads), site)
 
     def _take(self, step: Measure | Misread | Noise, outcome: int, weight: float, machine: NoisyMachine) -> None:
         """Carry out an outcome."""
@@ -208,8 +230,71 @@ class NoisyWalker(Walker):
             channel = step.place.channel
             if channel.labels is not None and not set(channel.labels[outcome]) - {"I"}:
                 return
-            scale = 1.0 if channel.is_mixture else weight**-0.5
-            apply_operator(self.state, channel.operators[outcome] * scale, step.place.qubits)
+            if self._spare is None:
+                self._spare = np.empty_like(self.state)
+            self._form(step).apply(outcome, self.state, self._spare, self._threads)
+            self.state, self._spare = self._spare, self.state
+            if not channel.is_mixture:
+                self.state *= weight**-0.5
+
+    def _form(self, step: Noise) -> _PauliForm:
+        channel, qubits = step.place.channel, step.place.qubits
+        form = self._prepared.get((id(channel), qubits))
+        if form is None:
+            num_qubits = self.state.size.bit_length() - 1
+            form = self._prepared[id(channel), qubits] = _PauliForm(self._engine, num_qubits, channel, qubits)
+        return form
+
+
+class _PauliForm:
+    """The operators of a channel as sums of Pauli strings on its qubits.
+
+    All probabilities ``tr(K†K rho)`` follow from the strings' expectation values, which are read in one pass, and an
+    operator is applied by the engine as any Pauli sum is.
+    """
+
+    def __init__(self, engine: Engine, num_qubits: int, channel: Channel, qubits: tuple[int, ...]) -> None:
+        self._engine = engine
+        self._num_qubits = num_qubits
+        self._operators = channel.operators
+        labels = ["".join(label) for label in itertools.product("IXYZ", repeat=len(qubits))]
+        self._paulis = np.array([pauli_matrix(label) for label in labels])
+        self._x_masks = np.array([_mask(label, "XY", qubits) for label in labels], dtype=np.uint64)
+        self._z_masks = np.array([_mask(label, "YZ", qubits) for label in labels], dtype=np.uint64)
+        self._table: FloatArray | None = None
+        self._strings: PreparedObservable | None = None
+        self._sums: dict[int, PreparedObservable] = {}
+
+    def weights(self, state: AnyArray, threads: int) -> FloatArray:
+        """Return the probability of each operator."""
+        if self._strings is None or self._table is None:
+            ones = np.ones(len(self._x_masks), dtype=np.complex128)
+            self._strings = self._engine.observable(self._num_qubits, self._x_masks, self._z_masks, ones)
+            self._table = np.array([self._coefficients(k.conj().T @ k).real for k in self._operators])
+        found: FloatArray = self._table @ self._strings.term_values(state, threads=threads)
+        found[found < _NEVER] = 0.0
+        return found
+
+    def apply(self, outcome: int, state: AnyArray, out: AnyArray, threads: int) -> None:
+        """Write the outcome's operator times the state into `out`."""
+        sum_ = self._sums.get(outcome)
+        if sum_ is None:
+            coefficients = self._coefficients(self._operators[outcome])
+            used = np.flatnonzero(coefficients)
+            sum_ = self._sums[outcome] = self._engine.observable(
+                self._num_qubits, self._x_masks[used], self._z_masks[used], coefficients[used]
+            )
+        sum_.apply(state, out, threads=threads)
+
+    def _coefficients(self, matrix: ComplexArray) -> ComplexArray:
+        """Return those of a matrix's Pauli strings; a string's transpose is its conjugate."""
+        found: ComplexArray = (self._paulis.conj() * matrix).sum(axis=(1, 2)) / len(matrix)
+        found[np.abs(found) < _NEVER] = 0.0
+        return found
+
+
+def _mask(label: str, letters: str, qubits: tuple[int, ...]) -> int:
+    return sum(1 << qubit for letter, qubit in zip(label, qubits, strict=True) if letter in letters)
 
 
 def apply_operator(state: AnyArray, matrix: ComplexArray, qubits: tuple[int, ...]) -> None:
@@ -229,20 +314,6 @@ def apply_operator(state: AnyArray, matrix: ComplexArray, qubits: tuple[int, ...
         for column in np.flatnonzero(entries).tolist():
             total += entries[column] * columns[column]
         local[row] = total
-
-
-def kraus_weights(state: AnyArray, channel: Channel, qubits: tuple[int, ...]) -> FloatArray:
-    """Return the probability of each Kraus operator, ``tr(K†K rho)`` with the qubits' density matrix rho."""
-    local = _local(state, qubits)
-    dim = 1 << len(qubits)
-    rho = np.empty((dim, dim), dtype=np.complex128)
-    for row in range(dim):
-        for column in range(row + 1):
-            rho[row, column] = (local[row] * local[column].conj()).sum(dtype=np.complex128)
-            rho[column, row] = rho[row, column].conj()
-    weights = np.array([np.einsum("ij,jk,ik->", k, rho, k.conj()).real for k in channel.operators])
-    weights[weights < 1e-15] = 0.0  # rounding of what cannot happen
-    return weights
 
 
 def _local(state: AnyArray, qubits: tuple[int, ...]) -> Any:

@@ -33,7 +33,7 @@ from qfast.simulation._noisy_script import final_measurements, is_straight, nois
 from qfast.simulation._noisy_walk import NOISE_SITE, NoisyShots, NoisyWalker
 from qfast.simulation._pauli_push import MAX_FRAME_QUBITS, PushedCircuit, PushedCircuitBuilder
 from qfast.simulation._provenance import Provenance
-from qfast.simulation._sampling import Collector, Output
+from qfast.simulation._sampling import Collector, Method, Output
 from qfast.simulation._script import script_of
 from qfast.simulation._settings import RunSettings
 from qfast.simulation._states import initial_array, working_state
@@ -47,6 +47,7 @@ __all__ = [
     "Pushed",
     "Walked",
     "check_noise",
+    "check_noisy_method",
     "grouped",
     "noisy_walker",
     "parameter_values",
@@ -69,6 +70,12 @@ def check_noise(noise: Any) -> NoiseModel:
             "NoiseModel().add(channel, gates=[…])"
         )
     return noise
+
+
+def check_noisy_method(method: Method) -> None:
+    """Refuse a way of drawing that noise does not have."""
+    if method != "philox":
+        raise InputError(f"method {method!r} draws from one final state, which noise leaves none; use 'philox'")
 
 
 @dataclass(slots=True)

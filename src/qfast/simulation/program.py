@@ -16,13 +16,17 @@ from qfast.engines import CancelToken, PreparedObservable
 from qfast.engines._base import BatchedCircuit
 from qfast.engines._memory import allocate_state, check_memory, state_bytes
 from qfast.errors import CircuitError, EngineError, InputError, ParameterError
+from qfast.noise import NoiseModel
 from qfast.simulation._compiled import Compiled, compiled_for
 from qfast.simulation._observables import Observables, measurable
 from qfast.simulation._sampling import Method, Output
 from qfast.simulation._settings import MAX_SEED, RunSettings, checked_shots, chosen_seed, run_settings
 from qfast.simulation._shift import ShiftRule, measured_groups, shifted_gradient
+from qfast.simulation.dynamic import MAX_LOOP_PASSES
 from qfast.simulation.gradient import Adjoint, flat_observables, gates_of
+from qfast.simulation.noisy import check_noise, check_noisy_method, sample_noisy
 from qfast.simulation.run import run_shots, run_state
+from qfast.simulation.samples import Samples
 from qfast.simulation.statevector import Statevector
 
 __all__ = ["Program", "compile"]
@@ -283,6 +287,7 @@ class Program:
         output: Output = "bits",
         method: Method = "philox",
         first_shot: int = 0,
+        noise: NoiseModel | None = None,
         cancel: CancelToken | None = None,
     ) -> Any:
         """Run the circuit's measurements; see `qfast.sample`.
@@ -300,19 +305,26 @@ class Program:
         Samples, or a list of m of them
         """
         table = self._table(values)
-        start = chosen_seed(seed)
+        start, count = chosen_seed(seed), checked_shots(shots)
         options: dict[str, Any] = {
-            "initial_state": initial_state, "output": output, "method": method, "first_shot": first_shot,
-            "cancel": cancel,
+            "initial_state": initial_state, "output": output, "first_shot": first_shot, "cancel": cancel,
         }  # fmt: skip
-        count = checked_shots(shots)
+        is_noisy = noise is not None and not check_noise(noise).is_empty
+        if is_noisy:
+            check_noisy_method(method)
+
+        def draw(row: FloatArray, row_seed: int) -> Samples:
+            if noise is not None and is_noisy:
+                return sample_noisy(
+                    self._circuit, noise, self._settings, row.tolist(), count, row_seed,
+                    max_loop_passes=MAX_LOOP_PASSES, **options,
+                )  # fmt: skip
+            return run_shots(self._compiled, self._settings, row, count, row_seed, method=method, **options)
+
         if table.ndim == 1:
-            return run_shots(self._compiled, self._settings, table, count, start, **options)
+            return draw(table, start)
         self._check_policy()
-        return [
-            run_shots(self._compiled, self._settings, row, count, (start + place) & MAX_SEED, **options)
-            for place, row in enumerate(table)
-        ]
+        return [draw(row, (start + place) & MAX_SEED) for place, row in enumerate(table)]
 
     # --- gradients ----------------------------------------------------------------------------------------------------
 

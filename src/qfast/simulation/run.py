@@ -14,7 +14,7 @@ from qfast.engines import CancelToken
 from qfast.engines._bits import row_of_int, strings_of
 from qfast.engines._memory import check_memory, memory_limits, state_bytes
 from qfast.engines._sampler import CHUNK
-from qfast.errors import CircuitError, InputError
+from qfast.errors import CircuitError
 from qfast.noise import NoiseModel
 from qfast.simulation._compiled import Compiled, compiled_for
 from qfast.simulation._provenance import Provenance
@@ -23,7 +23,7 @@ from qfast.simulation._settings import RunSettings, checked_shots, chosen_seed, 
 from qfast.simulation._states import initial_array, working_state
 from qfast.simulation.density import noisy_distribution
 from qfast.simulation.dynamic import MAX_LOOP_PASSES, Leaf, Shots, Walker, Weight, named_values
-from qfast.simulation.noisy import check_noise, sample_noisy
+from qfast.simulation.noisy import check_noise, check_noisy_method, sample_noisy
 from qfast.simulation.samples import Samples
 from qfast.simulation.statevector import Statevector
 
@@ -225,8 +225,7 @@ def sample(
     """
     settings = run_settings(engine, precision, threads, isa)
     if noise is not None and not check_noise(noise).is_empty:
-        if method != "philox":
-            raise InputError(f"method {method!r} draws from one final state, which noise leaves none; use 'philox'")
+        check_noisy_method(method)
         return sample_noisy(
             circuit, noise, settings, parameters, checked_shots(shots), chosen_seed(seed), initial_state=initial_state,
             output=output, first_shot=first_shot, branch_bytes=branch_bytes, max_loop_passes=max_loop_passes,
