@@ -17,10 +17,10 @@ LAYERS = {
     "config": 1,
     "circuit": 2, "noise": 2, "qiskit": 2,
     "engines": 3,
-    "simulation": 4,
+    "mitigation": 4, "simulation": 4,
     "pools": 5,
     "devices": 6,
-    "jobs": 8, "mitigation": 8, "qvm": 8,
+    "jobs": 8, "qvm": 8,
     "__main__": 9, "benchmark": 9, "capi": 9, "cirq": 9, "cli": 9, "jax": 9, "pennylane": 9, "plotting": 9, "server": 9,
     "torch": 9,
 }  # fmt: skip

@@ -76,6 +76,12 @@ def test_an_exponential_through_zero_is_a_line_and_says_so() -> None:
     assert found == extrapolate([1, 2, 3], [0.02, -0.01, 0.015], [0.02, 0.02, 0.02], method="linear")
 
 
+def test_values_that_have_decayed_to_nothing_do_not_spoil_an_exponential() -> None:
+    found = extrapolate([1, 3, 5], [0.3, 0.0109, -0.004], [0.01, 0.01, 0.01], method="exponential")
+    assert found.method == "exponential"
+    assert abs(found.value - 0.3 * math.sqrt(0.3 / 0.0109)) < 2 * found.standard_error
+
+
 def test_without_errors_there_is_none() -> None:
     assert math.isnan(extrapolate([1, 2], [0.5, 0.4], method="linear").standard_error)
 
