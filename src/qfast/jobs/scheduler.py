@@ -411,6 +411,7 @@ class Scheduler:
         job.execution_log += (("RETRY", f"attempt_{job.attempts}_failed", f"again_in_{delay:g}_s"),)
         _log.info("job %s, attempt %d: %s; again in %g s", job.id, job.attempts, outcome.error, delay)
         job.enter(JobStatus.QUEUED)
+        job.runner = None
         self._retrying[job.id] = job
         self._set_alarm(job, delay, self._retry)
 
