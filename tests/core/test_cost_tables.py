@@ -209,7 +209,8 @@ def test_a_file_that_cannot_be_used_is_named_with_the_remedy_and_left_out(cache,
     with pytest.warns(RuntimeWarning) as caught:
         assert measured_table("baseline").name == BUILT_IN
     message = str(caught[0].message)
-    assert message.startswith(f"the cost table {path} is not used: ") and reason in message
+    assert message.startswith(f"the cost table {path} is not used: ")
+    assert reason in message
     assert "qfast bench --tune; or delete the file" in message
 
 
