@@ -97,7 +97,7 @@ class LaneBinder {
         const Complex pivot = std::norm(m[0]) >= std::norm(m[1]) ? m[0] : m[1];
         const Complex phase = pivot / std::sqrt(std::norm(pivot));
         for (Complex& z : m) z *= std::conj(phase);
-        out_.scale[l] *= phase;
+        out_.scale[l] *= phase * lost_norm(m);
       }
       is_exchange = is_exchange && is_zero(m[0]) && is_zero(m[3]) && is_zero(m[1] - 1.0) && is_zero(m[2] - 1.0);
       is_identity = is_identity && is_zero(m[1]) && is_zero(m[2]) && is_zero(m[0] - 1.0) && is_zero(m[3] - 1.0);
@@ -107,6 +107,17 @@ class LaneBinder {
     if (is_exchange) return add_exchange(variant);
     const bool real = is_real(one_);
     add_step(real ? StepKind::kGeneralReal : StepKind::kGeneral, variant, one_, real, {0, 1, 2, 3});
+  }
+
+  // By what factor a matrix, rounded to T, shrinks or grows every state: as in bind.cc the scale takes it back.
+  static double lost_norm(const Matrix2& m) {
+    if constexpr (sizeof(T) == sizeof(double)) return 1;
+    double exact = 0, rounded = 0;
+    for (const Complex z : m) {
+      exact += std::norm(z);
+      rounded += std::norm(Complex{static_cast<T>(z.real()), static_cast<T>(z.imag())});
+    }
+    return std::sqrt(exact / rounded);
   }
 
   void bind_two(const PlanStep& step) {

@@ -20,7 +20,7 @@ struct LanePlan {
   Arena<T> arena;
   std::vector<BoundStep> steps;
   std::vector<BoundOp> ops;
-  std::vector<Complex> scale;                     // by lane: a phase that the steps have left out
+  std::vector<Complex> scale;                     // by lane: what the steps have left out, a phase and rounding
   std::vector<std::unique_ptr<Numbers>> numbers;  // by lane
 };
 

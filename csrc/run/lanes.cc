@@ -168,6 +168,7 @@ void LaneRun<T>::copy_states(int num_rows, T* states) const {
 template <class T>
 void LaneRun<T>::expectations(const LaneSum& sum, Complex* out) const {
   sum.expectations<T>(sums_, tile(), to_size(lanes_), out);
+  for (std::size_t l = 0; l < to_size(lanes_); ++l) out[l] *= std::norm(bound_.scale[l]);
 }
 
 template class LaneRun<float>;

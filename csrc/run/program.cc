@@ -2,8 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cmath>
-#include <mutex>
+#include <memory>
 #include <string>
 
 #include "base/aligned_buffer.h"
@@ -74,6 +75,10 @@ class TypedImpl final : public Base {
     }
   }
 
+  ~TypedImpl() override { delete lane_planned_.load(std::memory_order_acquire); }
+  TypedImpl(const TypedImpl&) = delete;
+  TypedImpl& operator=(const TypedImpl&) = delete;
+
   bool run(void* amplitudes, Start start, const double* values, const RunOptions& options) override {
     if (constant_) return run_bound(*constant_, static_cast<T*>(amplitudes), start, options);
     std::unique_ptr<BoundPlan<T>> bound = take_bound();
@@ -114,6 +119,7 @@ class TypedImpl final : public Base {
   }
 
  private:
+  using Planned = std::shared_ptr<const PlannedCircuit>;
   static constexpr int kMaxLanes = 16;
 
   const double* row(const double* values, std::int64_t set) const {
@@ -161,12 +167,15 @@ class TypedImpl final : public Base {
     return LaneRun<T>::can_run(lane_plan());
   }
 
+  // Without a lock: planning takes long, and a child of fork() would find it locked for good.
   const Plan& lane_plan() {
-    const std::lock_guard lock(lane_mutex_);
-    if (!lane_planned_) {
-      lane_planned_ = planned(this->circuit, {0, kernels_.block_bits, this->circuit.num_qubits, costs_});
+    const Planned* found = lane_planned_.load(std::memory_order_acquire);
+    if (!found) {
+      auto made = std::make_unique<const Planned>(
+          planned(this->circuit, {0, kernels_.block_bits, this->circuit.num_qubits, costs_}));
+      if (lane_planned_.compare_exchange_strong(found, made.get(), std::memory_order_acq_rel)) found = made.release();
     }
-    return lane_planned_->plan;
+    return (*found)->plan;
   }
 
   // Calls read(run, first set, number of sets) for as many sets at a time as there are lanes.
@@ -215,8 +224,7 @@ class TypedImpl final : public Base {
   bool may_use_lanes_;
   std::unique_ptr<BoundPlan<T>> constant_;
   FreeList<BoundPlan<T>> bound_;
-  std::mutex lane_mutex_;
-  std::shared_ptr<const PlannedCircuit> lane_planned_;  // made when a sweep wants it
+  std::atomic<const Planned*> lane_planned_{nullptr};  // owned; made when a sweep wants it
   FreeList<LaneRun<T>> lane_runs_;
 };
 

@@ -1,14 +1,14 @@
 // What workers of one parallel region share that each take one piece of work after the other.
 #pragma once
 
+#include <array>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <limits>
 #include <memory>
 #include <mutex>
-#include <utility>
-#include <vector>
 
 #include "base/cancel.h"
 
@@ -51,31 +51,42 @@ class SideBySide {
   std::exception_ptr error_;
 };
 
-// Objects that are kept for whoever needs one next, so that a second run allocates nothing.
+// Objects that are kept for whoever needs one next, so that a second run allocates nothing. Without a lock: one that a
+// thread held at a fork() would stay locked in the child.
 template <class X>
 class FreeList {
  public:
+  FreeList() = default;
+  ~FreeList() {
+    for (std::atomic<X*>& slot : slots_) delete slot.load(std::memory_order_acquire);
+  }
+  FreeList(const FreeList&) = delete;
+  FreeList& operator=(const FreeList&) = delete;
+
   template <class Make>
   std::unique_ptr<X> take(const Make& make) {
-    {
-      const std::lock_guard lock(mutex_);
-      if (!free_.empty()) {
-        std::unique_ptr<X> found = std::move(free_.back());
-        free_.pop_back();
-        return found;
-      }
+    for (std::atomic<X*>& slot : slots_) {
+      if (slot.load(std::memory_order_relaxed) == nullptr) continue;
+      if (X* found = slot.exchange(nullptr, std::memory_order_acquire)) return std::unique_ptr<X>(found);
     }
     return make();
   }
 
+  // More than there are places for are destroyed.
   void give_back(std::unique_ptr<X> x) {
-    const std::lock_guard lock(mutex_);
-    free_.push_back(std::move(x));
+    for (std::atomic<X*>& slot : slots_) {
+      X* empty = nullptr;
+      if (slot.load(std::memory_order_relaxed) != nullptr) continue;
+      if (slot.compare_exchange_strong(empty, x.get(), std::memory_order_release)) {
+        static_cast<void>(x.release());
+        return;
+      }
+    }
   }
 
  private:
-  std::mutex mutex_;
-  std::vector<std::unique_ptr<X>> free_;
+  static constexpr std::size_t kPlaces = 64;
+  std::array<std::atomic<X*>, kPlaces> slots_{};
 };
 
 }  // namespace qfast

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
+
 import numpy as np
 import pytest
 
-from qfast import PauliSum
+from qfast import PauliSum, _core
 from qfast._typing import AnyArray, Precision
 from qfast.circuit import Circuit, Parameter
 from qfast.engines import CancelToken
@@ -135,3 +139,44 @@ def test_a_cancelled_sweep_in_lanes_raises(native: NativeEngine) -> None:
     batch = native.prepare(circuit, precision="complex128").batch()
     with pytest.raises(CancelledRunError):
         batch.states(np.zeros((64, 1)), np.empty((64, 8), dtype=np.complex128), threads=2, cancel=cancel)
+
+
+def test_states_in_lanes_keep_their_norm_in_single_precision(native: NativeEngine) -> None:
+    circuit = Circuit(4)
+    for k in range(1500):
+        circuit.ry(Parameter("t"), k % 4).cx(k % 4, (k + 1) % 4)
+    rows = np.linspace(-3, 3, 32)[:, None]
+    states = np.empty((len(rows), 16), dtype=np.complex64)
+    batch = native.prepare(circuit, precision="complex64").batch()
+    batch.states(rows, states, threads=1, cancel=None)
+    assert np.abs(np.linalg.norm(states.astype(np.complex128), axis=1) - 1).max() < 4e-6
+    one = native.observable(4, *PauliSum([("IIII", [0, 1, 2, 3])]).masks(4))
+    assert np.abs(batch.expectations(rows, one, threads=1, cancel=None) - 1).max() < 8e-6
+
+
+# Python warns of every fork beside threads; that this one is safe is what is tested.
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_child_forked_while_a_sweep_is_planned_finds_nothing_locked() -> None:
+    rng = np.random.default_rng(0)
+    circuit = random_circuit(rng, 3, 6000)
+    rows = random_rows(rng, 32, len(circuit.parameters))
+    states = np.empty((2, len(rows), 8), dtype=np.complex128)
+    for _ in range(8):
+        _core.clear_plan_cache()
+        batch = NativeEngine().prepare(circuit, precision="complex128").batch()
+        is_running = threading.Event()
+
+        def sweep(batch=batch, is_running=is_running) -> None:
+            is_running.set()
+            batch.states(rows, states[0], threads=1, cancel=None)
+
+        thread = threading.Thread(target=sweep)
+        thread.start()
+        is_running.wait()
+        child = os.fork()
+        if child == 0:
+            signal.alarm(30)
+            batch.states(rows, states[1], threads=1, cancel=None)
+            os._exit(0)
+        thread.join()
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
