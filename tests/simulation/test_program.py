@@ -113,10 +113,17 @@ def test_wrong_values_are_refused_with_their_place(program) -> None:
         program.run([[1.0, 2.0, 3.0], [1.0, np.nan, 3.0]])
     with pytest.raises(ParameterError, match="no value for 3 of 3 parameters"):
         program.run()
-    with pytest.raises(ParameterError, match="real numbers"):
-        program.run(["a", "b", "c"])
+    for wrong in (["a", "b", "c"], ["1", "2", "3"], [1j, 0, 0], np.zeros(3, dtype="m8[s]"), [[1.0, 2.0, 3.0], [4.0]]):
+        with pytest.raises(ParameterError, match="real numbers"):
+            program.run(wrong)
+    with pytest.raises(ParameterError, match=r"'v\[1\]' is inf"):
+        program.run([0.0, np.inf, -np.inf])
     with pytest.raises(InputError, match="out must be a C-contiguous array"):
         program.run([[1.0, 2.0, 3.0]], out=np.zeros((2, 4), dtype=complex))
+
+
+def test_values_whose_sum_overflows_are_values(program) -> None:
+    assert np.linalg.norm(program.run([1e308, 1e308, 1e308]).amplitudes) == pytest.approx(1)
 
 
 def test_too_many_states_are_refused_with_the_way_out(program) -> None:

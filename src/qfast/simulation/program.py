@@ -542,7 +542,10 @@ class Program:
         if values is None or hasattr(values, "keys"):
             return self._compiled.values(values)
         try:
-            table = np.asarray(values, dtype=np.float64)
+            given = np.asarray(values)
+            if given.dtype.kind not in "biufO":
+                raise TypeError(f"values of dtype {given.dtype} were given")
+            table = given.astype(np.float64, copy=False)
         except (TypeError, ValueError) as error:
             raise ParameterError(f"parameter values are real numbers of shape (p,) or (m, p): {error}") from error
         if table.ndim not in (1, 2) or table.shape[-1] != number:
@@ -551,16 +554,12 @@ class Program:
                 f"parameter values of shape {table.shape} were given; ({number},) or (m, {number}) is needed, "
                 f"in the order {names or '(no parameters)'}"
             )
-        if not np.isfinite(table.sum()):  # quicker than a look at each; an overflow of the sum is sorted out below
-            self._check_finite(table)
-        return np.ascontiguousarray(table)
-
-    def _check_finite(self, table: FloatArray) -> None:
         if not np.isfinite(table).all():
             place = np.argwhere(~np.isfinite(table))[0]
             name = self._compiled.parameter_names[place[-1]]
             row = f" in row {place[0]}" if table.ndim == 2 else ""
             raise ParameterError(f"the value of parameter '{name}'{row} is {table[tuple(place)]}, which is not finite")
+        return np.ascontiguousarray(table)
 
     def _rows(self, values: ArrayLike) -> FloatArray:
         table = self._table(values)
