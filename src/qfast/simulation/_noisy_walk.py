@@ -30,12 +30,11 @@ from qfast.simulation.dynamic import (
     Walker,
     Weight,
     _Checkpoint,
-    _halves,
     _outcomes,
     _Task,
 )
 
-__all__ = ["NOISE_SITE", "READ_SITE", "NoisyShots", "NoisyWalker", "NoisyWeight", "apply_operator"]
+__all__ = ["NOISE_SITE", "READ_SITE", "NoisyShots", "NoisyWalker", "NoisyWeight"]
 
 NOISE_SITE = 1 << 40
 """Site of a shot's first channel; the following count on. Measurements count from 0."""
@@ -295,50 +294,3 @@ class _PauliForm:
 
 def _mask(label: str, letters: str, qubits: tuple[int, ...]) -> int:
     return sum(1 << qubit for letter, qubit in zip(label, qubits, strict=True) if letter in letters)
-
-
-def apply_operator(state: AnyArray, matrix: ComplexArray, qubits: tuple[int, ...]) -> None:
-    """Apply any matrix to some qubits of a state, in place; numpy's loops, no BLAS, so that threads change nothing."""
-    matrix = matrix.astype(state.dtype, copy=False)
-    if len(qubits) == 1:
-        halves = _halves(state, qubits[0])
-        low, high = halves[:, 0], halves[:, 1]
-        new_low = matrix[0, 0] * low + matrix[0, 1] * high
-        np.add(matrix[1, 0] * low, matrix[1, 1] * high, out=high)
-        low[...] = new_low
-        return
-    local = _local(state, qubits)
-    columns = [local[column].copy() for column in range(len(matrix))]
-    for row, entries in enumerate(matrix):
-        total = np.zeros_like(columns[0])
-        for column in np.flatnonzero(entries).tolist():
-            total += entries[column] * columns[column]
-        local[row] = total
-
-
-def _local(state: AnyArray, qubits: tuple[int, ...]) -> Any:
-    """View a state by the index of some qubits, the first least significant."""
-    num_qubits = state.size.bit_length() - 1
-    tensor = state.reshape((2,) * num_qubits)
-    front = tensor.transpose(
-        [num_qubits - 1 - qubit for qubit in reversed(qubits)]
-        + [num_qubits - 1 - qubit for qubit in reversed(range(num_qubits)) if qubit not in qubits]
-    )
-    return _Slices(front, len(qubits))
-
-
-class _Slices:
-    """Slices of a tensor by the joint index of its first k axes."""
-
-    def __init__(self, tensor: AnyArray, k: int) -> None:
-        self._tensor, self._k = tensor, k
-
-    def _place(self, index: int) -> tuple[int, ...]:
-        return tuple(index >> (self._k - 1 - axis) & 1 for axis in range(self._k))
-
-    def __getitem__(self, index: int) -> AnyArray:
-        found: AnyArray = self._tensor[self._place(index)]
-        return found
-
-    def __setitem__(self, index: int, value: AnyArray) -> None:
-        self._tensor[self._place(index)] = value

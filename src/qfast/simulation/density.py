@@ -25,7 +25,7 @@ from qfast.noise import NoiseModel
 from qfast.noise.channel import checked_qubits
 from qfast.simulation._compiled import Compiled
 from qfast.simulation._noisy_script import Misread, Noise, noisy_script, readout_groups
-from qfast.simulation._noisy_walk import NoisyMachine, NoisyWalker, NoisyWeight, _Choice, _local, apply_operator
+from qfast.simulation._noisy_walk import NoisyMachine, NoisyWalker, NoisyWeight, _Choice
 from qfast.simulation._observables import measurable
 from qfast.simulation._provenance import Provenance
 from qfast.simulation._script import Measure, Script
@@ -328,7 +328,7 @@ class _DensityWalker(NoisyWalker):
     def _take(self, step: Measure | Misread | Noise, outcome: int, weight: float, machine: NoisyMachine) -> None:
         if isinstance(step, Noise):
             both = step.place.qubits + tuple(qubit + self.shift for qubit in step.place.qubits)
-            apply_operator(self.state, step.place.channel.superoperator, both)
+            _apply_operator(self.state, step.place.channel.superoperator, both)
         elif isinstance(step, Measure) and step.bit is None:
             local = _local(self.state, (step.qubit, step.qubit + self.shift))
             local[0] = local[0] + local[3]
@@ -347,3 +347,43 @@ class _DensityWalker(NoisyWalker):
         local = _local(self.state, (step.qubit, step.qubit + self.shift))
         for index in range(4):
             local[index] = local[index] / weight if index == 3 * outcome else np.zeros_like(local[index])
+
+
+def _apply_operator(state: AnyArray, matrix: ComplexArray, qubits: tuple[int, ...]) -> None:
+    """Apply any matrix to some qubits of a state, in place; numpy's loops, no BLAS, so that threads change nothing."""
+    matrix = matrix.astype(state.dtype, copy=False)
+    local = _local(state, qubits)
+    columns = [local[column].copy() for column in range(len(matrix))]
+    for row, entries in enumerate(matrix):
+        total = np.zeros_like(columns[0])
+        for column in np.flatnonzero(entries).tolist():
+            total += entries[column] * columns[column]
+        local[row] = total
+
+
+def _local(state: AnyArray, qubits: tuple[int, ...]) -> Any:
+    """View a state by the index of some qubits, the first least significant."""
+    num_qubits = state.size.bit_length() - 1
+    tensor = state.reshape((2,) * num_qubits)
+    front = tensor.transpose(
+        [num_qubits - 1 - qubit for qubit in reversed(qubits)]
+        + [num_qubits - 1 - qubit for qubit in reversed(range(num_qubits)) if qubit not in qubits]
+    )
+    return _Slices(front, len(qubits))
+
+
+class _Slices:
+    """Slices of a tensor by the joint index of its first k axes."""
+
+    def __init__(self, tensor: AnyArray, k: int) -> None:
+        self._tensor, self._k = tensor, k
+
+    def _place(self, index: int) -> tuple[int, ...]:
+        return tuple(index >> (self._k - 1 - axis) & 1 for axis in range(self._k))
+
+    def __getitem__(self, index: int) -> AnyArray:
+        found: AnyArray = self._tensor[self._place(index)]
+        return found
+
+    def __setitem__(self, index: int, value: AnyArray) -> None:
+        self._tensor[self._place(index)] = value
