@@ -2,11 +2,13 @@
 #include <pybind11/numpy.h>
 #include <pybind11/stl.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "base/cpu_features.h"
 #include "base/error.h"
 #include "bindings/gil.h"
+#include "bindings/interruptible.h"
 #include "bindings/register.h"
 #include "circuit/gates.h"
 #include "plan/matrices.h"
@@ -60,6 +62,11 @@ Program make_program(std::int32_t num_qubits, const Column<std::uint16_t>& opcod
                  PlanOptions{tile_qubits, cost_table ? *cost_table : CostTable{}});
 }
 
+// Amplitude updates, as interruptible.h counts them: some thirty gates of a planned circuit cost as much as one.
+std::uint64_t planned_work(const Program& program, std::int64_t sets) {
+  return (program.num_operations() / 32 + 1) * static_cast<std::uint64_t>(sets) << program.num_qubits();
+}
+
 void run(const Program& program, const py::array& state, bool from_zero, const Column<double>& values, int threads,
          CancelToken* cancel) {
   const char wanted = program.precision() == Precision::kComplex64 ? 'F' : 'D';
@@ -71,9 +78,11 @@ void run(const Program& program, const py::array& state, bool from_zero, const C
   }
   void* amplitudes = const_cast<void*>(state.data());
   const std::span<const double> given{values.data(), static_cast<std::size_t>(values.size())};
-  const RunOptions options{std::max(threads, 1), cancel};
-  const ReleaseGil unlocked((program.num_operations() + 1) << program.num_qubits());
-  program.run(amplitudes, from_zero ? Start::kZero : Start::kGiven, given, options);
+  const auto work = [&](CancelToken* token) {
+    program.run(amplitudes, from_zero ? Start::kZero : Start::kGiven, given, {std::max(threads, 1), token});
+  };
+  if (((program.num_operations() + 1) << program.num_qubits()) < kShortWork) return work(cancel);
+  run_interruptibly(planned_work(program, 1), cancel, work);
 }
 
 // (m, p) values as rows; m is taken from the shape, as p may be 0.
@@ -96,8 +105,9 @@ py::array_t<Complex> expectation_many(const Program& program, const Column<doubl
   const Rows rows = rows_of(values);
   py::array_t<Complex> out(rows.count);
   Complex* to = out.mutable_data();
-  const py::gil_scoped_release unlocked;
-  program.expectation_many(rows.values, rows.count, observable, {std::max(threads, 1), cancel}, to);
+  run_interruptibly(planned_work(program, rows.count), cancel, [&](CancelToken* token) {
+    program.expectation_many(rows.values, rows.count, observable, {std::max(threads, 1), token}, to);
+  });
   return out;
 }
 
@@ -121,10 +131,11 @@ py::array_t<std::int64_t> sample_many(const Program& program, const Column<doubl
   const double* from = uniforms.data();
   const std::int64_t* ends = offsets.data();
   const int all = std::max(threads, 1);
-  const py::gil_scoped_release unlocked;
-  program.run_many(rows.values, rows.count, {all, cancel}, [&](std::int64_t set, const StateView& state) {
-    const auto count = static_cast<std::size_t>(ends[set + 1] - ends[set]);
-    if (count > 0) Sampler(state, program.isa(), all).find({from + ends[set], count}, to + ends[set], all);
+  run_interruptibly(planned_work(program, rows.count), cancel, [&](CancelToken* token) {
+    program.run_many(rows.values, rows.count, {all, token}, [&](std::int64_t set, const StateView& state) {
+      const auto count = static_cast<std::size_t>(ends[set + 1] - ends[set]);
+      if (count > 0) Sampler(state, program.isa(), all).find({from + ends[set], count}, to + ends[set], all);
+    });
   });
   return out;
 }
@@ -142,11 +153,12 @@ void states_many(const Program& program, const Column<double>& values, const py:
   }
   auto* to = static_cast<char*>(const_cast<void*>(out.data()));
   const std::size_t bytes = amplitude_bytes(program.precision()) << program.num_qubits();
-  const py::gil_scoped_release unlocked;
-  program.run_many(rows.values, rows.count, {std::max(threads, 1), cancel},
-                   [&](std::int64_t set, const StateView& state) {
-                     std::memcpy(to + static_cast<std::size_t>(set) * bytes, state.amplitudes, bytes);
-                   });
+  run_interruptibly(planned_work(program, rows.count), cancel, [&](CancelToken* token) {
+    program.run_many(rows.values, rows.count, {std::max(threads, 1), token},
+                     [&](std::int64_t set, const StateView& state) {
+                       std::memcpy(to + static_cast<std::size_t>(set) * bytes, state.amplitudes, bytes);
+                     });
+  });
 }
 
 py::array_t<Complex> gate_matrix(int opcode, const std::vector<double>& params) {

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import threading
+
 import numpy as np
 import pytest
 
@@ -151,3 +154,30 @@ def test_rows_at_once_give_what_rows_one_by_one_give(program, rows) -> None:
     assert np.abs(program.run(many) - states).max() < 1e-14
     assert np.abs(program.expectation(many, observable) - values).max() < 1e-14
     assert np.array_equal(program.run(many), program.run(many))
+
+
+def test_ctrl_c_ends_a_long_run(where, rng) -> None:
+    """Another thread watches the progress, and sends the signal to the main thread when the run is on its way."""
+    circuit = qfast.Circuit(20)
+    for k in range(3000):
+        a, b = rng.choice(20, 2, replace=False).tolist()
+        circuit.rxx(0.1, a, b).ry(0.01 * k, a)
+    token, main, is_over = qfast.CancelToken(), threading.get_ident(), threading.Event()
+
+    def interrupt() -> None:
+        while not is_over.wait(0.001):
+            if token.progress()[0] > 0:
+                signal.pthread_kill(main, signal.SIGINT)
+                return
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    watcher = threading.Thread(target=interrupt)
+    watcher.start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            qfast.simulate(circuit, cancel=token, **where)
+    finally:
+        is_over.set()
+        watcher.join()
+        signal.signal(signal.SIGINT, before)
+    assert not token.cancelled
