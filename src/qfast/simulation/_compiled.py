@@ -94,6 +94,37 @@ class Compiled:
                 raise ParameterError(f"the value of parameter '{name}' is the expression {value}; a number is needed")
         return np.array([resolved[name] for name in names], dtype=np.float64)
 
+    def table(self, values: Any) -> FloatArray:
+        """Return values as float64 of shape (p,) or (m, p), C-contiguous; a mapping is taken for (p,).
+
+        Raises
+        ------
+        ParameterError
+            As for `values`; the shape is another, or the values are no real numbers.
+        """
+        number = len(self.parameter_names)
+        if values is None or hasattr(values, "keys"):
+            return self.values(values)
+        try:
+            given = np.asarray(values)
+            if given.dtype.kind not in "biufO":
+                raise TypeError(f"values of dtype {given.dtype} were given")
+            table = given.astype(np.float64, copy=False)
+        except (TypeError, ValueError) as error:
+            raise ParameterError(f"parameter values are real numbers of shape (p,) or (m, p): {error}") from error
+        if table.ndim not in (1, 2) or table.shape[-1] != number:
+            names = ", ".join(self.parameter_names[:8]) + (", …" if number > 8 else "")
+            raise ParameterError(
+                f"parameter values of shape {table.shape} were given; ({number},) or (m, {number}) is needed, "
+                f"in the order {names or '(no parameters)'}"
+            )
+        if not np.isfinite(table).all():
+            place = np.argwhere(~np.isfinite(table))[0]
+            name = self.parameter_names[place[-1]]
+            row = f" in row {place[0]}" if table.ndim == 2 else ""
+            raise ParameterError(f"the value of parameter '{name}'{row} is {table[tuple(place)]}, which is not finite")
+        return np.ascontiguousarray(table)
+
     def check_memory(self, settings: RunSettings, *, states: int = 1, more_bytes: int = 0) -> int:
         """Refuse a run that does not fit; return the bytes it needs at its peak.
 

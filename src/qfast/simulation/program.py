@@ -15,7 +15,7 @@ from qfast.circuit.operators import check_hermitian
 from qfast.engines import CancelToken, PreparedObservable
 from qfast.engines._base import BatchedCircuit
 from qfast.engines._memory import allocate_state, check_memory, state_bytes
-from qfast.errors import CircuitError, EngineError, InputError, ParameterError
+from qfast.errors import CircuitError, EngineError, InputError
 from qfast.noise import NoiseModel
 from qfast.simulation._compiled import Compiled, compiled_for
 from qfast.simulation._observables import Observables, measurable
@@ -132,7 +132,7 @@ class Program:
             The circuit measures or resets in the middle.
         """
         self._check_static("run")
-        table = self._table(values)
+        table = self._compiled.table(values)
         if table.ndim == 1:
             return run_state(self._compiled, self._settings, table, initial_state, out, cancel=cancel)
         self._check_policy()
@@ -198,7 +198,7 @@ class Program:
             if found is not None:
                 return found
         self._check_static("expectation")
-        table = self._table(values)
+        table = self._compiled.table(values)
         batch = self._batch(initial_state, rows=table.ndim)
         if batch is not None and isinstance(observable, PauliSum | Operator):
             wanted = measurable(observable, self._settings.engine, self.num_qubits)
@@ -214,7 +214,7 @@ class Program:
     ) -> Any:
         """Return ⟨O†O⟩ - |⟨O⟩|² (`Statevector.variance`); parameters and shapes as for `expectation`."""
         self._check_static("variance")
-        table = self._table(values)
+        table = self._compiled.table(values)
         return self._of_states(table, initial_state, cancel, lambda state: state.variance(observable, cancel=cancel))
 
     def covariance(
@@ -239,7 +239,7 @@ class Program:
             See `Statevector.covariance`.
         """
         self._check_static("covariance")
-        table = self._table(values)
+        table = self._compiled.table(values)
         found: AnyArray = self._of_states(
             table, initial_state, cancel, lambda state: state.covariance(observables, cancel=cancel)
         )
@@ -304,7 +304,7 @@ class Program:
         -------
         Samples, or a list of m of them
         """
-        table = self._table(values)
+        table = self._compiled.table(values)
         start, count = chosen_seed(seed), checked_shots(shots)
         options: dict[str, Any] = {
             "initial_state": initial_state, "output": output, "first_shot": first_shot, "cancel": cancel,
@@ -407,7 +407,7 @@ class Program:
         cancel: CancelToken | None = None,
     ) -> tuple[Any, FloatArray]:
         """Return expectation values and their gradients at the cost of the gradients; see `expectation`, `gradient`."""
-        table = self._table(values)
+        table = self._compiled.table(values)
         observables, several = flat_observables(observable)
         rows = table if table.ndim == 2 else table[None, :]
         found, gradients = self._way_back().gradients(rows, observables, initial_state, cancel)
@@ -443,7 +443,7 @@ class Program:
         -------
         ndarray of float64, shape (p,) or (m, p)
         """
-        table = self._table(values)
+        table = self._compiled.table(values)
         listed, several = flat_observables(observables)
         weights = np.asarray(cotangents, dtype=np.float64)
         shape = table.shape[:-1] + ((len(listed),) if several else ())
@@ -492,7 +492,7 @@ class Program:
         -----
         Memory of three states; time of about p gradients. Source: Stokes et al. 2020, doi:10.22331/q-2020-05-25-269.
         """
-        table = self._table(values)
+        table = self._compiled.table(values)
         if table.ndim != 1:
             raise InputError(f"metric_tensor: values of shape (p,) are needed, {table.shape} given")
         return self._way_back().geometric_tensor(table, initial_state, cancel)
@@ -511,7 +511,7 @@ class Program:
         initial_state: Any,
         cancel: CancelToken | None,
     ) -> FloatArray:
-        table = self._table(values)
+        table = self._compiled.table(values)
         rows = table if table.ndim == 2 else table[None, :]
         observables, several = flat_observables(observable)
         rule = ShiftRule(gates_of(self._circuit), self.parameters)
@@ -536,33 +536,8 @@ class Program:
 
     # --- checks -------------------------------------------------------------------------------------------------------
 
-    def _table(self, values: Any) -> FloatArray:
-        """Return values as float64 of shape (p,) or (m, p)."""
-        number = len(self._compiled.parameter_names)
-        if values is None or hasattr(values, "keys"):
-            return self._compiled.values(values)
-        try:
-            given = np.asarray(values)
-            if given.dtype.kind not in "biufO":
-                raise TypeError(f"values of dtype {given.dtype} were given")
-            table = given.astype(np.float64, copy=False)
-        except (TypeError, ValueError) as error:
-            raise ParameterError(f"parameter values are real numbers of shape (p,) or (m, p): {error}") from error
-        if table.ndim not in (1, 2) or table.shape[-1] != number:
-            names = ", ".join(self._compiled.parameter_names[:8]) + (", …" if number > 8 else "")
-            raise ParameterError(
-                f"parameter values of shape {table.shape} were given; ({number},) or (m, {number}) is needed, "
-                f"in the order {names or '(no parameters)'}"
-            )
-        if not np.isfinite(table).all():
-            place = np.argwhere(~np.isfinite(table))[0]
-            name = self._compiled.parameter_names[place[-1]]
-            row = f" in row {place[0]}" if table.ndim == 2 else ""
-            raise ParameterError(f"the value of parameter '{name}'{row} is {table[tuple(place)]}, which is not finite")
-        return np.ascontiguousarray(table)
-
     def _rows(self, values: ArrayLike) -> FloatArray:
-        table = self._table(values)
+        table = self._compiled.table(values)
         return table if table.ndim == 2 else table[None, :]
 
     def _check_static(self, what: str) -> None:
