@@ -38,7 +38,7 @@ enum class StepKind : std::uint8_t {
 
 // variant: target j, plus 3 * (control mask over the two other block bits, in ascending order) for kGeneral,
 // kGeneralReal and kExchange; pair index (01, 02, 12) for the two-qubit steps; j + 3 * lane bit for kSwapLane; for
-// kDiagonalScalar 1 + j, or 4 + pair index, where vectors with that block bit, or one of the two, at 0 stay as they are.
+// kDiagonalScalar 1 + j, or 4 + pair index, if vectors with that block bit, or one of the two, at 0 stay as they are.
 constexpr std::uint16_t step_code(StepKind kind, int variant) {
   return static_cast<std::uint16_t>(static_cast<int>(kind) * 16 + variant);
 }
