@@ -10,6 +10,7 @@
 #include "bindings/gil.h"
 #include "bindings/interruptible.h"
 #include "bindings/register.h"
+#include "bindings/state_array.h"
 #include "circuit/gates.h"
 #include "plan/matrices.h"
 #include "run/expectation.h"
@@ -71,7 +72,7 @@ void run(const Program& program, const py::array& state, bool from_zero, const C
          CancelToken* cancel) {
   const char wanted = program.precision() == Precision::kComplex64 ? 'F' : 'D';
   const auto size = static_cast<py::ssize_t>(std::int64_t{1} << program.num_qubits());
-  if (state.dtype().char_() != wanted || state.ndim() != 1 || state.shape(0) != size ||
+  if (amplitude_kind(state) != wanted || state.ndim() != 1 || state.shape(0) != size ||
       !(state.flags() & py::array::c_style) || !state.writeable()) {
     throw Error(ErrorKind::kInput, "state must be a writable C-contiguous array of shape (" + std::to_string(size) +
                                        ",) and dtype " + (wanted == 'F' ? "complex64" : "complex128"));
@@ -145,7 +146,7 @@ void states_many(const Program& program, const Column<double>& values, const py:
   const Rows rows = rows_of(values);
   const char wanted = program.precision() == Precision::kComplex64 ? 'F' : 'D';
   const py::ssize_t size = py::ssize_t{1} << program.num_qubits();
-  if (out.dtype().char_() != wanted || out.ndim() != 2 || out.shape(0) != rows.count || out.shape(1) != size ||
+  if (amplitude_kind(out) != wanted || out.ndim() != 2 || out.shape(0) != rows.count || out.shape(1) != size ||
       !(out.flags() & py::array::c_style) || !out.writeable()) {
     throw Error(ErrorKind::kInput, "out must be a writable C-contiguous array of shape (" + std::to_string(rows.count) +
                                        ", " + std::to_string(size) + ") and dtype " +

@@ -8,6 +8,7 @@
 #include "base/cpu_features.h"
 #include "base/error.h"
 #include "bindings/register.h"
+#include "bindings/state_array.h"
 #include "run/expectation.h"
 #include "run/noise_sites.h"
 #include "run/sampling.h"
@@ -48,7 +49,7 @@ Run run_of(const Trajectories& trajectories, const Column<double>& base, const C
   if (!initial.is_none()) {
     const auto array = py::cast<py::array>(initial);
     const char wanted = program.precision() == Precision::kComplex64 ? 'F' : 'D';
-    if (array.dtype().char_() != wanted || array.ndim() != 1 || !(array.flags() & py::array::c_style) ||
+    if (amplitude_kind(array) != wanted || array.ndim() != 1 || !(array.flags() & py::array::c_style) ||
         array.shape(0) != py::ssize_t{1} << program.num_qubits()) {
       throw Error(ErrorKind::kInput,
                   "the initial state must be a C-contiguous "

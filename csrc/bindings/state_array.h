@@ -13,12 +13,19 @@
 
 namespace qfast {
 
+// 'F' for complex64, 'D' for complex128, both in this machine's byte order; 0 for all else.
+inline char amplitude_kind(const pybind11::array& array) {
+  const pybind11::dtype dtype = array.dtype();
+  const char kind = dtype.char_();
+  return (kind == 'F' || kind == 'D') && dtype.byteorder() == '=' ? kind : '\0';
+}
+
 // The amplitudes of a 1-D C-contiguous array of complex64 or complex128 with 2^n elements. Throws Error(kInput).
 inline StateView view_state(const pybind11::array& state) {
-  const char kind = state.dtype().char_();
-  if (kind != 'F' && kind != 'D') {
+  const char kind = amplitude_kind(state);
+  if (kind == '\0') {
     throw Error(ErrorKind::kInput, "state has dtype " + std::string(pybind11::str(pybind11::object(state.dtype()))) +
-                                       "; it must be complex64 or complex128");
+                                       "; it must be complex64 or complex128 in native byte order");
   }
   const auto size = static_cast<std::uint64_t>(state.size());
   if (state.ndim() != 1 || !is_power_of_two(size)) {

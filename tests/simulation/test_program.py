@@ -123,6 +123,8 @@ def test_wrong_values_are_refused_with_their_place(program) -> None:
         program.run([0.0, np.inf, -np.inf])
     with pytest.raises(InputError, match="out must be a C-contiguous array"):
         program.run([[1.0, 2.0, 3.0]], out=np.zeros((2, 4), dtype=complex))
+    with pytest.raises(InputError, match="dtype complex128|needs complex128"):
+        program.run([[1.0, 2.0, 3.0]], out=np.zeros((1, 4), dtype=">c16"))
 
 
 def test_values_whose_sum_overflows_are_values(program) -> None:
