@@ -151,6 +151,7 @@ class FirstDifference {
   }
 
   bool has_equal_constants(std::size_t begin, std::size_t end) const {
+    if (begin == end) return true;  // there may be no constants at all, and no array to compare
     return end <= b_.arena.size() &&
            std::memcmp(a_.arena.data() + begin, b_.arena.data() + begin, (end - begin) * sizeof(T)) == 0;
   }
