@@ -1,4 +1,4 @@
-// The expectation value of one row of values, without pybind11's argument casters: those cost as much as four qubits do.
+// The expectation value of one row of values, without pybind11's argument casters, which cost as much as four qubits.
 #include <pybind11/pybind11.h>
 
 #include <algorithm>
@@ -57,9 +57,8 @@ py::object quick_expectation(const py::object& program, const py::object& observ
   static PyMethodDef method{"quick_expectation", &expectation_or_none, METH_O, nullptr};
   auto quick = std::make_unique<Quick>(Quick{program, observable, program.cast<const Program&>(),
                                              observable.cast<const PauliSum&>(), is_real, std::max(threads, 1)});
-  const py::capsule capsule(quick.release(), kCapsule, [](PyObject* self) {
-    delete static_cast<Quick*>(PyCapsule_GetPointer(self, kCapsule));
-  });
+  const py::capsule capsule(quick.release(), kCapsule,
+                            [](PyObject* self) { delete static_cast<Quick*>(PyCapsule_GetPointer(self, kCapsule)); });
   return py::reinterpret_steal<py::object>(PyCFunction_NewEx(&method, capsule.ptr(), nullptr));
 }
 
