@@ -6,11 +6,8 @@ import os
 import subprocess
 import sys
 import textwrap
-from pathlib import Path
 
 import pytest
-
-SOURCE = Path(__file__).resolve().parents[2] / "src"
 
 
 def run_python(code: str, *, expected: int = 0) -> str:
@@ -19,7 +16,7 @@ def run_python(code: str, *, expected: int = 0) -> str:
         capture_output=True,
         text=True,
         timeout=60,
-        env={**os.environ, "PYTHONPATH": str(SOURCE), "PYTHONWARNINGS": "error"},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONWARNINGS": "error"},
     )
     assert done.returncode == expected, done.stderr
     assert done.stderr == ""

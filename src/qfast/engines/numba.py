@@ -405,9 +405,16 @@ def _share_out(kernel: Callable[..., None], blocks: int, threads: int, *argument
 
 def _together(kernel: Callable[..., None], calls: Sequence[tuple[Any, ...]]) -> None:
     """Make the calls at the same time, the first one in this thread, and wait for all of them."""
-    futures: list[Future[None]] = [_executor().submit(kernel, *call) for call in calls[1:]]
+    futures: list[Future[None]] = []
+    mine = [calls[0]]
+    for call in calls[1:]:
+        try:
+            futures.append(_executor().submit(kernel, *call))
+        except RuntimeError:  # the interpreter ends: no thread takes new work, but a job's may still finish its own
+            mine.append(call)
     try:
-        kernel(*calls[0])
+        for call in mine:
+            kernel(*call)
     finally:  # an interrupt must not leave threads writing into a state that its owner believes to be idle
         wait(futures)
     for future in futures:

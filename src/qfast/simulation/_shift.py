@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from qfast._typing import FloatArray, IntArray
 from qfast.circuit import Circuit, Observable, Parameter, ParameterVector, PauliSum
+from qfast.circuit.operators import check_hermitian
 from qfast.errors import ObservableError
 from qfast.simulation._chain_rule import ChainRule, Expressions, sums_by
 from qfast.simulation._settings import MAX_SEED
@@ -101,6 +102,31 @@ def measured_groups(circuit: Circuit, observable: Observable) -> list[tuple[Circ
         terms = [("Z" * len(qubits), qubits, coefficient.real) for _, qubits, coefficient in group]
         found.append((changed, PauliSum(terms, observable.num_qubits)))
     return found
+
+
+def shifted_gradients(
+    rule: ShiftRule,
+    program_of: Callable[[Circuit], Program],
+    rows: FloatArray,
+    observables: Sequence[Observable],
+    shots: int | None,
+    seed: int,
+    options: dict[str, Any],
+) -> FloatArray:
+    """Return the gradients at rows of values, shape (m, p), of k observables: float64 (m, k, p).
+
+    `program_of` prepares the rule's circuit, and those of `measured_groups`; the rest as for `shifted_gradient`.
+    """
+    gradients = np.empty((len(rows), len(observables), rows.shape[1]))
+    for place, wanted in enumerate(observables):
+        check_hermitian(wanted, "gradient")
+        groups: Sequence[tuple[Circuit, Observable]] = [(rule.circuit, wanted)]
+        if shots is not None:
+            groups = measured_groups(rule.circuit, wanted)
+        programs = [(program_of(circuit), measured) for circuit, measured in groups]
+        for row, gradient in zip(rows, gradients[:, place], strict=True):
+            gradient[:] = shifted_gradient(rule, programs, row, shots, seed, options)
+    return gradients
 
 
 def shifted_gradient(

@@ -11,17 +11,17 @@ from numpy.typing import ArrayLike
 from qfast import config
 from qfast._typing import AnyArray, FloatArray, Precision
 from qfast.circuit import Circuit, Observable, Operator, Parameter, PauliSum
-from qfast.circuit.operators import check_hermitian
 from qfast.engines import CancelToken, PreparedObservable
 from qfast.engines._base import BatchedCircuit
 from qfast.engines._memory import allocate_state, check_memory, state_bytes
 from qfast.errors import CircuitError, EngineError, InputError
 from qfast.noise import NoiseModel
 from qfast.simulation._compiled import Compiled, compiled_for
+from qfast.simulation._cone import LightCones
 from qfast.simulation._observables import Observables, measurable
 from qfast.simulation._sampling import Method, Output
 from qfast.simulation._settings import MAX_SEED, RunSettings, checked_shots, chosen_seed, run_settings
-from qfast.simulation._shift import ShiftRule, measured_groups, shifted_gradient
+from qfast.simulation._shift import ShiftRule, shifted_gradients
 from qfast.simulation.dynamic import MAX_LOOP_PASSES
 from qfast.simulation.gradient import Adjoint, flat_observables, gates_of
 from qfast.simulation.noisy import check_noise, check_noisy_method, sample_noisy
@@ -62,13 +62,14 @@ class Program:
     array([ 1., -1.])
     """
 
-    __slots__ = ("_adjoint", "_circuit", "_compiled", "_quick", "_settings")
+    __slots__ = ("_adjoint", "_circuit", "_compiled", "_cones", "_quick", "_settings")
 
     def __init__(self, compiled: Compiled, settings: RunSettings, circuit: Circuit) -> None:
         self._compiled = compiled
         self._settings = settings
         self._circuit = compiled.copy_of(circuit)  # gradients take theirs from it when they are asked for
         self._adjoint: Adjoint | None = None
+        self._cones = LightCones()
         # The last observable that one row was measured with, and the engine's way to do so again.
         self._quick: tuple[Observables, Callable[[Any], float | complex | None]] | None = None
 
@@ -190,6 +191,10 @@ class Program:
             For (p,) and one observable; complex where it is not Hermitian.
         ndarray, shape s, (m,) or (m, *s)
             For several observables, several rows of values, or both.
+
+        Notes
+        -----
+        Of more than 12 qubits, a Pauli sum is measured on its light cone alone, where that has fewer.
         """
         quick = self._quick
         is_known = quick is not None and quick[0] is observable
@@ -199,6 +204,11 @@ class Program:
                 return found
         self._check_static("expectation")
         table = self._compiled.table(values)
+        if self.num_qubits > _SMALL_QUBITS and initial_state is None and isinstance(observable, PauliSum):
+            seen = self._cones.of(observable, self._circuit, self._alike)
+            if seen is not None:
+                cone, program = seen
+                return program.expectation(cone.values(table), cone.observable(observable), cancel=cancel)
         batch = self._batch(initial_state, rows=table.ndim)
         if batch is not None and isinstance(observable, PauliSum | Operator):
             wanted = measurable(observable, self._settings.engine, self.num_qubits)
@@ -517,15 +527,7 @@ class Program:
         rule = ShiftRule(gates_of(self._circuit), self.parameters)
         start = 0 if shots is None else chosen_seed(seed)
         options = {"initial_state": initial_state, "cancel": cancel}
-        gradients = np.empty((len(rows), len(observables), rows.shape[1]))
-        for place, wanted in enumerate(observables):
-            check_hermitian(wanted, "gradient")
-            groups: Sequence[tuple[Circuit, Observable]] = [(rule.circuit, wanted)]
-            if shots is not None:
-                groups = measured_groups(rule.circuit, wanted)
-            programs = [(self._alike(circuit), measured) for circuit, measured in groups]
-            for row, gradient in zip(rows, gradients[:, place], strict=True):
-                gradient[:] = shifted_gradient(rule, programs, row, shots, start, options)
+        gradients = shifted_gradients(rule, self._alike, rows, observables, shots, start, options)
         if not several:
             gradients = gradients[:, 0]
         return gradients if table.ndim == 2 else gradients[0]
