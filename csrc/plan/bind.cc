@@ -115,7 +115,7 @@ class Binder {
     scale_ *= m[0];
     if (is_near(a, 0) && is_near(b, 0) && is_near(d, 1)) return;
     const std::array<Complex, 3> all{a, b, d};
-    keep_norm(all);
+    scale_ *= lost_norm<T>(all, 1);
     const bool is_plus = is_near(d, 1), is_minus = is_near(d, -1);
     if (is_real(all) && (is_plus || is_minus)) {
       add_step(is_plus ? StepKind::kReal : StepKind::kRealNeg, step.target, {a, b}, {}, true);
@@ -127,18 +127,6 @@ class Binder {
       add_step(StepKind::kScaled, step.target, {a, b, d}, {});
     }
     renormalise();
-  }
-
-  // Rounded to T, [[1, a], [b, d]] grows or shrinks every state by the same little (a rotation: exactly so), which adds
-  // up where a gate is repeated: the scale takes it back.
-  void keep_norm(const std::array<Complex, 3>& entries) {
-    if constexpr (sizeof(T) == sizeof(double)) return;
-    double exact = 1, rounded = 1;
-    for (const Complex z : entries) {
-      exact += std::norm(z);
-      rounded += std::norm(Complex{static_cast<T>(z.real()), static_cast<T>(z.imag())});
-    }
-    scale_ *= std::sqrt(exact / rounded);
   }
 
   // Amplitudes grow by up to √2 a step while the factors are left out; single precision ends at 3e38.
@@ -159,6 +147,7 @@ class Binder {
     }
     const int variant = pair_variant(step.target, step.second);
     if ((pattern & ~kPatternPairs2) == 0) return bind_pairs(variant, m);
+    scale_ *= lost_norm<T>(m);
     const bool real = is_real(m);
     add_step(real ? StepKind::kDense2Real : StepKind::kDense2, variant,
              {m[0], m[1], m[2], m[3], m[4], m[5], m[6], m[7], m[8], m[9], m[10], m[11], m[12], m[13], m[14], m[15]}, {},
@@ -168,18 +157,20 @@ class Binder {
   // Two 2 x 2 blocks, with the number at |00> or |11> left out as a factor of the whole, whichever is larger.
   void bind_pairs(int variant, const Matrix4& m) {
     if (std::norm(m[0]) < std::norm(m[3])) {
+      scale_ *= lost_norm<T>(m);
       return add_step(StepKind::kPairs2, variant, {m[0], m[3], m[12], m[15], m[5], m[6], m[9], m[10]}, {});
     }
     const Complex f = m[0];
-    scale_ *= f;
-    add_step(StepKind::kPairs2Scaled, variant,
-             {m[3] / f, m[12] / f, m[15] / f, m[5] / f, m[6] / f, m[9] / f, m[10] / f}, {});
+    const std::array<Complex, 7> rest{m[3] / f, m[12] / f, m[15] / f, m[5] / f, m[6] / f, m[9] / f, m[10] / f};
+    scale_ *= f * lost_norm<T>(rest, 1);
+    add_step(StepKind::kPairs2Scaled, variant, {rest[0], rest[1], rest[2], rest[3], rest[4], rest[5], rest[6]}, {});
     renormalise();
   }
 
   void bind_diagonal(const PlanStep& step) {
     const DiagonalGroup& group = plan_.groups[to_size(step.index)];
     const std::span<const Complex> table = numbers_.table(group);
+    if (step.condition.mask == 0) scale_ *= lost_norm<T>(table);
     BoundStep bound{};
     bound.code = group.has_lanes ? step_code(StepKind::kDiagonal, 0)
                                  : step_code(StepKind::kDiagonalScalar, scalar_variant(table));

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <memory>
 #include <new>
@@ -73,6 +74,20 @@ struct BoundPlan {
   std::vector<BoundSweep> sweeps;
   std::unique_ptr<Numbers> numbers;
 };
+
+// By what factor numbers that are rounded to T shrink or grow a state, `left_out` being the squares of those that no
+// step multiplies by. Where a gate is repeated this adds up: the scale of the sweep takes it back. 1 in double
+// precision.
+template <class T>
+double lost_norm(std::span<const Complex> numbers, double left_out = 0) {
+  if constexpr (sizeof(T) == sizeof(double)) return 1;
+  double exact = left_out, rounded = left_out;
+  for (const Complex z : numbers) {
+    exact += std::norm(z);
+    rounded += std::norm(Complex{static_cast<T>(z.real()), static_cast<T>(z.imag())});
+  }
+  return std::sqrt(exact / rounded);
+}
 
 // Computes all numbers. `values` are the circuit's parameters in order; `plan` and `circuit` must outlive `out`, and be
 // the same in every call with it.

@@ -97,7 +97,7 @@ class LaneBinder {
         const Complex pivot = std::norm(m[0]) >= std::norm(m[1]) ? m[0] : m[1];
         const Complex phase = pivot / std::sqrt(std::norm(pivot));
         for (Complex& z : m) z *= std::conj(phase);
-        out_.scale[l] *= phase * lost_norm(m);
+        out_.scale[l] *= phase * lost_norm<T>(m);
       }
       is_exchange = is_exchange && is_zero(m[0]) && is_zero(m[3]) && is_zero(m[1] - 1.0) && is_zero(m[2] - 1.0);
       is_identity = is_identity && is_zero(m[1]) && is_zero(m[2]) && is_zero(m[0] - 1.0) && is_zero(m[3] - 1.0);
@@ -109,23 +109,13 @@ class LaneBinder {
     add_step(real ? StepKind::kGeneralReal : StepKind::kGeneral, variant, one_, real, {0, 1, 2, 3});
   }
 
-  // By what factor a matrix, rounded to T, shrinks or grows every state: as in bind.cc the scale takes it back.
-  static double lost_norm(const Matrix2& m) {
-    if constexpr (sizeof(T) == sizeof(double)) return 1;
-    double exact = 0, rounded = 0;
-    for (const Complex z : m) {
-      exact += std::norm(z);
-      rounded += std::norm(Complex{static_cast<T>(z.real()), static_cast<T>(z.imag())});
-    }
-    return std::sqrt(exact / rounded);
-  }
-
   void bind_two(const PlanStep& step) {
     two_.resize(lanes_);
     std::uint32_t pattern = 0;
     for (std::size_t l = 0; l < lanes_; ++l) {
       const Matrix4& m = out_.numbers[l]->two(step.index);
       two_[l] = step.is_reversed ? exchange_qubits(m) : m;
+      out_.scale[l] *= lost_norm<T>(m);
       for (std::size_t i = 0; i < 16; ++i) pattern |= is_zero(m[i]) ? 0u : 1u << i;
     }
     const int variant = step.target == 0 ? step.second - 1 : 2;
@@ -142,22 +132,23 @@ class LaneBinder {
     BoundStep bound{};
     bound.code = step_code(StepKind::kDiagonalScalar, 0);
     bound.group = &group;
-    bound.constants = put_lanes([&](Numbers& numbers) { return numbers.table(group); });
+    bound.constants = put_lanes([&](Numbers& numbers) { return numbers.table(group); }, true);
     out_.steps.push_back(bound);
   }
 
   void bind_matrix(const TileOp& op, BoundOp& bound) {
-    bound.matrix = put_lanes([&](Numbers& numbers) { return numbers.matrix(op); });
+    bound.matrix = put_lanes([&](Numbers& numbers) { return numbers.matrix(op); }, false);
     bound.lane_mask = out_.arena.reserve(lanes_, true);
     std::fill_n(out_.arena.data() + bound.lane_mask, lanes_, T(1));
   }
 
   // As many complex numbers of each lane as `read` gives.
   template <class Read>
-  std::size_t put_lanes(const Read& read) {
+  std::size_t put_lanes(const Read& read, bool keeps_norm) {
     std::size_t at = 0;
     for (std::size_t l = 0; l < lanes_; ++l) {
       const std::span<const Complex> numbers = read(*out_.numbers[l]);
+      if (keeps_norm) out_.scale[l] *= lost_norm<T>(numbers);
       if (l == 0) at = out_.arena.reserve(2 * numbers.size() * lanes_, true);
       T* to = out_.arena.data() + at + l;
       for (const Complex z : numbers) {

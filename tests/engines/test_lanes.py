@@ -180,3 +180,24 @@ def test_a_child_forked_while_a_sweep_is_planned_finds_nothing_locked() -> None:
             os._exit(0)
         thread.join()
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+@pytest.mark.parametrize("kind", ["tables", "pairs"])
+def test_repeated_gates_keep_the_norm_in_single_precision(native: NativeEngine, kind: str) -> None:
+    """Rounded once, a gate errs the same way every time: the error would grow with the depth, not with its root."""
+    circuit, pair = Circuit(4), random_unitary(np.random.default_rng(5), 4)
+    for k in range(3000):
+        if kind == "tables":
+            circuit.rzz(Parameter("t"), k % 4, (k + 1) % 4).h(k % 4)
+        else:
+            circuit.rz(Parameter("t"), k % 4).unitary(pair, [k % 4, (k + 1) % 4])
+    rows = np.linspace(0.1, 3, 32)[:, None]
+    prepared = native.prepare(circuit, precision="complex64")
+    states = np.empty((len(rows), 16), dtype=np.complex64)
+    prepared.batch().states(rows, states, threads=2, cancel=None)
+    alone = np.empty_like(states)
+    for row, state in zip(rows, alone, strict=True):
+        prepared.run(state, row, from_zero=True, threads=1, cancel=None)
+    for found in (states, alone):
+        norms = np.square(np.abs(found.astype(np.complex128))).sum(axis=1)
+        assert np.abs(norms - 1).max() < 4e-5
