@@ -198,13 +198,10 @@ class DiagonalOperator(Operator):
         super().__init__(_checked_qubits(qubits, width, "a diagonal operator"))
 
     def _find_offence(self) -> str:
-        if self._table is None or self._table.dtype.kind != "c":
+        table = self._table
+        if table is None or table.dtype.kind != "c":
             return ""
-        return _largest(
-            np.abs(self._table.imag),
-            np.abs(self._table),
-            lambda k: f"the value of outcome {k} is {self._table[k]}",  # type: ignore[index]
-        )
+        return _largest(np.abs(table.imag), np.abs(table), lambda k: f"the value of outcome {k} is {table[k]}")
 
     def values_at(self, outcomes: IntArray) -> AnyArray:
         """Return the values of outcomes, float64 or complex128 of the same shape (m,).

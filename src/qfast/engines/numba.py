@@ -297,11 +297,13 @@ def _add_op(steps: _Steps, op: Op, params: Sequence[float]) -> None:
         _add_matrix(steps, op.matrix(params), op.targets, op.controls, held)
     elif op.kind == "permutation":
         offsets = _offsets(op.targets, held)
-        steps.add(kernels.PERMUTE, op.targets + op.controls, offsets, integers=op.content)  # type: ignore[arg-type]
+        assert op.content is not None
+        steps.add(kernels.PERMUTE, op.targets + op.controls, offsets, integers=op.content)
     elif op.kind == "pauli":
         _add_rotation(steps, op, held, params[op.slots.start])
     elif len(op.targets) <= _TABLE_QUBITS:
-        _add_matrix(steps, np.diag(op.content), op.targets, op.controls, held)  # type: ignore[arg-type]
+        assert op.content is not None
+        _add_matrix(steps, np.diag(op.content), op.targets, op.controls, held)
     else:
         reads = sum(1 << qubit for qubit in op.targets)
         steps.add(kernels.TABLE, op.controls, [held], integers=op.targets, numbers=op.content, reads=reads)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -14,6 +14,7 @@ from qfast._typing import FloatArray, IntArray
 from qfast.circuit import Circuit, Parameter, PauliSum
 from qfast.errors import InputError, ObservableError, ParameterError
 from qfast.jobs.circuit_work import check_circuit
+from qfast.simulation._observables import unnested
 
 __all__ = ["Bindings", "EstimatorPub", "SamplerPub", "make_estimator_pub", "make_sampler_pub"]
 
@@ -89,21 +90,18 @@ def make_estimator_pub(pub: Any, default_precision: float, place: str) -> Estima
     if isinstance(precision, bool) or not isinstance(precision, (int, float)) or not 0 <= precision < math.inf:
         raise InputError(f"{place}: precision {precision!r} is not valid; allowed: a standard error from 0 (exact)")
     bindings = _bindings(circuit, values, place)
-    array = _observables(observables, place)
-    for observable in array.ravel():
-        _check_observable(observable, circuit, place)
-    numbers = np.arange(array.size).reshape(array.shape)
+    listed, shape = unnested(observables, place)
+    sums = [_checked_sum(observable, circuit, place) for observable in listed]
+    numbers = np.arange(len(sums)).reshape(shape)
     rows = np.arange(math.prod(bindings.shape)).reshape(bindings.shape)
     try:
         of_observable, of_binding = np.broadcast_arrays(numbers, rows)
     except ValueError:
         raise InputError(
-            f"{place}: observables of shape {array.shape} and parameter sets of shape {bindings.shape} cannot be "
+            f"{place}: observables of shape {shape} and parameter sets of shape {bindings.shape} cannot be "
             "broadcast together"
         ) from None
-    return EstimatorPub(
-        circuit, len(circuit), list(array.ravel()), bindings, of_observable, of_binding, float(precision)
-    )
+    return EstimatorPub(circuit, len(circuit), sums, bindings, of_observable, of_binding, float(precision))
 
 
 def _parts(pub: Any, place: str, names: tuple[str, ...]) -> list[Any]:
@@ -162,23 +160,7 @@ def _named_table(names: list[str], values: Mapping[Any, Any], place: str) -> Flo
 
 
 # --- observables ------------------------------------------------------------------------------------------------------
-def _observables(observables: Any, place: str) -> ObjectArray:
-    """Return an array of Pauli sums. numpy would take a sum for a sequence of its terms, so nesting is walked here."""
-    shape: tuple[int, ...] = ()
-    level = [observables]
-    while level and isinstance(level[0], (Sequence, np.ndarray)) and not isinstance(level[0], (PauliSum, str)):
-        lengths = {len(entry) for entry in level if isinstance(entry, (Sequence, np.ndarray))}
-        if len(lengths) != 1 or not all(isinstance(entry, (Sequence, np.ndarray)) for entry in level):
-            raise ObservableError(f"{place}: the observables are nested unevenly")
-        shape += (lengths.pop(),)
-        level = [inner for entry in level for inner in entry]
-    array = np.empty(len(level), dtype=object)
-    for i, entry in enumerate(level):
-        array[i] = entry
-    return array.reshape(shape)
-
-
-def _check_observable(observable: Any, circuit: Circuit, place: str) -> None:
+def _checked_sum(observable: Any, circuit: Circuit, place: str) -> PauliSum:
     if not isinstance(observable, PauliSum):
         raise ObservableError(f"{place}: {type(observable).__name__} is not an observable; pass a qfast.PauliSum")
     if observable.num_qubits > circuit.num_qubits:
@@ -187,3 +169,4 @@ def _check_observable(observable: Any, circuit: Circuit, place: str) -> None:
         )
     if not observable.is_hermitian:
         raise ObservableError(f"{place}: the observable {observable} is not Hermitian; its coefficients must be real")
+    return observable

@@ -96,23 +96,31 @@ def measurable(observable: Observable, engine: Engine, num_qubits: int) -> Measu
 def listed_observables(observables: Observables, what: str) -> tuple[list[Observable], tuple[int, ...]]:
     """Return observables as a list, and their shape, () for a single one.
 
-    numpy would take a Pauli sum for a sequence of its terms, so nesting is walked here.
-
     Raises
     ------
     ObservableError
         Nested unevenly, or something is no observable.
     """
+    listed, shape = unnested(observables, what)
+    for observable in listed:
+        check_observable(observable, what)
+    return listed, shape
+
+
+def unnested(entries: Any, what: str) -> tuple[list[Any], tuple[int, ...]]:
+    """Return what sequences and arrays of objects hold, as a list, and their shape.
+
+    numpy would take a Pauli sum for a sequence of its terms, so nesting is walked here. Raises `ObservableError` where
+    it is uneven.
+    """
     shape: tuple[int, ...] = ()
-    level: list[Any] = [observables]
+    level: list[Any] = [entries]
     while level and _is_nested(level[0]):
         lengths = {len(entry) if _is_nested(entry) else -1 for entry in level}
         if len(lengths) != 1:
             raise ObservableError(f"{what}: the observables are nested unevenly at depth {len(shape)}")
         shape += (lengths.pop(),)
         level = [inner for entry in level for inner in entry]
-    for observable in level:
-        check_observable(observable, what)
     return level, shape
 
 
