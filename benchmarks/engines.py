@@ -25,7 +25,7 @@ from qfast.benchmark.families import FAMILIES, build_family
 from qfast.benchmark.fingerprint import take_fingerprint
 from qfast.circuit import Circuit
 from qfast.config.machine import cpu_count
-from qfast.engines._memory import allocate_state
+from qfast.engines.memory import allocate_state
 
 TOLERANCES = {"complex128": 1e-10, "complex64": 1e-5}
 SLOW_S = 5.0  # an engine this slow gets two runs

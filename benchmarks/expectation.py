@@ -24,7 +24,7 @@ import qfast
 from qfast import PauliSum, Statevector
 from qfast.benchmark.fingerprint import take_fingerprint
 from qfast.config.machine import cpu_count
-from qfast.simulation._observables import measurable
+from qfast.simulation.prepared_observables import measurable
 
 _Letters = dict[int, str]
 

@@ -18,7 +18,7 @@ from typing import Any
 from qfast.benchmark.families import FAMILIES
 from qfast.benchmark.fingerprint import take_fingerprint
 from qfast.config.machine import cpu_count
-from qfast.engines._memory import state_bytes
+from qfast.engines.memory import state_bytes
 
 MIB = 1 << 20
 LIMIT_BYTES = 64 * MIB

@@ -13,7 +13,7 @@ from collections.abc import Callable
 import numpy as np
 
 from qfast import Circuit, Parameter, Statevector, compile
-from qfast.simulation._prefix import run_shared
+from qfast.simulation.shared_prefix import run_shared
 
 NUM_PARAMETERS = 100
 

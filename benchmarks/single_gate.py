@@ -26,7 +26,7 @@ from qfast.benchmark.fingerprint import take_fingerprint
 from qfast.benchmark.roofline import measure_limits
 from qfast.circuit import Circuit
 from qfast.config.machine import cpu_count
-from qfast.engines._memory import allocate_state, state_bytes
+from qfast.engines.memory import allocate_state, state_bytes
 
 CACHE_LINE_BYTES = 64
 SU4 = operation_matrix(build_family("qv", 2).operations[0])

@@ -10,7 +10,7 @@ from hypothesis import settings
 
 from qfast import engines
 from qfast._typing import Precision
-from qfast.engines import Engine, _cost_tables
+from qfast.engines import Engine, cost_tables
 
 # What a complex amplitude may be off by after some dozen gates.
 TOLERANCE = {"complex64": 2e-6, "complex128": 1e-13}
@@ -29,7 +29,7 @@ def empty_cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Non
     """Tests do not depend on what was measured on the machine that they run on."""
     folder = tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_cost_tables, "_cache_folder", lambda environ: folder)
+        patch.setattr(cost_tables, "_cache_folder", lambda environ: folder)
         yield
 
 

@@ -60,3 +60,12 @@ def test_a_module_imports_only_from_below(path: Path) -> None:
     assert name in LAYERS, f"give qfast/{name} a layer in this file and in CONTRIBUTING.md"
     for line, target in imported(ast.parse(path.read_text())):
         assert layer_of(target) <= LAYERS[name], f"{path}:{line}: layer {LAYERS[name]} imports {target}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_private_module_is_imported_by_its_own_package_only(path: Path) -> None:
+    name = top_name(path)
+    for line, target in imported(ast.parse(path.read_text())):
+        parts = target.split(".")
+        if len(parts) > 2 and parts[2].startswith("_"):
+            assert parts[1] == name, f"{path}:{line}: {target} belongs to the package qfast.{parts[1]}"

@@ -94,7 +94,7 @@ _LAZY: dict[str, str | None] = {
     "plotting": None,
     "pools": None,
     "run": "qfast.jobs",
-    "run_shared": "qfast.simulation._prefix",
+    "run_shared": "qfast.simulation.shared_prefix",
     "submit": "qfast.jobs",
     # Extras: where the other package is not installed, an ImportError tells how to.
     "qiskit": None,

@@ -18,7 +18,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from qfast.engines._extension import core, missing_reason
+from qfast.engines.extension import core, missing_reason
 from qfast.errors import EngineError
 
 __all__ = ["declarations", "get_include", "get_library", "load"]

@@ -29,7 +29,7 @@ import numpy as np
 from qfast._typing import AnyArray, FloatArray
 from qfast.circuit import Observable
 from qfast.simulation import Program
-from qfast.simulation._differentiable import Differentiable
+from qfast.simulation.differentiable import Differentiable
 
 __all__ = ["expectation"]
 

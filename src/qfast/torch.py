@@ -29,7 +29,7 @@ from qfast._typing import FloatArray
 from qfast.circuit import Observable
 from qfast.errors import InputError
 from qfast.simulation import Program
-from qfast.simulation._differentiable import Differentiable
+from qfast.simulation.differentiable import Differentiable
 
 __all__ = ["expectation"]
 

@@ -9,7 +9,7 @@ import pytest
 
 from qfast.benchmark.fingerprint import differences, take_fingerprint
 from qfast.benchmark.roofline import Limits, measure_limits
-from qfast.engines._extension import core
+from qfast.engines.extension import core
 from qfast.errors import EngineError, InputError
 
 LIMITS = Limits(num_qubits=20, precision="complex128", threads=2, bandwidth=32e9, peak_flops=100e9)

@@ -17,8 +17,8 @@ from qfast import _core, config, engines
 from qfast._typing import Precision
 from qfast.benchmark.circuits import to_circuit
 from qfast.benchmark.families import FAMILIES, build_family
-from qfast.engines import _cost_tables
-from qfast.engines._cost_tables import BUILT_IN, measured_table, table_name, table_path, this_machine, write_table
+from qfast.engines import cost_tables
+from qfast.engines.cost_tables import BUILT_IN, measured_table, table_name, table_path, this_machine, write_table
 from qfast.engines.native import NativeEngine, isas
 from qfast.errors import InputError
 from tests import oracle
@@ -58,7 +58,7 @@ def amplitudes(engine: NativeEngine, circuit: qfast.Circuit, precision: Precisio
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty cache folder, and no engine that has read another one."""
-    monkeypatch.setattr(_cost_tables, "_cache_folder", lambda environ: tmp_path)
+    monkeypatch.setattr(cost_tables, "_cache_folder", lambda environ: tmp_path)
     monkeypatch.setattr(engines, "_loaded", {})
     return tmp_path
 
@@ -152,7 +152,7 @@ def test_a_table_counts_for_its_instruction_set_and_number_of_cpus_only(cache, m
     if "avx2" in isas():
         assert measured_table("avx2").name == BUILT_IN
     cpus = this_machine("baseline").cpus
-    monkeypatch.setattr(_cost_tables, "cpu_count", lambda: cpus + 1)
+    monkeypatch.setattr(cost_tables, "cpu_count", lambda: cpus + 1)
     assert measured_table("baseline").name == BUILT_IN
 
 
@@ -248,8 +248,8 @@ def test_prices_that_are_not_allowed_are_not_written(cache) -> None:
 
 def test_the_cache_folder_follows_the_platform(monkeypatch) -> None:
     monkeypatch.undo()
-    machine = _cost_tables.Machine("Some CPU @ 3 GHz (x86_64, L1 32K)", "avx2", 4)
-    monkeypatch.setattr(_cost_tables, "_cache_folder", FOLDER)
+    machine = cost_tables.Machine("Some CPU @ 3 GHz (x86_64, L1 32K)", "avx2", 4)
+    monkeypatch.setattr(cost_tables, "_cache_folder", FOLDER)
     monkeypatch.setattr("sys.platform", "linux")
     name = "costs-some-cpu-3-ghz-x86-64-l1-32k-avx2-4.json"
     assert table_path(machine, {"XDG_CACHE_HOME": "/c"}) == Path("/c/qfast") / name
@@ -258,4 +258,4 @@ def test_the_cache_folder_follows_the_platform(monkeypatch) -> None:
     assert table_path(machine, {"LOCALAPPDATA": "/l"}) == Path("/l/qfast/cache") / name
 
 
-FOLDER = _cost_tables._cache_folder  # before the session's fixture takes its place
+FOLDER = cost_tables._cache_folder  # before the session's fixture takes its place

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from qfast import _core
-from qfast.engines import _philox
+from qfast.engines import philox
 from qfast.errors import CancelledRunError, EngineError, InputError, ObservableError
 
 ISAS = _core.isa_available()
@@ -122,7 +122,7 @@ def test_zero_amplitudes_are_never_drawn() -> None:
 @pytest.mark.parametrize("first_shot", [0, 2**32 - 3, 2**63 - 20])
 def test_uniforms_are_those_of_the_package(first_shot: int) -> None:
     got = _core.uniforms(2**64 - 5, first_shot, 15, 2**33 + 1)
-    np.testing.assert_array_equal(got, _philox.uniforms(2**64 - 5, first_shot, 15, 2**33 + 1))
+    np.testing.assert_array_equal(got, philox.uniforms(2**64 - 5, first_shot, 15, 2**33 + 1))
 
 
 def test_a_sampler_counts_and_packs_the_shots_that_it_draws() -> None:

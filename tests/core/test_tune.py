@@ -13,15 +13,15 @@ import qfast
 from qfast import engines
 from qfast.benchmark import tune
 from qfast.cli import main
-from qfast.engines import _cost_tables
-from qfast.engines._cost_tables import BUILT_IN, table_path, this_machine
+from qfast.engines import cost_tables
+from qfast.engines.cost_tables import BUILT_IN, table_path, this_machine
 
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty cache folder, no engine that has read another one, and a measurement of about a second."""
     folder = tmp_path / "qfast"
-    monkeypatch.setattr(_cost_tables, "_cache_folder", lambda environ: folder)
+    monkeypatch.setattr(cost_tables, "_cache_folder", lambda environ: folder)
     monkeypatch.setattr(engines, "_loaded", {})
     monkeypatch.setattr(tune, "SMALL_QUBITS", 5)
     monkeypatch.setattr(tune, "LARGE_QUBITS", 18)
@@ -44,7 +44,7 @@ def test_tune_keeps_a_table_that_later_engines_plan_by(cache: Path, capsys: pyte
     assert set(data["speedup"]) == set(data["costs"]) == {"complex128", "complex64"}
     engines._loaded.clear()
     name = plan_of_a_run()
-    assert name == _cost_tables.table_name(data["costs"])
+    assert name == cost_tables.table_name(data["costs"])
     with qfast.config.override(plan="portable"):
         assert plan_of_a_run() == BUILT_IN
     assert main(["info"]) == 0

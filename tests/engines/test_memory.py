@@ -7,8 +7,8 @@ import pytest
 
 from qfast import config
 from qfast.config import MemoryLimits
-from qfast.engines import _memory
-from qfast.engines._memory import allocate_state, check_memory, check_qubits, memory_limits
+from qfast.engines import memory
+from qfast.engines.memory import allocate_state, check_memory, check_qubits, memory_limits
 from qfast.errors import CapacityError
 
 GIB = 1 << 30
@@ -21,7 +21,7 @@ def test_the_core_and_the_python_reader_find_the_same_limit() -> None:
 
 
 def test_what_does_not_fit_is_refused_with_need_supply_and_the_largest_that_fits(monkeypatch) -> None:
-    monkeypatch.setattr(_memory, "memory_limits", lambda: MemoryLimits(4 * GIB, 3 * GIB))
+    monkeypatch.setattr(memory, "memory_limits", lambda: MemoryLimits(4 * GIB, 3 * GIB))
     message = (
         r"a state needs 4294967296 bytes \(4.0 GiB\), but 3221225472 bytes \(3.0 GiB\) are available under this "
         r"process's memory limit; the largest state of this precision that fits has 27 qubits"
@@ -45,7 +45,7 @@ def test_absurd_numbers_of_qubits_are_refused_before_their_size_is_computed() ->
 @pytest.mark.parametrize("num_qubits", [0, 1, 5, 18])
 def test_states_are_aligned_to_64_bytes(monkeypatch, precision, num_qubits, core) -> None:
     if not core:
-        monkeypatch.setattr(_memory, "core", None)
+        monkeypatch.setattr(memory, "core", None)
     state = allocate_state(num_qubits, precision)
     assert state.shape == (1 << num_qubits,)
     assert state.dtype == np.dtype(precision)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from qfast.engines._philox import philox4x32, uniforms, uniforms_at
+from qfast.engines.philox import philox4x32, uniforms, uniforms_at
 
 # Known answers of the Random123 library (tests/kat_vectors, philox4x32 10).
 KNOWN = [

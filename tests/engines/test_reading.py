@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from qfast.circuit import PauliSum
-from qfast.engines._bits import Wiring
+from qfast.engines.bits import Wiring
 from tests import oracle
 from tests.engines.states import random_state
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from qfast import Circuit, ParameterVector
 from qfast.circuit import GATES
 from qfast.circuit.gates import NUM_GATES
-from qfast.simulation._slots import elementary, rotations_of, slots_of
+from qfast.simulation.gradient_slots import elementary, rotations_of, slots_of
 from tests import oracle
 from tests.gradient.differences import symbolic_circuits
 from tests.gradient.test_adjoint import ansatz

@@ -16,11 +16,11 @@ import pytest
 import qfast
 from qfast import config
 from qfast.devices import Device
-from qfast.engines._memory import state_allocator
+from qfast.engines.memory import state_allocator
 from qfast.errors import InputError, JobCancelledError
 from qfast.jobs import Batch, Job, JobStatus, Runtime, Session, submit
 from qfast.jobs.context import JobContext
-from qfast.jobs.flow import Flow
+from qfast.jobs.job_queue import Flow
 from qfast.pools import Lifecycle, ManualClock
 from tests.jobs.works import WAIT_S, Failing, Gated, Plain, check_nothing_left
 

@@ -16,7 +16,7 @@ from qfast import config
 from qfast.devices import Device, list_properties
 from qfast.errors import ConfigError, DeviceBusyError, DeviceError, DeviceOfflineError, QfastError
 from qfast.jobs import Batch, Job, JobStatus, Runtime, Session, submit
-from qfast.jobs.flow import DEDICATED_WEIGHT, Flow, JobQueue
+from qfast.jobs.job_queue import DEDICATED_WEIGHT, Flow, JobQueue
 from qfast.pools import ManualClock, SystemClock
 from tests.jobs.works import WAIT_S, Failing, Gated, Plain
 

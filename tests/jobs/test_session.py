@@ -13,7 +13,7 @@ import pytest
 
 from qfast import config
 from qfast.devices import Device
-from qfast.engines._philox import philox4x32
+from qfast.engines.philox import philox4x32
 from qfast.errors import (
     CapacityError,
     ConfigError,

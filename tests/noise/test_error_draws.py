@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from qfast.engines import _error_draws
-from qfast.engines._error_draws import draw_errors
-from qfast.engines._philox import uniforms
+from qfast.engines import error_draws
+from qfast.engines.error_draws import draw_errors
+from qfast.engines.philox import uniforms
 
 CHANNELS = [[0.9, 1.0], [0.5, 0.75, 0.8, 1.0], [1.0], [0.0, 0.3, 1.0], [0.999, 1.0]]
 THRESHOLDS = np.concatenate(CHANNELS)
@@ -17,7 +17,7 @@ ENDS = np.cumsum([len(channel) for channel in CHANNELS])
 @pytest.fixture(params=["core", "numpy"])
 def without_core(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param == "numpy":
-        monkeypatch.setattr(_error_draws, "core", None)
+        monkeypatch.setattr(error_draws, "core", None)
 
 
 @pytest.mark.usefixtures("without_core")

@@ -11,7 +11,7 @@ import qfast
 from qfast.circuit import Circuit, PauliSum
 from qfast.errors import ObservableError
 from qfast.noise import NoiseModel, channels
-from qfast.simulation import _sweep
+from qfast.simulation import trajectory_rows
 
 OBSERVABLE = PauliSum([("ZZ", [0, 1], 1.0), ("X", [2], -0.7), ("YXZ", [0, 1, 2], 0.4), ("", [], 0.25)])
 PAULI = NoiseModel().add(channels.depolarizing(0.03)).add(channels.depolarizing(0.08, 2))
@@ -54,7 +54,7 @@ def test_blocks_and_threads_change_nothing_but_rounding(monkeypatch: pytest.Monk
     two = qfast.noisy_expectation(circuit, OBSERVABLE, PAULI, 300, seed=3, threads=2)
     assert (one.value, one.standard_error) == (two.value, two.standard_error)
     whole = qfast.noisy_expectation(circuit, OBSERVABLE, PAULI, 300, seed=3, engine="reference")
-    monkeypatch.setattr(_sweep, "_BLOCK_AMPLITUDES", 100)
+    monkeypatch.setattr(trajectory_rows, "_BLOCK_AMPLITUDES", 100)
     again = qfast.noisy_expectation(circuit.copy(), OBSERVABLE, PAULI, 300, seed=3, engine="reference")
     assert again.value == pytest.approx(whole.value, abs=1e-12)
     assert one.value == pytest.approx(whole.value, abs=1e-12)

@@ -10,7 +10,7 @@ from qfast.circuit import Circuit, Parameter
 from qfast.engines import CancelToken
 from qfast.errors import CancelledRunError, CircuitError, InputError, ParameterError
 from qfast.noise import NoiseModel, ReadoutError, channels
-from qfast.simulation import _sweep, noisy, sample
+from qfast.simulation import noisy, sample, trajectory_rows
 from tests.noise import noise_oracle
 
 DEPOLARIZING = NoiseModel().add(channels.depolarizing(0.02)).add(channels.depolarizing(0.05, num_qubits=2))
@@ -94,7 +94,7 @@ def test_a_shot_does_not_depend_on_the_others_or_on_threads(
     if extra is not None:
         noise.add(extra, ["cx"])
     noise.add_readout(ReadoutError.of_flips(0.02, 0.05))
-    monkeypatch.setattr(_sweep, "_BLOCK_AMPLITUDES", 1000)  # several blocks for a circuit of this size
+    monkeypatch.setattr(trajectory_rows, "_BLOCK_AMPLITUDES", 1000)  # several blocks for a circuit of this size
     whole = sample(circuit, 300, seed=5, noise=noise, **where, threads=1)
     parts = [sample(circuit, 100, seed=5, noise=noise, **where, first_shot=first, threads=2) for first in (0, 100, 200)]
     assert np.array_equal(np.concatenate([part.packed() for part in parts]), whole.packed())
@@ -105,7 +105,7 @@ def test_a_shot_does_not_depend_on_the_others_or_on_threads(
 
 
 def test_shared_beginnings_save_gates(where: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_sweep, "_BLOCK_AMPLITUDES", 1000)
+    monkeypatch.setattr(trajectory_rows, "_BLOCK_AMPLITUDES", 1000)
     circuit = ansatz(5, 12)
     noise = NoiseModel().add(channels.depolarizing(0.002))
     report = sample(circuit, 2000, seed=5, noise=noise, threads=1, **where).metadata["noise"]

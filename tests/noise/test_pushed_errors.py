@@ -10,7 +10,7 @@ import pytest
 from qfast.circuit import Circuit, Instruction, Parameter
 from qfast.circuit.gates import GATES, NUM_GATES, GateFlag
 from qfast.noise import Channel, channels
-from qfast.simulation._pauli_push import PushedCircuitBuilder, euler_angles
+from qfast.simulation.pauli_frames import PushedCircuitBuilder, euler_angles
 from tests import oracle
 
 FIXED = [row.name for row in GATES[:NUM_GATES] if GateFlag.DATA not in row.flags and row.name != "gphase"]

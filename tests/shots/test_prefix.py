@@ -15,15 +15,15 @@ from qfast.circuit import Circuit, Parameter, PauliSum
 from qfast.errors import CircuitError, InputError, ParameterError
 from qfast.jobs import Batch
 from qfast.jobs.seeds import job_seed
-from qfast.simulation import _prefix
-from qfast.simulation._prefix import run_shared
+from qfast.simulation import shared_prefix
+from qfast.simulation.shared_prefix import run_shared
 from tests.circuit.strategies import circuits
 
 
 @pytest.fixture(autouse=True)
 def every_branch_is_worth_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """On states this small, planning a piece costs more than any prefix; the trie is what is tested here."""
-    monkeypatch.setattr(_prefix, "_cut_cost", lambda num_qubits: 0)
+    monkeypatch.setattr(shared_prefix, "_cut_cost", lambda num_qubits: 0)
 
 
 def ansatz(num_qubits: int, layers: int) -> Circuit:
@@ -56,10 +56,10 @@ def test_any_mixture_of_circuits_gives_the_states_that_each_gives_alone(
     for branch, length in parts:
         circuit = Circuit(3)
         for row in range(min(length, len(trunk))):
-            circuit.compose(_prefix.take(trunk, [row]))
+            circuit.compose(shared_prefix.take(trunk, [row]))
         made.append(circuit.compose(branch))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_prefix, "_cut_cost", lambda num_qubits: 0)
+        patch.setattr(shared_prefix, "_cut_cost", lambda num_qubits: 0)
         found, statistics = run_shared(made, use=copies, budget_bytes=max_states * 128)
     for circuit, amplitudes in zip(made, found, strict=True):
         np.testing.assert_allclose(amplitudes, simulate(circuit).amplitudes, atol=1e-13)
@@ -121,7 +121,7 @@ def test_one_state_is_enough_whatever_has_to_be_run_again() -> None:
 
 
 def test_branches_that_cost_more_than_they_save_are_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_prefix, "_cut_cost", lambda num_qubits: 10**6)
+    monkeypatch.setattr(shared_prefix, "_cut_cost", lambda num_qubits: 10**6)
     circuit = ansatz(3, 2)
     values = shifted(np.zeros(circuit.num_parameters))
     found, statistics = run_shared(circuit, values, use=copies)

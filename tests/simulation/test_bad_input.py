@@ -7,8 +7,8 @@ import pytest
 
 import qfast
 from qfast import Circuit, Parameter, PauliSum, Statevector
-from qfast.engines import _memory, native
-from qfast.engines._memory import MemoryLimits
+from qfast.engines import memory, native
+from qfast.engines.memory import MemoryLimits
 from qfast.errors import CapacityError, ConfigError, EngineError, InputError, ObservableError, ParameterError
 
 BELL = Circuit(2).h(0).cx(0, 1)
@@ -219,7 +219,7 @@ def test_unknown_engines_isas_and_precisions_are_refused() -> None:
 
 
 def test_too_many_qubits_are_refused_before_anything_is_allocated(monkeypatch, where) -> None:
-    monkeypatch.setattr(_memory, "memory_limits", lambda: MemoryLimits(1 << 31, 1 << 30))
+    monkeypatch.setattr(memory, "memory_limits", lambda: MemoryLimits(1 << 31, 1 << 30))
     with pytest.raises(CapacityError, match=r"40 qubits.*needs.*\(1\.0 GiB\) are available.*has 26 qubits"):
         qfast.simulate(Circuit(40).h(0), **where)
     with pytest.raises(CapacityError, match="has 27 qubits"):
@@ -235,6 +235,6 @@ def test_what_a_job_may_use_is_a_limit_too(where) -> None:
 
 def test_more_shots_than_memory_holds_are_refused_with_the_way_out(monkeypatch, where) -> None:
     state = qfast.simulate(BELL, **where)
-    monkeypatch.setattr(_memory, "memory_limits", lambda: MemoryLimits(1 << 31, 1 << 30))
+    monkeypatch.setattr(memory, "memory_limits", lambda: MemoryLimits(1 << 31, 1 << 30))
     with pytest.raises(CapacityError, match='output="counts" takes less'):
         state.sample(10**10)

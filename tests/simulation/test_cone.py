@@ -8,7 +8,7 @@ import pytest
 import qfast
 from qfast import Circuit, Parameter, PauliSum
 from qfast.circuit.operators import Projector
-from qfast.simulation._cone import light_cone
+from qfast.simulation.light_cone import light_cone
 
 
 def brickwork(num_qubits: int, layers: int) -> Circuit:

@@ -15,8 +15,8 @@ from qfast.circuit.classical import Binary, Bit, Bits, Index, Literal
 from qfast.circuit.control_flow import DEFAULT
 from qfast.engines import CancelToken
 from qfast.errors import CancelledRunError, CircuitError
-from qfast.simulation import run as run_module
-from qfast.simulation._compiled import compiled_for
+from qfast.simulation import verbs
+from qfast.simulation.compiled import compiled_for
 from tests import oracle
 from tests.circuit.strategies import ANGLES
 from tests.simulation.test_sampling import chi_squared
@@ -211,7 +211,7 @@ def test_a_shot_depends_on_seed_and_index_only(monkeypatch, where) -> None:
     circuit = many_branches(5)
     everything = qfast.sample(circuit, 1000, seed=5, **where).packed()
     assert np.array_equal(qfast.sample(circuit, 300, seed=5, first_shot=700, **where).packed(), everything[700:])
-    monkeypatch.setattr(run_module, "CHUNK", 128)
+    monkeypatch.setattr(verbs, "CHUNK", 128)
     assert np.array_equal(qfast.sample(circuit, 1000, seed=5, **where).packed(), everything)
 
 

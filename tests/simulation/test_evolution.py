@@ -13,7 +13,7 @@ import qfast
 from qfast import CancelToken, Circuit, Evolution, Parameter, PauliSum, Projector, trotter_circuit
 from qfast.errors import CancelledRunError, CapacityError, CircuitError, InputError, ObservableError
 from qfast.simulation import evolution as module
-from qfast.simulation._propagators import bessel_functions, chebyshev_coefficients, is_safe, safe_step, short_time
+from qfast.simulation.propagators import bessel_functions, chebyshev_coefficients, is_safe, safe_step, short_time
 from tests import oracle
 from tests.engines.states import random_state
 

@@ -22,7 +22,7 @@ from qfast import (
     Statevector,
 )
 from qfast.errors import CancelledRunError, CapacityError, ObservableError
-from qfast.simulation import _observables, _operators
+from qfast.simulation import operators_on_states, prepared_observables
 from tests import oracle
 from tests.engines.states import random_state
 
@@ -97,8 +97,8 @@ def test_small_pieces_change_nothing(where, precision, rng, monkeypatch) -> None
     made = cases(rng)
     before = [(state.expectation(operator), state.variance(operator)) for operator, _, _ in made]
     for name, size in (("_PIECE", 8), ("_ENGINE_PIECE", 8), ("_TABLE_QUBITS", 1), ("_STRING_QUBITS", 0)):
-        monkeypatch.setattr(_operators, name, size)
-    monkeypatch.setattr(_observables, "_kept", {})
+        monkeypatch.setattr(operators_on_states, name, size)
+    monkeypatch.setattr(prepared_observables, "_kept", {})
     after = [(state.expectation(operator), state.variance(operator)) for operator, _, _ in made]
     assert np.allclose(before, after, rtol=0, atol=100 * LOOSE[precision])
 
@@ -112,8 +112,8 @@ def test_the_result_does_not_depend_on_the_number_of_threads(where, rng) -> None
 
 
 def test_a_function_of_many_bits_is_asked_piece_by_piece(where, monkeypatch) -> None:
-    monkeypatch.setattr(_operators, "_TABLE_QUBITS", 3)
-    monkeypatch.setattr(_operators, "_ENGINE_PIECE", 64)
+    monkeypatch.setattr(operators_on_states, "_TABLE_QUBITS", 3)
+    monkeypatch.setattr(operators_on_states, "_ENGINE_PIECE", 64)
     asked = []
 
     def ones(outcomes: np.ndarray) -> np.ndarray:
@@ -170,10 +170,12 @@ def test_little_memory_costs_time_only(where, rng, monkeypatch) -> None:
     state = Statevector(random_state(rng, 5), **where)
     listed = [PauliSum([("ZX", [q, (q + 1) % 5], q + 1.0), ("Y", [q])]) for q in range(5)]
     wanted = state.covariance(listed)
-    allocated = _observables._more_states
+    allocated = prepared_observables._more_states
     for kept in (2, 3, 4):
         monkeypatch.setattr(
-            _observables, "_more_states", lambda state, run, least, most, kept=kept: allocated(state, run, kept, kept)
+            prepared_observables,
+            "_more_states",
+            lambda state, run, least, most, kept=kept: allocated(state, run, kept, kept),
         )
         assert np.allclose(state.covariance(listed), wanted, rtol=0, atol=1e-13)
 

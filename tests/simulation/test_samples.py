@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qfast.circuit import PauliSum
-from qfast.engines._bits import Histogram, Wiring, row_of_int, rows_of_words, select_bits, strings_of, unique_rows
+from qfast.engines.bits import Histogram, Wiring, row_of_int, rows_of_words, select_bits, strings_of, unique_rows
 from qfast.errors import InputError, ObservableError
 from qfast.simulation import BitRegister, Counts, Samples
 

@@ -10,7 +10,7 @@ import pytest
 
 import qfast
 from qfast import Circuit, Statevector
-from qfast.engines import CancelToken, _sampler
+from qfast.engines import CancelToken, samplers
 from qfast.errors import CancelledRunError
 from tests import oracle
 from tests.circuit.strategies import random_unitary
@@ -43,7 +43,7 @@ def test_a_shot_does_not_depend_on_the_chunks(monkeypatch, where, rng) -> None:
     state = Statevector(random_state(rng, 6), **where)
     wanted = state.sample(1000, seed=7)
     counted = state.sample(1000, seed=7, output="counts")
-    monkeypatch.setattr(_sampler, "CHUNK", 64)
+    monkeypatch.setattr(samplers, "CHUNK", 64)
     assert state.sample(1000, seed=7) == wanted
     assert state.sample(1000, seed=7, output="counts") == counted == wanted
 
@@ -168,7 +168,7 @@ def test_ctrl_c_ends_a_long_draw(where, monkeypatch, rng) -> None:
     """Another thread watches the progress, and sends the signal to the main thread when shots are being drawn."""
     state = Statevector(random_state(rng, 10), **where)
     token, main, is_over = CancelToken(), threading.get_ident(), threading.Event()
-    monkeypatch.setattr(_sampler, "CHUNK", 1 << 14)  # of the engines that draw in Python
+    monkeypatch.setattr(samplers, "CHUNK", 1 << 14)  # of the engines that draw in Python
 
     def interrupt() -> None:
         while not is_over.wait(0.001):

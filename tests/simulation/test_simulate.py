@@ -13,7 +13,7 @@ import qfast
 from qfast import Circuit, Parameter, ParameterVector
 from qfast.engines import CancelToken
 from qfast.errors import CancelledRunError
-from qfast.simulation import _compiled
+from qfast.simulation import compiled
 from tests import oracle
 from tests.circuit.strategies import circuits
 from tests.conftest import TOLERANCE
@@ -54,15 +54,15 @@ def test_a_circuit_that_grows_is_prepared_anew(where) -> None:
 def test_preparing_is_done_once_and_forgotten_with_the_circuit(where) -> None:
     circuit = Circuit(2).h(0)
     qfast.simulate(circuit, **where)
-    (first,) = _compiled._entries[id(circuit)].compiled.values()
+    (first,) = compiled._entries[id(circuit)].compiled.values()
     qfast.simulate(circuit, **where)
-    (second,) = _compiled._entries[id(circuit)].compiled.values()
+    (second,) = compiled._entries[id(circuit)].compiled.values()
     assert first is second
     number, gone = id(circuit), weakref.ref(circuit)
     del circuit
     gc.collect()
     assert gone() is None
-    assert number not in _compiled._entries
+    assert number not in compiled._entries
 
 
 def test_measurements_at_the_end_are_left_out(where) -> None:

@@ -27,8 +27,8 @@ from qfast.benchmark.suite import Plan, measure_all
 from qfast.benchmark.tune import tune, tuning_lines
 from qfast.cli.files import check_writable, replacing
 from qfast.cli.progress import ProgressLine
-from qfast.engines._cost_tables import Machine, table_path, this_machine
-from qfast.engines._extension import core
+from qfast.engines.cost_tables import Machine, table_path, this_machine
+from qfast.engines.extension import core
 from qfast.engines.native import NativeEngine
 from qfast.errors import InputError
 

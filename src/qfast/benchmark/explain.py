@@ -15,11 +15,11 @@ from qfast.benchmark.roofline import Limits, measure_limits
 from qfast.benchmark.suite import SLOW_REPEATS, SLOW_S, time_runs
 from qfast.circuit import Circuit
 from qfast.circuit.binding import ParameterValues
-from qfast.engines._extension import core
+from qfast.engines.extension import core
 from qfast.errors import InputError
-from qfast.simulation._script import script_of
-from qfast.simulation._settings import run_settings
 from qfast.simulation.program import compile as compile_circuit
+from qfast.simulation.run_settings import run_settings
+from qfast.simulation.script import script_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

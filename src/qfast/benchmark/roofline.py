@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from qfast._typing import Precision
 from qfast.engines import AMPLITUDE_BYTES
-from qfast.engines._extension import core, missing_reason
+from qfast.engines.extension import core, missing_reason
 from qfast.errors import EngineError
 
 __all__ = ["Limits", "measure_limits"]

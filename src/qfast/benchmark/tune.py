@@ -28,9 +28,9 @@ from qfast.benchmark.families import FAMILIES, build_family
 from qfast.circuit import Circuit
 from qfast.config.machine import available_memory_bytes
 from qfast.engines import AMPLITUDE_BYTES
-from qfast.engines._cost_tables import this_machine, write_table
-from qfast.engines._extension import core, missing_reason
-from qfast.engines._memory import allocate_state
+from qfast.engines.cost_tables import this_machine, write_table
+from qfast.engines.extension import core, missing_reason
+from qfast.engines.memory import allocate_state
 from qfast.engines.native import NativeCircuit, NativeEngine
 from qfast.errors import EngineError
 

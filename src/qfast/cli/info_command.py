@@ -13,8 +13,8 @@ import numpy as np
 from qfast import __version__, config, engines
 from qfast._format import format_bytes
 from qfast.engines import AMPLITUDE_BYTES
-from qfast.engines._cost_tables import BUILT_IN
-from qfast.engines._extension import core
+from qfast.engines.cost_tables import BUILT_IN
+from qfast.engines.extension import core
 from qfast.engines.native import NativeEngine
 from qfast.errors import EngineError
 

@@ -22,8 +22,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from qfast.config._suggest import nearest
 from qfast.config.settings import find_setting
+from qfast.config.suggestions import nearest
 from qfast.errors import ConfigError
 
 __all__ = ["ConfigFile", "default_auth_path", "default_config_path", "edit_setting", "write_text_atomically"]

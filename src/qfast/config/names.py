@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias, TypeGuard, get_args
 
-from qfast.config._suggest import nearest
+from qfast.config.suggestions import nearest
 from qfast.errors import ConfigError
 
 __all__ = [

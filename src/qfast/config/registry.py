@@ -19,9 +19,9 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
-from qfast.config._suggest import nearest
 from qfast.config.files import ConfigFile, default_config_path
 from qfast.config.settings import SETTINGS, find_setting
+from qfast.config.suggestions import nearest
 from qfast.errors import ConfigError
 
 __all__ = ["Conflict", "Options", "Registry", "Resolved", "Snapshot", "Source"]

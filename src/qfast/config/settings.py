@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from qfast.config._suggest import nearest
 from qfast.config.machine import cpu_count
 from qfast.config.names import normalize_backend_name
+from qfast.config.suggestions import nearest
 from qfast.errors import ConfigError
 
 __all__ = ["SETTINGS", "Kind", "Setting", "find_setting"]

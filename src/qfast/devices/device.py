@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from qfast import config
 from qfast._typing import EngineName
 from qfast.config import split_device
-from qfast.engines._memory import memory_limits
+from qfast.engines.memory import memory_limits
 from qfast.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import threading
 
 from qfast import config
 from qfast.circuit.gates import GATES
-from qfast.config._suggest import nearest
+from qfast.config.suggestions import nearest
 from qfast.devices.device import Device, DeviceProperties
 from qfast.devices.device_files import shipped_devices
 from qfast.errors import DeviceError

@@ -9,7 +9,8 @@ from collections.abc import Callable
 
 from qfast._typing import EngineName, Isa
 from qfast.engines import native
-from qfast.engines._base import (
+from qfast.engines.cost_tables import measured_table
+from qfast.engines.interface import (
     AMPLITUDE_BYTES,
     CancelToken,
     Engine,
@@ -17,7 +18,6 @@ from qfast.engines._base import (
     PreparedObservable,
     PreparedOperator,
 )
-from qfast.engines._cost_tables import measured_table
 from qfast.engines.reference import ReferenceEngine
 from qfast.errors import EngineError
 

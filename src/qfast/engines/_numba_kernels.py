@@ -55,7 +55,7 @@ def _short_runs(positions):
 def _cell(positions, amplitudes):
     """Bases of all groups in a cell of up to 2**CELL_QUBITS amplitudes, the cell's size, and the positions above it.
 
-    Where the lowest position is low, runs are short; a table of bases costs less per group than `_base`.
+    Where the lowest position is low, runs are short; a table of bases costs less per group than `interface`.
     """
     size = min(np.int64(1) << CELL_QUBITS, amplitudes)
     low = 0

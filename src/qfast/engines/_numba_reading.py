@@ -148,7 +148,7 @@ def group_by_block(blocks, block_begin, order):
 
 @kernel
 def philox_uniforms(seed, first_shot, site, out, begin, end):
-    """Write the uniforms of shots first_shot + [begin, end); see `qfast.engines._philox`."""
+    """Write the uniforms of shots first_shot + [begin, end); see `qfast.engines.philox`."""
     mask, shift = uint64(0xFFFFFFFF), uint64(32)
     for i in range(begin, end):
         shot = uint64(first_shot + i)

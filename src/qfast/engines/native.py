@@ -13,9 +13,9 @@ from qfast._typing import AnyArray, ComplexArray, EngineName, FloatArray, IntArr
 from qfast.circuit.expressions import expression_table
 from qfast.circuit.gates import GATES, NUM_GATES, OPCODES
 from qfast.circuit.transforms import take
-from qfast.engines._base import CancelToken
-from qfast.engines._extension import core, missing_reason
-from qfast.engines._sampler import NativeObservable, NativeSampler, Sampler
+from qfast.engines.extension import core, missing_reason
+from qfast.engines.interface import CancelToken
+from qfast.engines.samplers import NativeObservable, NativeSampler, Sampler
 from qfast.errors import CircuitError, EngineError, ParameterError
 
 if TYPE_CHECKING:

@@ -23,9 +23,9 @@ import numpy as np
 from qfast._typing import AnyArray, ComplexArray, EngineName, FloatArray, IntArray, Isa, Precision, UIntArray
 from qfast.engines import _numba_kernels as kernels
 from qfast.engines import _numba_reading as reading
-from qfast.engines._base import CancelToken, check_cancel
 from qfast.engines._lower import LoweredCircuit, Op, pauli_masks
-from qfast.engines._sampler import MaskedObservable, Sampler
+from qfast.engines.interface import CancelToken, check_cancel
+from qfast.engines.samplers import MaskedObservable, Sampler
 
 if TYPE_CHECKING:
     from qfast.circuit import Circuit

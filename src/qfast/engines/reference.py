@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from qfast._typing import AnyArray, ComplexArray, EngineName, FloatArray, IntArray, Isa, Precision, UIntArray
-from qfast.engines import _philox
-from qfast.engines._base import AMPLITUDE_BYTES, CancelToken, check_cancel
+from qfast.engines import philox
 from qfast.engines._lower import LoweredCircuit, Op
-from qfast.engines._sampler import MaskedObservable, Sampler
+from qfast.engines.interface import AMPLITUDE_BYTES, CancelToken, check_cancel
+from qfast.engines.samplers import MaskedObservable, Sampler
 from qfast.errors import EngineError
 
 if TYPE_CHECKING:
@@ -164,7 +164,7 @@ class ReferenceEngine:
 
     def uniforms(self, seed: int, first_shot: int, count: int, site: int) -> FloatArray:
         """See `Engine.uniforms`."""
-        return _philox.uniforms(seed, first_shot, count, site)
+        return philox.uniforms(seed, first_shot, count, site)
 
 
 class ReferenceCircuit:

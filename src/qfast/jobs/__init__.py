@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from qfast.jobs.batch import Batch
-from qfast.jobs.group import GroupMetrics, JobGroup, get_session
 from qfast.jobs.job import CancelledJobError, Job, JobMetrics, JobStatus
+from qfast.jobs.job_group import GroupMetrics, JobGroup, get_session
 from qfast.jobs.primitives import Estimator, Sampler
 from qfast.jobs.results import EstimatorPubResult, PrimitiveResult, SamplerPubResult
 from qfast.jobs.runtime import Runtime, default_runtime, run, submit

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from qfast import config
-from qfast.engines._memory import state_allocator
+from qfast.engines.memory import state_allocator
 from qfast.errors import (
     CancelledRunError,
     CapacityError,

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 from qfast.circuit import Circuit, Observable
-from qfast.jobs.group import JobGroup
 from qfast.jobs.job import Job
+from qfast.jobs.job_group import JobGroup
 from qfast.jobs.shared_work import make_shared_work
 
 __all__ = ["Batch"]

@@ -10,7 +10,7 @@ import numpy as np
 from qfast import simulation
 from qfast._typing import Precision
 from qfast.circuit import Circuit, Observable, PauliSum
-from qfast.engines._memory import check_qubits, state_bytes
+from qfast.engines.memory import check_qubits, state_bytes
 from qfast.errors import CircuitError, InputError, ObservableError
 from qfast.jobs.device_check import check_fits_device
 from qfast.jobs.mitigated import (

@@ -11,7 +11,7 @@ from qfast.circuit.gates import OPCODES
 from qfast.devices import Device
 from qfast.errors import CircuitError
 from qfast.mitigation.rewriting import in_gates_of
-from qfast.simulation._readout import Basis
+from qfast.simulation.basis_counts import Basis
 
 __all__ = ["check_fits_device", "device_bases"]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from qfast.devices import Device
 from qfast.errors import ShotPlanError
-from qfast.jobs.group import JobGroup
+from qfast.jobs.job_group import JobGroup
 from qfast.jobs.shots import ShotPlan
 
 __all__ = ["device_job_plan"]

@@ -19,7 +19,7 @@ from qfast.errors import JobCancelledError, JobFailedError, LifecycleError
 
 if TYPE_CHECKING:
     from qfast.config import Snapshot
-    from qfast.jobs.flow import Flow
+    from qfast.jobs.job_queue import Flow
     from qfast.jobs.scheduler import Scheduler
     from qfast.jobs.work import Requirements, Work
     from qfast.pools import Cancellation

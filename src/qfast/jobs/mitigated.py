@@ -20,7 +20,7 @@ from qfast.mitigation.sampling import check_samplable, mitigated_samples
 from qfast.mitigation.target import Target, check_target
 from qfast.noise import NoiseModel
 from qfast.simulation import Samples
-from qfast.simulation._settings import run_settings
+from qfast.simulation.run_settings import run_settings
 
 if TYPE_CHECKING:
     from qfast.config import Snapshot

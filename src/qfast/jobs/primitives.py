@@ -12,12 +12,12 @@ from qfast import config
 from qfast.circuit import PauliSum
 from qfast.circuit.measurement import group_settings
 from qfast.devices import Device
-from qfast.engines._memory import check_qubits, state_bytes
+from qfast.engines.memory import check_qubits, state_bytes
 from qfast.errors import InputError
 from qfast.jobs.circuit_work import check_unchanged, circuit_cost, engine_arguments
 from qfast.jobs.device_check import check_fits_device
-from qfast.jobs.group import JobGroup
 from qfast.jobs.job import Job
+from qfast.jobs.job_group import JobGroup
 from qfast.jobs.mitigated import (
     check_exact,
     check_samplable,

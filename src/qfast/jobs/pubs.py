@@ -14,7 +14,7 @@ from qfast._typing import FloatArray, IntArray
 from qfast.circuit import Circuit, Parameter, PauliSum
 from qfast.errors import InputError, ObservableError, ParameterError
 from qfast.jobs.circuit_work import check_circuit
-from qfast.simulation._observables import unnested
+from qfast.simulation.prepared_observables import unnested
 
 __all__ = ["Bindings", "EstimatorPub", "SamplerPub", "make_estimator_pub", "make_sampler_pub"]
 

@@ -14,17 +14,17 @@ from qfast import config
 from qfast.circuit import Circuit, Observable
 from qfast.config import Snapshot
 from qfast.devices import Device, DeviceStatus, get_device
-from qfast.engines._memory import memory_limits
+from qfast.engines.memory import memory_limits
 from qfast.errors import CapacityError, ConfigError, DeviceBusyError, DeviceOfflineError, InputError
 from qfast.jobs.circuit_work import make_circuit_work
-from qfast.jobs.flow import Flow, check_priority
 from qfast.jobs.job import Job
+from qfast.jobs.job_queue import Flow, check_priority
 from qfast.jobs.scheduler import Scheduler
 from qfast.jobs.work import Requirements, Work
 from qfast.noise import NoiseModel
 from qfast.pools import SYSTEM_CLOCK, Clock, StateBuffers
 from qfast.pools.cleanup import CleanupFailure
-from qfast.simulation._settings import chosen_seed
+from qfast.simulation.run_settings import chosen_seed
 
 __all__ = ["LOCAL_TENANT", "Runtime", "check_tags", "check_tenant", "default_runtime", "run", "submit"]
 

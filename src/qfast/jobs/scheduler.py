@@ -20,8 +20,8 @@ from qfast.devices import Device, DeviceLoad
 from qfast.errors import ConfigError, DeviceBusyError, JobTimeoutError, LifecycleError
 from qfast.jobs.attempt import Outcome, is_transient, mark_error, mark_result, run_attempt
 from qfast.jobs.context import JobContext
-from qfast.jobs.flow import JobQueue
 from qfast.jobs.job import CancelledJobError, Job, JobStatus
+from qfast.jobs.job_queue import JobQueue
 from qfast.pools import SYSTEM_CLOCK, Cancellation, Clock, Lease, PoolStatistics, StateBuffers, Worker, make_worker_pool
 from qfast.pools.cleanup import CleanupFailure
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from qfast.devices import Device
 from qfast.errors import InputError
-from qfast.jobs.group import JobGroup
+from qfast.jobs.job_group import JobGroup
 
 __all__ = ["Session"]
 

@@ -10,17 +10,17 @@ import numpy as np
 from qfast._typing import Precision
 from qfast.circuit import Circuit, Observable
 from qfast.circuit.shot_plan import positive_count
-from qfast.engines._memory import check_qubits, state_bytes
+from qfast.engines.memory import check_qubits, state_bytes
 from qfast.errors import InputError
 from qfast.jobs.circuit_work import check_circuit, check_unchanged, circuit_cost, engine_arguments
 from qfast.jobs.mitigated import check_no_mitigation
 from qfast.jobs.seeds import fresh_seed, job_seed
 from qfast.jobs.work import Requirements
 from qfast.simulation import Statevector
-from qfast.simulation._compiled import compiled_for
-from qfast.simulation._prefix import PrefixStatistics, run_shared
-from qfast.simulation._sampling import sample_state
-from qfast.simulation._settings import run_settings
+from qfast.simulation.compiled import compiled_for
+from qfast.simulation.run_settings import run_settings
+from qfast.simulation.shared_prefix import PrefixStatistics, run_shared
+from qfast.simulation.terminal_sampling import sample_state
 
 if TYPE_CHECKING:
     from qfast.config import Snapshot

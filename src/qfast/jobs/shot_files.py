@@ -18,7 +18,7 @@ from qfast.circuit.measurement import group_settings
 from qfast.circuit.parameter import ExprOp
 from qfast.circuit.shot_plan import Segment
 from qfast.errors import ShotPlanError
-from qfast.jobs._aggregate import Outcomes
+from qfast.jobs.tallies import Outcomes
 
 if TYPE_CHECKING:
     from qfast.jobs.shots import ShotPlan

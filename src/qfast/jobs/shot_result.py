@@ -11,10 +11,10 @@ import numpy as np
 
 from qfast._typing import FloatArray
 from qfast.circuit.shot_plan import Segment
-from qfast.engines._bits import add_counts, rows_of_words
+from qfast.engines.bits import add_counts, rows_of_words
 from qfast.errors import ShotPlanError
-from qfast.jobs._aggregate import Outcomes, Tally, estimate, merge, term_moments
 from qfast.jobs.shot_files import read_plan_file, write_plan_file
+from qfast.jobs.tallies import Outcomes, Tally, estimate, merge, term_moments
 from qfast.simulation import Counts
 
 if TYPE_CHECKING:

@@ -15,24 +15,24 @@ import numpy as np
 from qfast._typing import FloatArray, Precision, UIntArray
 from qfast.circuit import Circuit
 from qfast.circuit.shot_plan import Segment
-from qfast.engines._memory import check_qubits, state_bytes
+from qfast.engines.memory import check_qubits, state_bytes
 from qfast.errors import ShotPlanError
-from qfast.jobs._aggregate import Outcomes, Tally, estimate, merge
 from qfast.jobs.circuit_work import check_unchanged, circuit_cost, copied_values, engine_arguments
 from qfast.jobs.device_check import check_fits_device, device_bases
 from qfast.jobs.mitigated import job_target
 from qfast.jobs.seeds import fresh_seed
 from qfast.jobs.shot_files import plan_arrays, read_plan_file, write_plan_file
+from qfast.jobs.tallies import Outcomes, Tally, estimate, merge
 from qfast.jobs.work import Requirements
 from qfast.mitigation.expectation import MitigatedValue, sampled_value
 from qfast.mitigation.options import Mitigation
 from qfast.mitigation.target import check_target
 from qfast.noise import NoiseModel
-from qfast.simulation._compiled import Compiled, compiled_for
-from qfast.simulation._provenance import Provenance
-from qfast.simulation._readout import Basis, CircuitReadout, Readout, StateReadout
-from qfast.simulation._settings import RunSettings, run_settings
+from qfast.simulation.basis_counts import Basis, CircuitReadout, Readout, StateReadout
+from qfast.simulation.compiled import Compiled, compiled_for
 from qfast.simulation.noisy import check_noise
+from qfast.simulation.provenance import Provenance
+from qfast.simulation.run_settings import RunSettings, run_settings
 
 if TYPE_CHECKING:
     from qfast.config import Snapshot

@@ -15,13 +15,13 @@ from qfast.circuit.measurement import Grouping, Setting, group_settings, segment
 from qfast.circuit.shot_plan import Segment, divide_shots, make_segments, positive_count, split_shots
 from qfast.devices import Device
 from qfast.errors import InputError, ShotPlanError
-from qfast.jobs._aggregate import Tally, neyman_shares, predicted_error, spread
 from qfast.jobs.circuit_work import check_circuit
-from qfast.jobs.group import JobGroup
 from qfast.jobs.job import Job
+from qfast.jobs.job_group import JobGroup
 from qfast.jobs.runtime import submit
 from qfast.jobs.shot_files import read_plan_file, write_plan_file
 from qfast.jobs.shot_work import PlanWork
+from qfast.jobs.tallies import Tally, neyman_shares, predicted_error, spread
 from qfast.mitigation import Mitigation
 from qfast.noise import NoiseModel
 from qfast.simulation import simulate

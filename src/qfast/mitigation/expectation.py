@@ -24,8 +24,8 @@ from qfast.mitigation.rewriting import body_and_end
 from qfast.mitigation.target import Target, check_target
 from qfast.mitigation.twirling import twirl
 from qfast.noise import NoiseModel
-from qfast.simulation._readout import without_measurements
-from qfast.simulation._settings import chosen_seed, run_settings
+from qfast.simulation.basis_counts import without_measurements
+from qfast.simulation.run_settings import chosen_seed, run_settings
 
 __all__ = [
     "MitigatedValue",

@@ -10,7 +10,7 @@ from qfast.circuit.gates import NUM_GATES, OPCODES
 from qfast.circuit.parameter import ParameterValue
 from qfast.circuit.transforms import inverse, take
 from qfast.errors import CircuitError
-from qfast.simulation._script import _final_measurements
+from qfast.simulation.script import _final_measurements
 
 __all__ = ["Rewriter", "body_and_end", "in_gates_of"]
 

@@ -16,8 +16,8 @@ from qfast.mitigation.options import Mitigation
 from qfast.mitigation.readout import QuasiDistribution, ReadoutCalibration, mitigated_distribution
 from qfast.mitigation.target import Target
 from qfast.mitigation.twirling import twirl
-from qfast.simulation._script import script_of
 from qfast.simulation.samples import Samples
+from qfast.simulation.script import script_of
 
 __all__ = ["check_samplable", "mitigated_samples"]
 

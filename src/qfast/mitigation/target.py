@@ -10,20 +10,20 @@ import numpy as np
 from qfast._typing import IntArray, UIntArray
 from qfast.circuit import Circuit, PauliSum
 from qfast.engines import CancelToken
-from qfast.engines._bits import words_of_rows
+from qfast.engines.bits import words_of_rows
 from qfast.errors import CircuitError, InputError
 from qfast.mitigation.decoupling import decouple
 from qfast.mitigation.options import Mitigation
 from qfast.mitigation.readout import ReadoutCalibration, calibration_circuits
 from qfast.mitigation.rewriting import in_gates_of
 from qfast.noise import NoiseModel
-from qfast.simulation._readout import Basis, measured
-from qfast.simulation._sampling import Output
-from qfast.simulation._settings import RunSettings
+from qfast.simulation.basis_counts import Basis, measured
+from qfast.simulation.branch_walk import MAX_LOOP_PASSES
 from qfast.simulation.density import simulate_density
-from qfast.simulation.dynamic import MAX_LOOP_PASSES
 from qfast.simulation.noisy import sample_noisy
+from qfast.simulation.run_settings import RunSettings
 from qfast.simulation.samples import Samples
+from qfast.simulation.terminal_sampling import Output
 
 __all__ = ["Spent", "Target", "check_target"]
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from qfast._typing import AnyArray, Precision
-from qfast.engines._memory import allocate_new_state, check_memory, state_bytes
+from qfast.engines.memory import allocate_new_state, check_memory, state_bytes
 from qfast.pools.cancellation import Cancellation
 from qfast.pools.lease import Lease
 from qfast.pools.pool import Pool

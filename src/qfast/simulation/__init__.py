@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from qfast.simulation.program import Program, compile
-from qfast.simulation.run import distribution, sample, simulate
 from qfast.simulation.samples import BitRegister, Counts, Samples
 from qfast.simulation.statevector import Statevector
+from qfast.simulation.verbs import distribution, sample, simulate
 
 __all__ = [
     "BitRegister",

@@ -19,20 +19,20 @@ from qfast.circuit.binding import ParameterValues
 from qfast.circuit.gates import OPCODES, GateFlag
 from qfast.circuit.operators import check_observable
 from qfast.engines import CancelToken
-from qfast.engines._memory import check_memory, check_qubits, state_bytes
+from qfast.engines.memory import check_memory, check_qubits, state_bytes
 from qfast.errors import CircuitError, InputError
 from qfast.noise import NoiseModel
 from qfast.noise.channel import checked_qubits
-from qfast.simulation._compiled import Compiled
-from qfast.simulation._noisy_script import Misread, Noise, noisy_script, readout_groups
-from qfast.simulation._noisy_walk import NoisyMachine, NoisyWalker, NoisyWeight, _Choice
-from qfast.simulation._observables import measurable
-from qfast.simulation._provenance import Provenance
-from qfast.simulation._script import Measure, Script
-from qfast.simulation._settings import RunSettings, run_settings
-from qfast.simulation._states import initial_array, working_state
-from qfast.simulation.dynamic import MAX_LOOP_PASSES, Leaf
+from qfast.simulation.branch_walk import MAX_LOOP_PASSES, Leaf
+from qfast.simulation.compiled import Compiled
 from qfast.simulation.noisy import check_noise, parameter_values
+from qfast.simulation.noisy_script import Misread, Noise, noisy_script, readout_groups
+from qfast.simulation.noisy_walk import NoisyMachine, NoisyWalker, NoisyWeight, _Choice
+from qfast.simulation.prepared_observables import measurable
+from qfast.simulation.provenance import Provenance
+from qfast.simulation.run_settings import RunSettings, run_settings
+from qfast.simulation.script import Measure, Script
+from qfast.simulation.working_states import initial_array, working_state
 
 __all__ = ["DensityMatrix", "noisy_distribution", "simulate_density"]
 

@@ -16,15 +16,15 @@ from qfast.circuit import PauliSum
 from qfast.circuit.checks import as_index
 from qfast.circuit.operators import check_hermitian
 from qfast.engines import AMPLITUDE_BYTES, CancelToken
-from qfast.engines._base import check_cancel
-from qfast.engines._memory import allocate_state, check_memory, check_qubits, memory_limits, state_bytes
+from qfast.engines.interface import check_cancel
+from qfast.engines.memory import allocate_state, check_memory, check_qubits, memory_limits, state_bytes
 from qfast.errors import InputError, ObservableError
-from qfast.simulation._observables import Observables, measurable
-from qfast.simulation._propagators import chebyshev_coefficients, is_safe, safe_step, short_time
-from qfast.simulation._provenance import Provenance
-from qfast.simulation._settings import run_settings
-from qfast.simulation._states import initial_array, working_state
+from qfast.simulation.prepared_observables import Observables, measurable
+from qfast.simulation.propagators import chebyshev_coefficients, is_safe, safe_step, short_time
+from qfast.simulation.provenance import Provenance
+from qfast.simulation.run_settings import run_settings
 from qfast.simulation.statevector import Statevector
+from qfast.simulation.working_states import initial_array, working_state
 
 __all__ = ["Evolution"]
 

@@ -22,15 +22,15 @@ from qfast.circuit.gates import NUM_GATES, OPCODES
 from qfast.circuit.operators import check_hermitian, check_observable
 from qfast.circuit.transforms import take
 from qfast.engines import CancelToken, PreparedCircuit, PreparedObservable
-from qfast.engines._memory import allocate_state
+from qfast.engines.memory import allocate_state
 from qfast.errors import CircuitError, ObservableError
-from qfast.simulation._chain_rule import ChainRule, sums_by
-from qfast.simulation._compiled import Compiled
-from qfast.simulation._observables import Measurable, listed_observables, measurable
-from qfast.simulation._script import _final_measurements
-from qfast.simulation._settings import RunSettings
-from qfast.simulation._slots import Rotation, check_controls, elementary, rotations_of, slots_of
-from qfast.simulation._states import initial_array, working_state
+from qfast.simulation.chain_rule import ChainRule, sums_by
+from qfast.simulation.compiled import Compiled
+from qfast.simulation.gradient_slots import Rotation, check_controls, elementary, rotations_of, slots_of
+from qfast.simulation.prepared_observables import Measurable, listed_observables, measurable
+from qfast.simulation.run_settings import RunSettings
+from qfast.simulation.script import _final_measurements
+from qfast.simulation.working_states import initial_array, working_state
 
 _BARRIER = OPCODES["barrier"]
 

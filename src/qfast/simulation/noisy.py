@@ -1,9 +1,9 @@
 """Sampling a circuit under a noise model.
 
 Where all channels are Pauli mixtures and the circuit measures at its end, every shot's errors are drawn first, pushed
-to the end of the circuit (`_pauli_push`), and shots with the same angles share one simulation (`_sweep`). Everything
-else is walked branch by branch (`_noisy_walk`). Both draw a shot's errors from the same uniforms: channel number k of a
-shot, counted along its way, has the site ``NOISE_SITE + k``.
+to the end of the circuit (`pauli_frames`), and shots with the same angles share one simulation (`trajectory_rows`).
+Everything else is walked branch by branch (`noisy_walk`). Both draw a shot's errors from the same uniforms: channel
+number k of a shot, counted along its way, has the site ``NOISE_SITE + k``.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ from qfast.circuit import Circuit, Instruction
 from qfast.circuit.binding import ParameterValues, resolve_values
 from qfast.circuit.gates import NUM_GATES, OPCODES
 from qfast.engines import CancelToken, Engine
-from qfast.engines._bits import Rows, Wiring, row_of_int
-from qfast.engines._error_draws import draw_errors
-from qfast.engines._memory import check_memory, memory_limits, state_bytes
-from qfast.engines._sampler import CHUNK
+from qfast.engines.bits import Rows, Wiring, row_of_int
+from qfast.engines.error_draws import draw_errors
+from qfast.engines.memory import check_memory, memory_limits, state_bytes
+from qfast.engines.samplers import CHUNK
 from qfast.errors import InputError, ParameterError
 from qfast.noise import NoiseModel, Place, ReadoutError
-from qfast.simulation._compiled import Compiled
-from qfast.simulation._noisy_script import final_measurements, is_straight, noisy_script, places_of, readout_groups
-from qfast.simulation._noisy_walk import NOISE_SITE, NoisyShots, NoisyWalker
-from qfast.simulation._pauli_push import MAX_FRAME_QUBITS, PushedCircuit, PushedCircuitBuilder
-from qfast.simulation._provenance import Provenance
-from qfast.simulation._sampling import Collector, Method, Output
-from qfast.simulation._script import script_of
-from qfast.simulation._settings import RunSettings
-from qfast.simulation._states import initial_array, working_state
-from qfast.simulation._sweep import Rows as AngleRows
-from qfast.simulation._sweep import RunOptions, Sweep, SweepStatistics, sweep_of
+from qfast.simulation.compiled import Compiled
+from qfast.simulation.noisy_script import final_measurements, is_straight, noisy_script, places_of, readout_groups
+from qfast.simulation.noisy_walk import NOISE_SITE, NoisyShots, NoisyWalker
+from qfast.simulation.pauli_frames import MAX_FRAME_QUBITS, PushedCircuit, PushedCircuitBuilder
+from qfast.simulation.provenance import Provenance
+from qfast.simulation.run_settings import RunSettings
 from qfast.simulation.samples import BitRegister, Samples
+from qfast.simulation.script import script_of
+from qfast.simulation.terminal_sampling import Collector, Method, Output
+from qfast.simulation.trajectory_rows import Rows as AngleRows
+from qfast.simulation.trajectory_rows import RunOptions, Sweep, SweepStatistics, sweep_of
+from qfast.simulation.working_states import initial_array, working_state
 
 __all__ = [
     "FINAL_READ_SITE",
@@ -312,7 +312,7 @@ class _Groups:
     Attributes
     ----------
     bits : ndarray of uint8, shape (m, bytes)
-        Which angles each group changes, as `_sweep.Rows` has them.
+        Which angles each group changes, as `trajectory_rows.Rows` has them.
     order : ndarray of int64, shape (shots,)
         The shots, group by group.
     offsets : ndarray of int64, shape (m + 1,)

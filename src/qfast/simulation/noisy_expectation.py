@@ -12,17 +12,17 @@ from qfast._typing import AnyArray, ComplexArray, FloatArray, Precision
 from qfast.circuit import Circuit, PauliSum
 from qfast.circuit.binding import ParameterValues
 from qfast.engines import CancelToken
-from qfast.engines._sampler import CHUNK
+from qfast.engines.samplers import CHUNK
 from qfast.errors import ObservableError
 from qfast.noise import NoiseModel
-from qfast.simulation._noisy_walk import NoisyShots
-from qfast.simulation._observables import measurable
-from qfast.simulation._provenance import Provenance
-from qfast.simulation._settings import RunSettings, checked_shots, chosen_seed, run_settings
-from qfast.simulation._states import initial_array
-from qfast.simulation._sweep import Rows, RunOptions
-from qfast.simulation.dynamic import MAX_LOOP_PASSES
+from qfast.simulation.branch_walk import MAX_LOOP_PASSES
 from qfast.simulation.noisy import Plan, Pushed, check_noise, grouped, noisy_walker, parameter_values, plan_for
+from qfast.simulation.noisy_walk import NoisyShots
+from qfast.simulation.prepared_observables import measurable
+from qfast.simulation.provenance import Provenance
+from qfast.simulation.run_settings import RunSettings, checked_shots, chosen_seed, run_settings
+from qfast.simulation.trajectory_rows import Rows, RunOptions
+from qfast.simulation.working_states import initial_array
 
 __all__ = ["NoisyExpectation", "noisy_expectation"]
 

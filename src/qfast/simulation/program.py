@@ -12,22 +12,22 @@ from qfast import config
 from qfast._typing import AnyArray, FloatArray, Precision
 from qfast.circuit import Circuit, Observable, Operator, Parameter, PauliSum
 from qfast.engines import CancelToken, PreparedObservable
-from qfast.engines._base import BatchedCircuit
-from qfast.engines._memory import allocate_state, check_memory, state_bytes
+from qfast.engines.interface import BatchedCircuit
+from qfast.engines.memory import allocate_state, check_memory, state_bytes
 from qfast.errors import CircuitError, EngineError, InputError
 from qfast.noise import NoiseModel
-from qfast.simulation._compiled import Compiled, compiled_for
-from qfast.simulation._cone import LightCones
-from qfast.simulation._observables import Observables, measurable
-from qfast.simulation._sampling import Method, Output
-from qfast.simulation._settings import MAX_SEED, RunSettings, checked_shots, chosen_seed, run_settings
-from qfast.simulation._shift import ShiftRule, shifted_gradients
-from qfast.simulation.dynamic import MAX_LOOP_PASSES
+from qfast.simulation.branch_walk import MAX_LOOP_PASSES
+from qfast.simulation.compiled import Compiled, compiled_for
 from qfast.simulation.gradient import Adjoint, flat_observables, gates_of
+from qfast.simulation.light_cone import LightCones
 from qfast.simulation.noisy import check_noise, check_noisy_method, sample_noisy
-from qfast.simulation.run import run_shots, run_state
+from qfast.simulation.prepared_observables import Observables, measurable
+from qfast.simulation.run_settings import MAX_SEED, RunSettings, checked_shots, chosen_seed, run_settings
 from qfast.simulation.samples import Samples
+from qfast.simulation.shift_rule import ShiftRule, shifted_gradients
 from qfast.simulation.statevector import Statevector
+from qfast.simulation.terminal_sampling import Method, Output
+from qfast.simulation.verbs import run_shots, run_state
 
 __all__ = ["Program", "compile"]
 

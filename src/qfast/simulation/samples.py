@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qfast._typing import FloatArray, IntArray
-from qfast.engines._bits import Histogram, Rows, add_counts, row_bytes, select_bits, strings_of, words_of_rows
+from qfast.engines.bits import Histogram, Rows, add_counts, row_bytes, select_bits, strings_of, words_of_rows
 from qfast.errors import InputError, ObservableError
-from qfast.simulation._provenance import Provenance
+from qfast.simulation.provenance import Provenance
 
 if TYPE_CHECKING:
     from qfast.circuit import PauliSum

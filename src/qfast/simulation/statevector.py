@@ -14,10 +14,10 @@ from numpy.typing import ArrayLike
 from qfast._typing import AnyArray, ComplexArray, FloatArray, Precision
 from qfast.circuit import Observable
 from qfast.engines import CancelToken
-from qfast.engines._bits import Wiring
-from qfast.engines._memory import check_memory
+from qfast.engines.bits import Wiring
+from qfast.engines.memory import check_memory
 from qfast.errors import InputError, ObservableError
-from qfast.simulation._observables import (
+from qfast.simulation.prepared_observables import (
     Measurable,
     Observables,
     Several,
@@ -27,11 +27,11 @@ from qfast.simulation._observables import (
     shaped,
     variance,
 )
-from qfast.simulation._provenance import Provenance
-from qfast.simulation._sampling import Method, Output, sample_state
-from qfast.simulation._settings import RunSettings, checked_shots, chosen_seed, run_settings
-from qfast.simulation._states import checked_state
+from qfast.simulation.provenance import Provenance
+from qfast.simulation.run_settings import RunSettings, checked_shots, chosen_seed, run_settings
 from qfast.simulation.samples import BitRegister, Samples
+from qfast.simulation.terminal_sampling import Method, Output, sample_state
+from qfast.simulation.working_states import checked_state
 
 __all__ = ["Statevector"]
 

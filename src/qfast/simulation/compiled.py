@@ -13,10 +13,10 @@ from qfast._typing import FloatArray, Precision
 from qfast.circuit import Circuit
 from qfast.circuit.binding import ParameterValues, resolve_values
 from qfast.engines import Engine, PreparedCircuit
-from qfast.engines._memory import check_memory, check_qubits, format_bytes, state_bytes
+from qfast.engines.memory import check_memory, check_qubits, format_bytes, state_bytes
 from qfast.errors import InputError, ParameterError
-from qfast.simulation._script import Script, script_of
-from qfast.simulation._settings import RunSettings
+from qfast.simulation.run_settings import RunSettings
+from qfast.simulation.script import Script, script_of
 
 _NO_VALUES: FloatArray = np.zeros(0)
 

@@ -7,7 +7,7 @@ from typing import Any
 from qfast._typing import EngineName, Isa, Precision
 from qfast._version import __version__
 from qfast.engines import PreparedCircuit
-from qfast.simulation._settings import RunSettings
+from qfast.simulation.run_settings import RunSettings
 
 
 class Provenance:

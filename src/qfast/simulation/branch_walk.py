@@ -19,11 +19,11 @@ from qfast._typing import AnyArray, FloatArray, IntArray
 from qfast.circuit import Assign
 from qfast.circuit.classical import Bit, Bits, Classical, Index, Variable, convert, evaluate
 from qfast.engines import CancelToken, Engine
-from qfast.engines._philox import uniforms_at
+from qfast.engines.philox import uniforms_at
 from qfast.errors import CancelledRunError, CircuitError
-from qfast.simulation._compiled import Compiled
-from qfast.simulation._script import Choose, Enter, Gates, Jump, Measure, NextValue, Store, Unless
-from qfast.simulation._settings import RunSettings
+from qfast.simulation.compiled import Compiled
+from qfast.simulation.run_settings import RunSettings
+from qfast.simulation.script import Choose, Enter, Gates, Jump, Measure, NextValue, Store, Unless
 
 MAX_LOOP_PASSES = 100_000
 """A while loop that a shot passes more often than this is taken to be endless."""

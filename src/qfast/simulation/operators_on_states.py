@@ -10,8 +10,8 @@ import numpy as np
 from qfast._typing import AnyArray, ComplexArray, IntArray
 from qfast.circuit import DenseOperator, DiagonalOperator, Operator, Projector, SparseOperator
 from qfast.engines import CancelToken, Engine, PreparedOperator
-from qfast.engines._base import check_cancel
-from qfast.engines._bits import Run, runs_of
+from qfast.engines.bits import Run, runs_of
+from qfast.engines.interface import check_cancel
 
 _PIECE = 1 << 16  # amplitudes that are gathered at a time: 1 MiB of complex128
 _ENGINE_PIECE = 1 << 20  # amplitudes that an engine reads at a time: enough for its threads

@@ -10,8 +10,8 @@ import numpy as np
 from qfast import config
 from qfast._typing import AnyArray, Precision
 from qfast.config import MemoryLimits
-from qfast.engines._base import AMPLITUDE_BYTES
-from qfast.engines._extension import core
+from qfast.engines.extension import core
+from qfast.engines.interface import AMPLITUDE_BYTES
 from qfast.errors import CapacityError
 
 _ALIGNMENT = 64

@@ -10,11 +10,11 @@ import numpy as np
 
 from qfast._typing import AnyArray, IntArray
 from qfast.engines import CancelToken, PreparedCircuit
-from qfast.engines._bits import Histogram, Rows, Wiring, row_bytes
-from qfast.engines._memory import check_memory
+from qfast.engines.bits import Histogram, Rows, Wiring, row_bytes
+from qfast.engines.memory import check_memory
 from qfast.errors import InputError
-from qfast.simulation._provenance import Provenance
-from qfast.simulation._settings import RunSettings
+from qfast.simulation.provenance import Provenance
+from qfast.simulation.run_settings import RunSettings
 from qfast.simulation.samples import BitRegister, Samples
 
 Output: TypeAlias = Literal["bits", "counts"]

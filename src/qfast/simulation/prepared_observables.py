@@ -15,10 +15,10 @@ from qfast._typing import AnyArray, Precision
 from qfast.circuit import Observable, PauliSum
 from qfast.circuit.operators import check_observable
 from qfast.engines import CancelToken, Engine, PreparedObservable, PreparedOperator
-from qfast.engines._memory import allocate_state, check_memory, memory_limits
+from qfast.engines.memory import allocate_state, check_memory, memory_limits
 from qfast.errors import ObservableError
-from qfast.simulation._operators import prepare_operator
-from qfast.simulation._settings import RunSettings
+from qfast.simulation.operators_on_states import prepare_operator
+from qfast.simulation.run_settings import RunSettings
 
 # A sequence of observables, or nested ones of equal lengths; an array of objects too.
 Several: TypeAlias = Sequence[Any] | NDArray[np.object_]

@@ -12,9 +12,9 @@ from qfast._typing import FloatArray, IntArray
 from qfast.circuit import Circuit, Observable, Parameter, ParameterVector, PauliSum
 from qfast.circuit.operators import check_hermitian
 from qfast.errors import ObservableError
-from qfast.simulation._chain_rule import ChainRule, Expressions, sums_by
-from qfast.simulation._settings import MAX_SEED
-from qfast.simulation._slots import elementary, rotations_of
+from qfast.simulation.chain_rule import ChainRule, Expressions, sums_by
+from qfast.simulation.gradient_slots import elementary, rotations_of
+from qfast.simulation.run_settings import MAX_SEED
 
 if TYPE_CHECKING:
     from qfast.simulation.program import Program

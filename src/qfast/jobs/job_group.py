@@ -25,15 +25,15 @@ from qfast.errors import (
     SessionNotFoundError,
 )
 from qfast.jobs.circuit_work import make_circuit_work
-from qfast.jobs.flow import Flow, check_priority
 from qfast.jobs.job import Job, JobStatus
+from qfast.jobs.job_queue import Flow, check_priority
 from qfast.jobs.runtime import LOCAL_TENANT, Runtime, check_tags, check_tenant, default_runtime
 from qfast.jobs.seeds import job_seed
 from qfast.jobs.work import Work
 from qfast.noise import NoiseModel
 from qfast.pools import Clock, Lifecycle, check_transition
 from qfast.pools.clock import Alarm
-from qfast.simulation._settings import chosen_seed
+from qfast.simulation.run_settings import chosen_seed
 
 __all__ = ["CloseReason", "GroupMetrics", "JobGroup", "get_session"]
 

@@ -16,7 +16,7 @@ from qfast.circuit.classical import Classical
 from qfast.circuit.control_flow import Block, bodies_of, check_loop_exits
 from qfast.circuit.gates import NUM_GATES, OPCODES
 from qfast.circuit.transforms import take
-from qfast.engines._bits import Wiring
+from qfast.engines.bits import Wiring
 from qfast.simulation.samples import BitRegister
 
 _MEASURE, _RESET, _BARRIER = OPCODES["measure"], OPCODES["reset"], OPCODES["barrier"]

@@ -21,7 +21,7 @@ from typing import Any
 from qfast._typing import Isa
 from qfast.config.files import write_text_atomically
 from qfast.config.machine import cpu_count
-from qfast.engines._extension import core
+from qfast.engines.extension import core
 from qfast.errors import InputError
 
 __all__ = [

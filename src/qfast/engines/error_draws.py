@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from qfast._typing import FloatArray, IntArray
-from qfast.engines import _philox
-from qfast.engines._extension import core
+from qfast.engines import philox
+from qfast.engines.extension import core
 
 __all__ = ["draw_errors"]
 
@@ -44,7 +44,7 @@ def draw_errors(
     begin = 0
     for channel, end in enumerate(ends.tolist()):
         own = thresholds[begin:end]
-        uniforms = _philox.uniforms(seed, first, count, site + channel)
+        uniforms = philox.uniforms(seed, first, count, site + channel)
         hit = np.flatnonzero(uniforms >= own[0]) if own.size > 1 else shots[0]
         if hit.size:
             shots.append(hit)

@@ -20,9 +20,7 @@ from qfast.engines import Engine, PreparedObservable
 from qfast.errors import CancelledRunError
 from qfast.noise import Channel
 from qfast.noise.channel import pauli_matrix
-from qfast.simulation._noisy_script import Misread, Noise
-from qfast.simulation._script import Gates, Measure
-from qfast.simulation.dynamic import (
+from qfast.simulation.branch_walk import (
     Leaf,
     Machine,
     Path,
@@ -33,6 +31,8 @@ from qfast.simulation.dynamic import (
     _outcomes,
     _Task,
 )
+from qfast.simulation.noisy_script import Misread, Noise
+from qfast.simulation.script import Gates, Measure
 
 __all__ = ["NOISE_SITE", "READ_SITE", "NoisyShots", "NoisyWalker", "NoisyWeight"]
 

@@ -11,21 +11,21 @@ from qfast._typing import AnyArray, FloatArray, Precision
 from qfast.circuit import Circuit
 from qfast.circuit.binding import ParameterValues
 from qfast.engines import CancelToken
-from qfast.engines._bits import row_of_int, strings_of
-from qfast.engines._memory import check_memory, memory_limits, state_bytes
-from qfast.engines._sampler import CHUNK
+from qfast.engines.bits import row_of_int, strings_of
+from qfast.engines.memory import check_memory, memory_limits, state_bytes
+from qfast.engines.samplers import CHUNK
 from qfast.errors import CircuitError
 from qfast.noise import NoiseModel
-from qfast.simulation._compiled import Compiled, compiled_for
-from qfast.simulation._provenance import Provenance
-from qfast.simulation._sampling import Collector, Method, Output, check_output, sample_state
-from qfast.simulation._settings import RunSettings, checked_shots, chosen_seed, run_settings
-from qfast.simulation._states import initial_array, working_state
+from qfast.simulation.branch_walk import MAX_LOOP_PASSES, Leaf, Shots, Walker, Weight, named_values
+from qfast.simulation.compiled import Compiled, compiled_for
 from qfast.simulation.density import noisy_distribution
-from qfast.simulation.dynamic import MAX_LOOP_PASSES, Leaf, Shots, Walker, Weight, named_values
 from qfast.simulation.noisy import check_noise, check_noisy_method, sample_noisy
+from qfast.simulation.provenance import Provenance
+from qfast.simulation.run_settings import RunSettings, checked_shots, chosen_seed, run_settings
 from qfast.simulation.samples import Samples
 from qfast.simulation.statevector import Statevector
+from qfast.simulation.terminal_sampling import Collector, Method, Output, check_output, sample_state
+from qfast.simulation.working_states import initial_array, working_state
 
 __all__ = ["distribution", "sample", "simulate"]
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from qfast._typing import AnyArray, Precision
-from qfast.engines._memory import allocate_state
+from qfast.engines.memory import allocate_state
 from qfast.errors import InputError
 
 # How far from 1 the squared norm of a state may be: what rounding leaves after a deep circuit.

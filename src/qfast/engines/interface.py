@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qfast._typing import AnyArray, ComplexArray, EngineName, FloatArray, IntArray, Isa, Precision, UIntArray
-from qfast.engines._extension import core
+from qfast.engines.extension import core
 from qfast.errors import CancelledRunError
 
 if TYPE_CHECKING:
     from qfast.circuit import Circuit
-    from qfast.engines._sampler import Sampler
+    from qfast.engines.samplers import Sampler
 
 AMPLITUDE_BYTES: dict[Precision, int] = {"complex64": 8, "complex128": 16}
 

@@ -8,10 +8,10 @@ import numpy as np
 
 from qfast.circuit import Circuit
 from qfast.circuit.gates import NUM_GATES, OPCODES
-from qfast.engines._bits import Wiring
+from qfast.engines.bits import Wiring
 from qfast.errors import CircuitError, InputError
 from qfast.noise import NoiseModel, Place, ReadoutError
-from qfast.simulation._script import Measure, Script, _Builder, _final_measurements, script_of
+from qfast.simulation.script import Measure, Script, _Builder, _final_measurements, script_of
 
 __all__ = ["Misread", "Noise", "final_measurements", "is_straight", "noisy_script", "places_of", "readout_groups"]
 

@@ -12,18 +12,18 @@ from qfast._typing import FloatArray, IntArray, UIntArray
 from qfast.circuit import Circuit
 from qfast.circuit.transforms import take
 from qfast.engines import CancelToken, PreparedCircuit
-from qfast.engines._bits import Wiring, words_of_rows
-from qfast.engines._memory import allocate_state, memory_limits, state_bytes
-from qfast.engines._sampler import Sampler
+from qfast.engines.bits import Wiring, words_of_rows
+from qfast.engines.memory import allocate_state, memory_limits, state_bytes
+from qfast.engines.samplers import Sampler
 from qfast.noise import NoiseModel
-from qfast.simulation._compiled import Compiled, compiled_for
-from qfast.simulation._sampling import Output
-from qfast.simulation._script import _final_measurements
-from qfast.simulation._settings import RunSettings
-from qfast.simulation.dynamic import MAX_LOOP_PASSES
+from qfast.simulation.branch_walk import MAX_LOOP_PASSES
+from qfast.simulation.compiled import Compiled, compiled_for
 from qfast.simulation.noisy import sample_noisy
-from qfast.simulation.run import run_shots, run_state
+from qfast.simulation.run_settings import RunSettings
 from qfast.simulation.samples import Samples
+from qfast.simulation.script import _final_measurements
+from qfast.simulation.terminal_sampling import Output
+from qfast.simulation.verbs import run_shots, run_state
 
 __all__ = ["Basis", "CircuitReadout", "Readout", "StateReadout", "measured", "without_measurements"]
 

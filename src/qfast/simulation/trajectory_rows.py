@@ -17,10 +17,10 @@ import numpy as np
 
 from qfast._typing import AnyArray, ComplexArray, FloatArray, IntArray, Precision, UIntArray
 from qfast.engines import CancelToken, Engine
-from qfast.engines._base import Trajectories
-from qfast.engines._memory import allocate_state, memory_limits, state_bytes
+from qfast.engines.interface import Trajectories
+from qfast.engines.memory import allocate_state, memory_limits, state_bytes
 from qfast.errors import CancelledRunError
-from qfast.simulation._pauli_push import PushedCircuit, PushedCircuitBuilder
+from qfast.simulation.pauli_frames import PushedCircuit, PushedCircuitBuilder
 
 __all__ = ["Rows", "RunOptions", "Strings", "Sweep", "SweepStatistics", "sweep_of"]
 

@@ -23,11 +23,11 @@ from qfast.circuit.expressions import expression_table
 from qfast.circuit.gates import NUM_GATES
 from qfast.circuit.transforms import take
 from qfast.engines import CancelToken, PreparedCircuit
-from qfast.engines._memory import allocate_state, check_memory, memory_limits, state_bytes
+from qfast.engines.memory import allocate_state, check_memory, memory_limits, state_bytes
 from qfast.errors import CircuitError, InputError
-from qfast.simulation._compiled import Compiled, compiled_for
-from qfast.simulation._provenance import Provenance
-from qfast.simulation._settings import RunSettings, run_settings
+from qfast.simulation.compiled import Compiled, compiled_for
+from qfast.simulation.provenance import Provenance
+from qfast.simulation.run_settings import RunSettings, run_settings
 from qfast.simulation.statevector import Statevector
 
 __all__ = ["PrefixStatistics", "run_shared"]
