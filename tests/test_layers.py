@@ -17,7 +17,7 @@ LAYERS = {
     "config": 1,
     "circuit": 2, "noise": 2, "qiskit": 2,
     "engines": 3,
-    "mitigation": 4, "simulation": 4,
+    "estimation": 4, "mitigation": 4, "simulation": 4,
     "pools": 5,
     "devices": 6,
     "jobs": 8, "qvm": 8,

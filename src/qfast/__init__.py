@@ -65,6 +65,7 @@ __all__ = [
 
 # What stands above layer 4: a name, and the module that has it; None: the name is a module of qfast itself.
 _LAZY: dict[str, str | None] = {
+    "Estimate": "qfast.estimation",
     "Evolution": "qfast.simulation.evolution",
     "NoiseModel": "qfast.noise",
     "ReadoutError": "qfast.noise",

@@ -13,8 +13,8 @@ import qfast
 from qfast import Circuit, NoiseModel, Parameter, PauliSum, config
 from qfast.devices import Device, add_device, remove_device
 from qfast.errors import CapacityError, CircuitError, ConfigError, InputError, ShotPlanError
+from qfast.estimation import Estimate
 from qfast.jobs import Estimator, Sampler, Session, run
-from qfast.mitigation.expectation import MitigatedValue
 from qfast.noise import ReadoutError, channels
 
 MANILA = "local::fake_manila"
@@ -67,10 +67,10 @@ def by_config() -> Any:
 @pytest.mark.parametrize("ask", [by_argument, by_option_of_the_job, by_option_of_the_session, by_config])
 def test_every_way_to_ask_gives_the_same_value(ask: Any) -> None:
     found = ask()
-    assert isinstance(found, MitigatedValue)
+    assert isinstance(found, Estimate)
     assert found.expectation == by_argument().expectation
     assert abs(found.expectation - 1) < 4 * found.standard_error
-    assert abs(found.unmitigated - 1) > 0.15
+    assert abs(found.unmitigated.expectation - 1) > 0.15
     assert found.metadata["methods"] == ["readout", "zne"]
     assert found.metadata["device"] == FREE
 

@@ -11,8 +11,8 @@ import pytest
 import qfast
 from qfast import Circuit, NoiseModel, PauliSum
 from qfast.errors import CircuitError, InputError, ShotPlanError
+from qfast.estimation import Estimate
 from qfast.mitigation import Mitigation, ReadoutCalibration, mitigated_expectation
-from qfast.mitigation.expectation import MitigatedValue
 from qfast.noise import IdleNoise, ReadoutError, channels
 
 NS = 1e-9
@@ -214,7 +214,7 @@ def test_general_grouping_and_parameters_work_too() -> None:
 
 def test_a_multiple_of_the_identity_needs_no_circuit() -> None:
     found = mitigated_expectation(ghz(2), PauliSum([("", [], 2.5)]), misread(), ["readout"], 10, 1)
-    assert isinstance(found, MitigatedValue)
+    assert isinstance(found, Estimate)
     assert (found.expectation, found.metadata["cost"]["circuits"]) == (2.5, 0)
 
 

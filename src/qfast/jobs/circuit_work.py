@@ -12,6 +12,7 @@ from qfast._typing import Precision
 from qfast.circuit import Circuit, Observable, PauliSum
 from qfast.engines.memory import check_qubits, state_bytes
 from qfast.errors import CircuitError, InputError, ObservableError
+from qfast.estimation import Estimate
 from qfast.jobs.device_check import check_fits_device
 from qfast.jobs.mitigated import (
     check_exact,
@@ -22,7 +23,7 @@ from qfast.jobs.mitigated import (
     mitigated_samples_of,
 )
 from qfast.jobs.work import Requirements
-from qfast.mitigation import MitigatedValue, Mitigation
+from qfast.mitigation import Mitigation
 from qfast.noise import NoiseModel
 from qfast.simulation import Samples
 from qfast.simulation.density import simulate_density
@@ -56,7 +57,7 @@ class CircuitWork:
 
     ``observables`` given: expectation values; ``shots`` given: samples; neither: the state. With noise, its own or the
     device's, expectation values are exact ones of the density matrix, and there is no state. With the setting
-    ``error_mitigation`` expectation values are `MitigatedValue`, and samples tell in their metadata what was done.
+    ``error_mitigation`` expectation values are `Estimate`, and samples tell in their metadata what was done.
     """
 
     __slots__ = (
@@ -151,7 +152,7 @@ class CircuitWork:
             return density.expectation(self.observables)
         return np.array([density.expectation(observable) for observable in self.observables])
 
-    def _execute_mitigated(self, context: JobContext) -> Samples | MitigatedValue | list[MitigatedValue]:
+    def _execute_mitigated(self, context: JobContext) -> Samples | Estimate | list[Estimate]:
         mitigation = Mitigation.from_settings(context.config)
         circuit = self.circuit if self.parameters is None else self.circuit.bind(self.parameters)
         total = self._mitigated_shots(context.config)

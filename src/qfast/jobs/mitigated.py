@@ -12,9 +12,10 @@ import numpy as np
 from qfast.circuit import Circuit, PauliSum
 from qfast.circuit.measurement import Setting, group_settings
 from qfast.errors import ConfigError
+from qfast.estimation import Estimate
 from qfast.jobs.device_check import check_fits_device
 from qfast.jobs.seeds import fresh_seed
-from qfast.mitigation.expectation import MitigatedValue, check_exact, exact_values, sampled_value, shares_of
+from qfast.mitigation.expectation import check_exact, exact_values, sampled_value, shares_of
 from qfast.mitigation.options import Mitigation
 from qfast.mitigation.sampling import check_samplable, mitigated_samples
 from qfast.mitigation.target import Target, check_target
@@ -90,7 +91,7 @@ def shots_for(settings: Sequence[Setting], precision: float) -> int:
 
 def mitigated_sampled(
     circuit: Circuit, observable: PauliSum, precision: float, mitigation: Mitigation, target: Target
-) -> MitigatedValue:
+) -> Estimate:
     """Estimate one observable of a bound circuit."""
     check_target(mitigation, target.noise, circuit)
     settings, constant = group_settings(observable, "qubit_wise")
@@ -100,7 +101,7 @@ def mitigated_sampled(
 
 def mitigated_exact(
     circuit: Circuit, observables: Sequence[PauliSum], mitigation: Mitigation, target: Target
-) -> list[MitigatedValue]:
+) -> list[Estimate]:
     """Return exact expectation values of a bound circuit, mitigated."""
     check_target(mitigation, target.noise, circuit)
     return exact_values(circuit, observables, mitigation, target)

@@ -14,6 +14,7 @@ from qfast.circuit.measurement import group_settings
 from qfast.devices import Device
 from qfast.engines.memory import check_qubits, state_bytes
 from qfast.errors import InputError
+from qfast.estimation import Estimate
 from qfast.jobs.circuit_work import check_unchanged, circuit_cost, engine_arguments
 from qfast.jobs.device_check import check_fits_device
 from qfast.jobs.job import Job
@@ -32,7 +33,7 @@ from qfast.jobs.results import EstimatorPubResult, PrimitiveResult, SamplerPubRe
 from qfast.jobs.runtime import submit
 from qfast.jobs.seeds import fresh_seed, job_seed
 from qfast.jobs.work import Requirements
-from qfast.mitigation import MitigatedValue, Mitigation
+from qfast.mitigation import Mitigation
 from qfast.simulation import Program, Samples, compile, sample
 from qfast.simulation.density import simulate_density
 
@@ -161,7 +162,7 @@ class EstimatorWork(_PubWork[EstimatorPub]):
 
 def _mitigated(
     pub: EstimatorPub, place: tuple[int, ...], mitigation: Mitigation, context: JobContext, seed: int
-) -> MitigatedValue:
+) -> Estimate:
     values = pub.bindings.table[pub.of_binding[place]]
     circuit = pub.circuit.bind(values.tolist()) if values.size else pub.circuit
     observable = pub.observables[pub.of_observable[place]]
@@ -173,16 +174,16 @@ def _mitigated(
 
 def _mitigated_result(pub: EstimatorPub, found: ObjectArray) -> EstimatorPubResult:
     """Return the values as arrays; what was done to each stands in ``metadata["mitigation"]``, in C order."""
-    listed: list[MitigatedValue] = found.ravel().tolist()
-    costs = [value.metadata["cost"] for value in listed]
+    listed: list[Estimate] = found.ravel().tolist()
+    plain = [value.unmitigated.expectation for value in listed if value.unmitigated is not None]
     return EstimatorPubResult(
         np.array([value.expectation for value in listed]).reshape(found.shape),
         np.array([value.standard_error for value in listed]).reshape(found.shape),
-        np.array([cost["shots"] + cost["calibration_shots"] for cost in costs], dtype=np.int64).reshape(found.shape),
+        np.array([value.shots for value in listed], dtype=np.int64).reshape(found.shape),
         {
             "target_precision": pub.precision,
             "method": "mitigated",
-            "unmitigated": np.array([value.unmitigated for value in listed]).reshape(found.shape),
+            "unmitigated": np.array(plain).reshape(found.shape),
             "mitigation": [value.metadata for value in listed],
         },
     )

@@ -17,6 +17,7 @@ from qfast.circuit import Circuit
 from qfast.circuit.shot_plan import Segment
 from qfast.engines.memory import check_qubits, state_bytes
 from qfast.errors import ShotPlanError
+from qfast.estimation import Estimate
 from qfast.jobs.circuit_work import check_unchanged, circuit_cost, copied_values, engine_arguments
 from qfast.jobs.device_check import check_fits_device, device_bases
 from qfast.jobs.mitigated import job_target
@@ -24,7 +25,7 @@ from qfast.jobs.seeds import fresh_seed
 from qfast.jobs.shot_files import plan_arrays, read_plan_file, write_plan_file
 from qfast.jobs.tallies import Outcomes, Tally, estimate, merge
 from qfast.jobs.work import Requirements
-from qfast.mitigation.expectation import MitigatedValue, sampled_value
+from qfast.mitigation.expectation import sampled_value
 from qfast.mitigation.options import Mitigation
 from qfast.mitigation.target import check_target
 from qfast.noise import NoiseModel
@@ -119,7 +120,7 @@ class PlanWork:
             if self._checkpoint.exists():
                 self._resume(self._checkpoint)
 
-    def execute(self, context: JobContext) -> PlanResult | MitigatedValue:
+    def execute(self, context: JobContext) -> PlanResult | Estimate:
         """Run rounds of segments; what a checkpoint holds is not run again."""
         mitigation = self._chosen(context.config)
         if mitigation is not None:
@@ -163,7 +164,7 @@ class PlanWork:
                 )
         return PlanResult(self.plan, seed, parts, metadata)
 
-    def _execute_mitigated(self, mitigation: Mitigation, context: JobContext) -> MitigatedValue:
+    def _execute_mitigated(self, mitigation: Mitigation, context: JobContext) -> Estimate:
         assert self._compiled is not None
         plan, circuit = self.plan, self._circuit
         if self._values.size:

@@ -372,7 +372,7 @@ class ShotPlan:
         Returns
         -------
         Job
-            Its ``progress()`` counts shots. With error mitigation its result is a `MitigatedValue`.
+            Its ``progress()`` counts shots. With error mitigation its result is a `Estimate`.
 
         Raises
         ------

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from qfast.mitigation.decoupling import decouple
-from qfast.mitigation.expectation import MitigatedValue, mitigated_expectation
+from qfast.mitigation.expectation import mitigated_expectation
 from qfast.mitigation.extrapolation import Extrapolation, extrapolate
 from qfast.mitigation.folding import fold_global, fold_local
 from qfast.mitigation.options import Mitigation
@@ -17,7 +17,6 @@ from qfast.mitigation.twirling import TWIRLED_GATES, twirl
 __all__ = [
     "TWIRLED_GATES",
     "Extrapolation",
-    "MitigatedValue",
     "Mitigation",
     "QuasiDistribution",
     "ReadoutCalibration",

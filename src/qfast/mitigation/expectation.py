@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from qfast.circuit.measurement import Grouping, Setting, group_settings
 from qfast.circuit.shot_plan import divide_shots, positive_count, split_shots
 from qfast.engines import CancelToken
 from qfast.errors import InputError, ShotPlanError
+from qfast.estimation import Estimate
 from qfast.mitigation.extrapolation import Extrapolation, extrapolate
 from qfast.mitigation.folding import fold
 from qfast.mitigation.options import Mitigation
@@ -28,7 +29,6 @@ from qfast.simulation.basis_counts import without_measurements
 from qfast.simulation.run_settings import chosen_seed, run_settings
 
 __all__ = [
-    "MitigatedValue",
     "check_exact",
     "exact_values",
     "mitigated_expectation",
@@ -36,35 +36,6 @@ __all__ = [
     "shares_of",
     "variant_seed",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class MitigatedValue:
-    """An expectation value, and how it was made.
-
-    Attributes
-    ----------
-    expectation, standard_error : float
-        The error holds the shots', the calibration's and that of the randomisations, as the extrapolation spreads them;
-        not what its model gets wrong.
-    unmitigated : float
-        The value of the same counts (of the smallest scale factor) as they were read.
-    metadata : dict
-        ``methods``; ``scale_factors`` (as they were reached), ``values`` and ``errors`` there; ``extrapolation``;
-        ``readout`` (the calibration); ``cost`` (circuits, shots, calibration_shots, windows, gates_twirled).
-    """
-
-    expectation: float
-    standard_error: float
-    unmitigated: float
-    metadata: dict[str, Any] = field(default_factory=dict)
-
-    def __float__(self) -> float:
-        return self.expectation
-
-    def add_metadata(self, **entries: Any) -> None:
-        """Add entries to `metadata`; the job layer tells here which job made the result."""
-        self.metadata.update(entries)
 
 
 def mitigated_expectation(
@@ -82,7 +53,7 @@ def mitigated_expectation(
     threads: int | None = None,
     isa: str | None = None,
     cancel: CancelToken | None = None,
-) -> MitigatedValue:
+) -> Estimate:
     """Estimate an expectation value from shots of a noisy circuit, with error mitigation.
 
     Parameters
@@ -103,7 +74,11 @@ def mitigated_expectation(
 
     Returns
     -------
-    MitigatedValue
+    Estimate
+        Its error holds the shots', the calibration's and that of the randomisations, as the extrapolation spreads them.
+        Its ``metadata``: ``methods``; ``scale_factors`` (as they were reached), ``values`` and ``errors`` there;
+        ``extrapolation``; ``readout`` (the calibration); ``cost`` (circuits, shots, calibration_shots, windows,
+        gates_twirled).
 
     Raises
     ------
@@ -119,7 +94,7 @@ def mitigated_expectation(
     >>> noise = noise.add_readout(ReadoutError.of_flips(0.02, 0.05))
     >>> bell, zz = Circuit(2).h(0).cx(0, 1), PauliSum([("ZZ", [0, 1])])
     >>> found = mitigated_expectation(bell, zz, noise, ["readout", "zne"], shots=100_000, seed=7)
-    >>> abs(found.expectation - 1) < 3 * found.standard_error, abs(found.unmitigated - 1) > 0.1
+    >>> abs(found.expectation - 1) < 3 * found.standard_error, abs(found.unmitigated.expectation - 1) > 0.1
     (True, True)
     """
     if not isinstance(observable, PauliSum):
@@ -153,7 +128,7 @@ def sampled_value(
     constant: float,
     mitigation: Mitigation,
     target: Target,
-) -> MitigatedValue:
+) -> Estimate:
     """Measure an observable that is divided into settings, of bound circuits; see `mitigated_expectation`.
 
     Parameters
@@ -189,12 +164,12 @@ def sampled_value(
     error = math.sqrt(variance + float(np.square(slopes) @ variances))
     value = points[0].value if result is None else result.value
     metadata = _metadata(mitigation, target, scales, points, errors, result, calibration)
-    return MitigatedValue(value, error, plain[int(np.argmin(scales))].value, metadata)
+    return _result(value, error, plain[int(np.argmin(scales))], target, metadata)
 
 
 def exact_values(
     circuit: Circuit, observables: Sequence[PauliSum], mitigation: Mitigation, target: Target
-) -> list[MitigatedValue]:
+) -> list[Estimate]:
     """Mitigate exact expectation values, those of the density matrix; readout errors play no part in them.
 
     Raises
@@ -217,7 +192,7 @@ def exact_values(
         result = _combined(mitigation, scales, [point.value for point in points], errors, constant)
         metadata = _metadata(mitigation, target, scales, points, errors, result, None)
         value, error = (points[0].value, errors[0]) if result is None else (result.value, result.standard_error)
-        found.append(MitigatedValue(value, error, points[int(np.argmin(scales))].value, metadata))
+        found.append(_result(value, error, points[int(np.argmin(scales))], target, metadata))
     return found
 
 
@@ -228,6 +203,12 @@ def check_exact(mitigation: Mitigation) -> None:
             "readout mitigation corrects shots, and exact expectation values have no readout errors; ask for shots (an "
             "Estimator with a precision, a ShotPlan), or leave 'readout' out"
         )
+
+
+def _result(value: float, error: float, raw: _Sum, target: Target, metadata: dict[str, Any]) -> Estimate:
+    spent = target.spent
+    plain = Estimate(raw.value, math.sqrt(raw.variance), spent.shots)
+    return Estimate(value, error, spent.shots + spent.calibration_shots, plain, metadata)
 
 
 # --- circuits ---------------------------------------------------------------------------------------------------------

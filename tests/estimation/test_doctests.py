@@ -1,4 +1,4 @@
-"""The examples in the docstrings of the mitigation package show what comes out."""
+"""The examples in the docstrings of the estimation and mitigation packages show what comes out."""
 
 from __future__ import annotations
 
@@ -8,9 +8,14 @@ import pkgutil
 
 import pytest
 
+import qfast.estimation
 import qfast.mitigation
 
-MODULES = [info.name for info in pkgutil.iter_modules(qfast.mitigation.__path__, "qfast.mitigation.")]
+MODULES = [
+    info.name
+    for package in (qfast.estimation, qfast.mitigation)
+    for info in pkgutil.iter_modules(package.__path__, f"{package.__name__}.")
+]
 
 
 @pytest.mark.parametrize("name", MODULES)
