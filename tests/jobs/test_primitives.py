@@ -17,7 +17,7 @@ from qfast.devices import Device
 from qfast.errors import InputError, ObservableError, ParameterError, SessionClosedError
 from qfast.jobs import Batch, Estimator, Runtime, Sampler, Session
 from qfast.jobs.pubs import make_estimator_pub, make_sampler_pub
-from qfast.jobs.seeds import job_seed
+from qfast.simulation.seeds import derived_seed
 from tests.jobs.works import WAIT_S
 
 A, B = Parameter("a"), Parameter("b")
@@ -48,14 +48,14 @@ def test_a_sampler_samples_every_set_of_values(session: Session) -> None:
     assert second.get_counts() == {"1": 30}
     assert (job.metrics().shots, job.session_id, job.progress()) == (150, session.id, (7, 7))
     metadata = job.result().metadata
-    assert (metadata["job_id"], metadata["seed"]) == (job.id, job_seed(1, 0))
+    assert (metadata["job_id"], metadata["seed"]) == (job.id, derived_seed(1, "job", 0))
 
 
 def test_each_simulation_of_a_sampler_has_a_key_of_its_own(session: Session) -> None:
     job = Sampler(session).run([(CIRCUIT, np.zeros((3, 2)) + 1.0, 100)], seed=5)
     (result,) = job.result(WAIT_S)
     for i in range(3):
-        alone = qfast.sample(CIRCUIT, 100, job_seed(5, i), parameters={"a": 1.0, "b": 1.0})
+        alone = qfast.sample(CIRCUIT, 100, derived_seed(5, "pub", i), parameters={"a": 1.0, "b": 1.0})
         assert result.get_counts(i) == alone.get_counts()
 
 

@@ -8,12 +8,10 @@ import weakref
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-import numpy as np
 import pytest
 
 from qfast import config
 from qfast.devices import Device
-from qfast.engines.philox import philox4x32
 from qfast.errors import (
     CapacityError,
     ConfigError,
@@ -26,8 +24,8 @@ from qfast.errors import (
     SessionNotFoundError,
 )
 from qfast.jobs import Batch, JobGroup, JobStatus, Runtime, Session, get_session, submit
-from qfast.jobs.seeds import job_seed
 from qfast.pools import Lifecycle, ManualClock
+from qfast.simulation.seeds import derived_seed
 from tests.jobs.works import WAIT_S, Failing, Gated, Plain
 
 BOTH = pytest.mark.parametrize("kind", [Session, Batch])
@@ -307,7 +305,7 @@ def test_its_jobs_get_its_options_seed_tags_and_tenant(runtime: Runtime, device:
         jobs = [session.submit(Plain(lambda context: context.config["precision"]), tags=["step"]) for _ in range(3)]
         own = session.submit(Plain(lambda c: c.config["precision"]), seed=4, options={"precision": "complex128"})
     assert [job.result(WAIT_S) for job in (*jobs, own)] == ["complex64"] * 3 + ["complex128"]
-    assert [job.seed for job in (*jobs, own)] == [job_seed(11, 0), job_seed(11, 1), job_seed(11, 2), 4]
+    assert [job.seed for job in (*jobs, own)] == [*(derived_seed(11, "job", i) for i in range(3)), 4]
     assert {(job.tags, job.tenant, job.session_id) for job in jobs} == {(("vqe", "step"), "alice", session.id)}
 
 
@@ -327,17 +325,6 @@ def test_jobs_without_a_changed_setting_share_one_snapshot(runtime: Runtime, dev
     session = Session(device, runtime=runtime, options={"default_shots": 5})
     first, second = session.submit(Plain()), session.submit(Plain())
     assert first.config is second.config
-
-
-def test_the_seed_of_a_job_depends_on_its_number_alone() -> None:
-    seeds = [job_seed(7, i) for i in range(1000)]
-    assert len(set(seeds)) == 1000
-    assert len({job_seed(s, 0) for s in range(1000)} | set(seeds)) == 2000 - 1  # (7, 0) is in both
-    for seed, index in ((7, 0), (2**64 - 1, 2**40 + 3)):
-        word = np.uint64(0xFFFFFFFF)
-        counter = tuple(np.array([v], dtype=np.uint64) for v in (index & 0xFFFFFFFF, index >> 32, word, word))
-        c0, c1, _, _ = philox4x32(counter, (seed & 0xFFFFFFFF, seed >> 32))  # type: ignore[arg-type]
-        assert job_seed(seed, index) == int(c0[0]) | int(c1[0]) << 32
 
 
 # --- figures ----------------------------------------------------------------------------------------------------------

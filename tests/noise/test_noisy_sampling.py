@@ -11,6 +11,7 @@ from qfast.engines import CancelToken
 from qfast.errors import CancelledRunError, CircuitError, InputError, ParameterError
 from qfast.noise import NoiseModel, ReadoutError, channels
 from qfast.simulation import noisy, sample, trajectory_rows
+from qfast.simulation.seeds import derived_seed
 from tests.noise import noise_oracle
 
 DEPOLARIZING = NoiseModel().add(channels.depolarizing(0.02)).add(channels.depolarizing(0.05, num_qubits=2))
@@ -140,7 +141,8 @@ def test_a_program_samples_each_row_of_values_under_noise(where: dict[str, str])
     values = [[0.4, 0.9], [1.9, -0.2]]
     found = program.sample(values, shots=200, seed=3, noise=DEPOLARIZING)
     for place, (row, samples) in enumerate(zip(values, found, strict=True)):
-        alone = sample(circuit, 200, seed=3 + place, noise=DEPOLARIZING, parameters=dict(zip("ab", row, strict=True)))
+        own = derived_seed(3, "row", place)
+        alone = sample(circuit, 200, seed=own, noise=DEPOLARIZING, parameters=dict(zip("ab", row, strict=True)))
         assert samples == alone
         assert samples.metadata["noise"]["channels"] == 3
     assert program.sample(values[0], shots=9, seed=1, noise=NoiseModel()) == program.sample(values[0], shots=9, seed=1)

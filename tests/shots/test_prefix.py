@@ -14,8 +14,8 @@ from qfast import sample, simulate
 from qfast.circuit import Circuit, Parameter, PauliSum
 from qfast.errors import CircuitError, InputError, ParameterError
 from qfast.jobs import Batch
-from qfast.jobs.seeds import job_seed
 from qfast.simulation import shared_prefix
+from qfast.simulation.seeds import derived_seed
 from qfast.simulation.shared_prefix import run_shared
 from tests.circuit.strategies import circuits
 
@@ -156,7 +156,7 @@ def test_a_batch_runs_circuits_that_begin_alike_as_one_job() -> None:
     np.testing.assert_allclose(list(means), alone, atol=1e-13)
     assert means.statistics.saved > 0.3
     for i, found in enumerate(samples):
-        assert found == sample(circuit, 100, job_seed(9, i), parameters=values[i])
+        assert found == sample(circuit, 100, derived_seed(9, "circuit", i), parameters=values[i])
     assert samples.metadata["sharing"]["circuits"] == 4
 
 

@@ -11,6 +11,7 @@ import pytest
 import qfast
 from qfast import Circuit, ParameterVector, PauliSum
 from qfast.errors import CapacityError, CircuitError, EngineError, InputError, ParameterError
+from qfast.simulation.seeds import derived_seed
 from tests import oracle
 
 V = ParameterVector("v", 3)
@@ -82,8 +83,8 @@ def test_expectations_have_an_axis_for_rows_and_one_for_observables(program, row
 
 def test_samples_of_each_row_have_their_own_seed(program, rows) -> None:
     listed = program.sample(rows, shots=50, seed=2**64 - 1)
-    assert [samples.seed for samples in listed] == [2**64 - 1, 0, 1, 2, 3]
-    assert program.sample(rows[2], shots=50, seed=1) == listed[2]
+    assert [samples.seed for samples in listed] == [derived_seed(2**64 - 1, "row", i) for i in range(5)]
+    assert program.sample(rows[2], shots=50, seed=derived_seed(2**64 - 1, "row", 2)) == listed[2]
 
 
 def test_a_program_does_not_follow_its_circuit(where) -> None:

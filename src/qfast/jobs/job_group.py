@@ -28,12 +28,11 @@ from qfast.jobs.circuit_work import make_circuit_work
 from qfast.jobs.job import Job, JobStatus
 from qfast.jobs.job_queue import Flow, check_priority
 from qfast.jobs.runtime import LOCAL_TENANT, Runtime, check_tags, check_tenant, default_runtime
-from qfast.jobs.seeds import job_seed
 from qfast.jobs.work import Work
 from qfast.noise import NoiseModel
 from qfast.pools import Clock, Lifecycle, check_transition
 from qfast.pools.clock import Alarm
-from qfast.simulation.run_settings import chosen_seed
+from qfast.simulation.seeds import chosen_seed, derived_seed
 
 __all__ = ["CloseReason", "GroupMetrics", "JobGroup", "get_session"]
 
@@ -359,7 +358,7 @@ class JobGroup:
             if seed is not None:
                 seed = chosen_seed(seed)
             elif self.seed is not None:
-                seed = job_seed(self.seed, index)
+                seed = derived_seed(self.seed, "job", index)
             job = Job(
                 work,
                 requirements,

@@ -14,7 +14,6 @@ from qfast.circuit.measurement import Setting, group_settings
 from qfast.errors import ConfigError
 from qfast.estimation import Estimate
 from qfast.jobs.device_check import check_fits_device
-from qfast.jobs.seeds import fresh_seed
 from qfast.mitigation.expectation import check_exact, exact_values, sampled_value, shares_of
 from qfast.mitigation.options import Mitigation
 from qfast.mitigation.sampling import check_samplable, mitigated_samples
@@ -22,6 +21,7 @@ from qfast.mitigation.target import Target, check_target
 from qfast.noise import NoiseModel
 from qfast.simulation import Samples
 from qfast.simulation.run_settings import run_settings
+from qfast.simulation.seeds import fresh_seed
 
 if TYPE_CHECKING:
     from qfast.config import Snapshot

@@ -31,11 +31,11 @@ from qfast.jobs.mitigated import (
 from qfast.jobs.pubs import EstimatorPub, ObjectArray, SamplerPub, make_estimator_pub, make_sampler_pub
 from qfast.jobs.results import EstimatorPubResult, PrimitiveResult, SamplerPubResult
 from qfast.jobs.runtime import submit
-from qfast.jobs.seeds import fresh_seed, job_seed
 from qfast.jobs.work import Requirements
 from qfast.mitigation import Mitigation
 from qfast.simulation import Program, Samples, compile, sample
 from qfast.simulation.density import simulate_density
+from qfast.simulation.seeds import derived_seed, fresh_seed
 
 if TYPE_CHECKING:
     from qfast._typing import FloatArray, Precision
@@ -90,7 +90,7 @@ class _PubWork(Generic[P]):
 
 
 class SamplerWork(_PubWork[SamplerPub]):
-    """Samples of every pub; simulation number i, counted over all pubs, draws from the key (seed, i)."""
+    """Samples of every pub; simulation number i, counted over all pubs, draws from the key of (seed, "pub", i)."""
 
     name = "sampler"
 
@@ -109,7 +109,7 @@ class SamplerWork(_PubWork[SamplerPub]):
         for pub, program in zip(self.pubs, self._programs, strict=True):
             samples = np.empty(len(pub.bindings.table), dtype=object)
             for i, values in enumerate(pub.bindings.table):
-                samples[i] = _sample(pub, program, values, job_seed(seed, done), context)
+                samples[i] = _sample(pub, program, values, derived_seed(seed, "pub", done), context)
                 done += 1
                 context.progress(done, total)
             results.append(SamplerPubResult(samples.reshape(pub.bindings.shape), pub.shots, {"shots": pub.shots}))
@@ -143,7 +143,7 @@ class EstimatorWork(_PubWork[EstimatorPub]):
             if pub.precision == 0:
                 results.append(_exact(pub, program, context))
             else:
-                results.append(_sampled(pub, program, context, job_seed(seed, number)))
+                results.append(_sampled(pub, program, context, derived_seed(seed, "estimate", number)))
             context.progress(number + 1, len(self.pubs))
         return PrimitiveResult(results, {"seed": seed, "engine": self._programs[0].engine})
 
@@ -154,7 +154,8 @@ class EstimatorWork(_PubWork[EstimatorPub]):
             shape = pub.of_binding.shape
             found = np.empty(shape, dtype=object)
             for element, place in enumerate(np.ndindex(shape)):
-                found[place] = _mitigated(pub, place, mitigation, context, job_seed(job_seed(seed, number), element))
+                key = derived_seed(seed, "estimate", number, element)
+                found[place] = _mitigated(pub, place, mitigation, context, key)
             results.append(_mitigated_result(pub, found))
             context.progress(number + 1, len(self.pubs))
         return PrimitiveResult(results, {"seed": seed, "engine": self._programs[0].engine})

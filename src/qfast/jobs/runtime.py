@@ -24,7 +24,7 @@ from qfast.jobs.work import Requirements, Work
 from qfast.noise import NoiseModel
 from qfast.pools import SYSTEM_CLOCK, Clock, StateBuffers
 from qfast.pools.cleanup import CleanupFailure
-from qfast.simulation.run_settings import chosen_seed
+from qfast.simulation.seeds import chosen_seed
 
 __all__ = ["LOCAL_TENANT", "Runtime", "check_tags", "check_tenant", "default_runtime", "run", "submit"]
 

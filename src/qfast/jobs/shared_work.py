@@ -14,11 +14,11 @@ from qfast.engines.memory import check_qubits, state_bytes
 from qfast.errors import InputError
 from qfast.jobs.circuit_work import check_circuit, check_unchanged, circuit_cost, engine_arguments
 from qfast.jobs.mitigated import check_no_mitigation
-from qfast.jobs.seeds import fresh_seed, job_seed
 from qfast.jobs.work import Requirements
 from qfast.simulation import Statevector
 from qfast.simulation.compiled import compiled_for
 from qfast.simulation.run_settings import run_settings
+from qfast.simulation.seeds import derived_seed, fresh_seed
 from qfast.simulation.shared_prefix import PrefixStatistics, run_shared
 from qfast.simulation.terminal_sampling import sample_state
 
@@ -107,8 +107,8 @@ class SharedWork:
                 return state.expectation(self.observables)
             script = compiled_for(self.circuits[index], settings.engine, settings.precision).script
             return sample_state(
-                settings, state.amplitudes, script.wiring, script.registers, self.shots, job_seed(seed, index),
-                cancel=cancel,
+                settings, state.amplitudes, script.wiring, script.registers, self.shots,
+                derived_seed(seed, "circuit", index), cancel=cancel,
             )  # fmt: skip
 
         # The job's share of memory: what the requirements say.

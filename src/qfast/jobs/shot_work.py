@@ -21,7 +21,6 @@ from qfast.estimation import Estimate
 from qfast.jobs.circuit_work import check_unchanged, circuit_cost, copied_values, engine_arguments
 from qfast.jobs.device_check import check_fits_device, device_bases
 from qfast.jobs.mitigated import job_target
-from qfast.jobs.seeds import fresh_seed
 from qfast.jobs.shot_files import plan_arrays, read_plan_file, write_plan_file
 from qfast.jobs.tallies import Outcomes, Tally, estimate, merge
 from qfast.jobs.work import Requirements
@@ -34,6 +33,7 @@ from qfast.simulation.compiled import Compiled, compiled_for
 from qfast.simulation.noisy import check_noise
 from qfast.simulation.provenance import Provenance
 from qfast.simulation.run_settings import RunSettings, run_settings
+from qfast.simulation.seeds import fresh_seed
 
 if TYPE_CHECKING:
     from qfast.config import Snapshot

@@ -26,7 +26,8 @@ from qfast.mitigation.target import Target, check_target
 from qfast.mitigation.twirling import twirl
 from qfast.noise import NoiseModel
 from qfast.simulation.basis_counts import without_measurements
-from qfast.simulation.run_settings import chosen_seed, run_settings
+from qfast.simulation.run_settings import run_settings
+from qfast.simulation.seeds import chosen_seed, derived_seed
 
 __all__ = [
     "check_exact",
@@ -34,7 +35,6 @@ __all__ = [
     "mitigated_expectation",
     "sampled_value",
     "shares_of",
-    "variant_seed",
 ]
 
 
@@ -225,14 +225,9 @@ def _variants(
     """Return the circuit, or randomised ones, others for each place: scale factor and setting."""
     if not mitigation.twirling:
         return [folded]
-    made = [twirl(folded, variant_seed(target.seed, *place, k)) for k in range(count)]
+    made = [twirl(folded, derived_seed(target.seed, "randomization", *place, k)) for k in range(count)]
     target.spent.gates_twirled = max(target.spent.gates_twirled, made[0][1])
     return [circuit for circuit, _ in made]
-
-
-def variant_seed(seed: int, *place: int) -> int:
-    """Return the seed of a randomised circuit: a function of the run's seed and the circuit's place in it."""
-    return int(np.random.SeedSequence((seed, *place)).generate_state(1, np.uint64)[0])
 
 
 def _calibration(

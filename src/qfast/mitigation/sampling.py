@@ -11,13 +11,13 @@ from qfast._typing import IntArray
 from qfast.circuit import Circuit
 from qfast.circuit.shot_plan import split_shots
 from qfast.errors import InputError
-from qfast.mitigation.expectation import variant_seed
 from qfast.mitigation.options import Mitigation
 from qfast.mitigation.readout import QuasiDistribution, ReadoutCalibration, mitigated_distribution
 from qfast.mitigation.target import Target
 from qfast.mitigation.twirling import twirl
 from qfast.simulation.samples import Samples
 from qfast.simulation.script import script_of
+from qfast.simulation.seeds import derived_seed
 
 __all__ = ["check_samplable", "mitigated_samples"]
 
@@ -56,7 +56,7 @@ def mitigated_samples(circuit: Circuit, shots: int, mitigation: Mitigation, targ
     for number, part in enumerate(parts):
         variant = circuit
         if mitigation.twirling:
-            variant, twirled = twirl(circuit, variant_seed(target.seed, 0, number))
+            variant, twirled = twirl(circuit, derived_seed(target.seed, "randomization", 0, 0, number))
             target.spent.gates_twirled = max(target.spent.gates_twirled, twirled)
         drawn.append(target.run(variant, mitigation, part))
     samples = drawn[0]

@@ -20,7 +20,8 @@ from qfast.simulation.noisy import Plan, Pushed, check_noise, grouped, noisy_wal
 from qfast.simulation.noisy_walk import NoisyShots
 from qfast.simulation.prepared_observables import measurable
 from qfast.simulation.provenance import Provenance
-from qfast.simulation.run_settings import RunSettings, checked_shots, chosen_seed, run_settings
+from qfast.simulation.run_settings import RunSettings, checked_shots, run_settings
+from qfast.simulation.seeds import chosen_seed
 from qfast.simulation.trajectory_rows import Rows, RunOptions
 from qfast.simulation.working_states import initial_array
 

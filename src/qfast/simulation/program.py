@@ -22,8 +22,9 @@ from qfast.simulation.gradient import Adjoint, flat_observables, gates_of
 from qfast.simulation.light_cone import LightCones
 from qfast.simulation.noisy import check_noise, check_noisy_method, sample_noisy
 from qfast.simulation.prepared_observables import Observables, measurable
-from qfast.simulation.run_settings import MAX_SEED, RunSettings, checked_shots, chosen_seed, run_settings
+from qfast.simulation.run_settings import RunSettings, checked_shots, run_settings
 from qfast.simulation.samples import Samples
+from qfast.simulation.seeds import chosen_seed, derived_seed
 from qfast.simulation.shift_rule import ShiftRule, shifted_gradients
 from qfast.simulation.statevector import Statevector
 from qfast.simulation.terminal_sampling import Method, Output
@@ -308,7 +309,7 @@ class Program:
         shots : int
             Of each row of values.
         seed : int, optional
-            Row i of (m, p) has the seed ``(seed + i) mod 2**64``.
+            Row i of (m, p) has the seed ``derived_seed(seed, "row", i)`` of `qfast.simulation.seeds`.
 
         Returns
         -------
@@ -334,7 +335,7 @@ class Program:
         if table.ndim == 1:
             return draw(table, start)
         self._check_policy()
-        return [draw(row, (start + place) & MAX_SEED) for place, row in enumerate(table)]
+        return [draw(row, derived_seed(start, "row", place)) for place, row in enumerate(table)]
 
     # --- gradients ----------------------------------------------------------------------------------------------------
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass
 
 from qfast import config
@@ -10,8 +9,6 @@ from qfast._typing import Precision
 from qfast.config import Snapshot
 from qfast.engines import Engine, select
 from qfast.errors import InputError
-
-MAX_SEED = 2**64 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,22 +64,6 @@ def _resolve(
         threads=snapshot["threads"] if threads is None else config.resolve("threads", threads),
         max_bytes=snapshot["max_job_bytes"],
     )
-
-
-def chosen_seed(seed: int | None) -> int:
-    """Return the seed: the argument, the setting, or fresh entropy.
-
-    Raises
-    ------
-    InputError
-        The argument is not an integer in 0…2**64 - 1.
-    """
-    if seed is None:
-        configured: int | None = config.get("seed")
-        return secrets.randbits(64) if configured is None else configured
-    if isinstance(seed, bool) or not hasattr(seed, "__index__") or not 0 <= seed.__index__() <= MAX_SEED:
-        raise InputError(f"seed {seed!r} must be an integer from 0 to 2**64 - 1, or None for fresh entropy")
-    return seed.__index__()
 
 
 def checked_shots(shots: int) -> int:

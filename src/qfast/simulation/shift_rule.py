@@ -14,7 +14,7 @@ from qfast.circuit.operators import check_hermitian
 from qfast.errors import ObservableError
 from qfast.simulation.chain_rule import ChainRule, Expressions, sums_by
 from qfast.simulation.gradient_slots import elementary, rotations_of
-from qfast.simulation.run_settings import MAX_SEED
+from qfast.simulation.seeds import derived_seed
 
 if TYPE_CHECKING:
     from qfast.simulation.program import Program
@@ -124,8 +124,9 @@ def shifted_gradients(
         if shots is not None:
             groups = measured_groups(rule.circuit, wanted)
         programs = [(program_of(circuit), measured) for circuit, measured in groups]
-        for row, gradient in zip(rows, gradients[:, place], strict=True):
-            gradient[:] = shifted_gradient(rule, programs, row, shots, seed, options)
+        for number, (row, gradient) in enumerate(zip(rows, gradients[:, place], strict=True)):
+            own_seed = derived_seed(seed, "shift", place, number)
+            gradient[:] = shifted_gradient(rule, programs, row, shots, own_seed, options)
     return gradients
 
 
@@ -148,7 +149,7 @@ def shifted_gradient(
     shots : int or None
         Of each circuit at each point; None: exact expectation values.
     seed : int
-        Circuit number c at point i of n has the seed ``(seed + c n + i) mod 2**64``.
+        Circuit number c has the seed ``derived_seed(seed, "circuit", c)``, and its points are rows of values.
     options : dict
         Passed on to the programs.
     """
@@ -160,8 +161,7 @@ def shifted_gradient(
         if shots is None:
             total += program.expectation(points, observable, **options)
         else:
-            first = (seed + number * len(points)) & MAX_SEED
             assert isinstance(observable, PauliSum)
-            samples = program.sample(points, shots, first, **options)
+            samples = program.sample(points, shots, derived_seed(seed, "circuit", number), **options)
             total += [sample.expectation_values(observable) for sample in samples]
     return rule.gradient(total, values)

@@ -28,8 +28,9 @@ from qfast.simulation.prepared_observables import (
     variance,
 )
 from qfast.simulation.provenance import Provenance
-from qfast.simulation.run_settings import RunSettings, checked_shots, chosen_seed, run_settings
+from qfast.simulation.run_settings import RunSettings, checked_shots, run_settings
 from qfast.simulation.samples import BitRegister, Samples
+from qfast.simulation.seeds import chosen_seed
 from qfast.simulation.terminal_sampling import Method, Output, sample_state
 from qfast.simulation.working_states import checked_state
 

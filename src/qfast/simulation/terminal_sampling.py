@@ -16,6 +16,7 @@ from qfast.errors import InputError
 from qfast.simulation.provenance import Provenance
 from qfast.simulation.run_settings import RunSettings
 from qfast.simulation.samples import BitRegister, Samples
+from qfast.simulation.seeds import derived_seed
 
 Output: TypeAlias = Literal["bits", "counts"]
 Method: TypeAlias = Literal["philox", "multinomial"]
@@ -54,7 +55,7 @@ def sample_state(
         raise InputError("method 'multinomial' draws counts, not single shots; ask for output=\"counts\"")
     rows = histogram = None
     if method == "multinomial":
-        histogram = _multinomial(settings, state, wiring, shots, seed)
+        histogram = _multinomial(settings, state, wiring, shots, derived_seed(seed, "multinomial", first_shot))
     else:
         sampler = settings.engine.sampler(state, threads=settings.threads)
         if output == "counts":

@@ -21,8 +21,9 @@ from qfast.simulation.compiled import Compiled, compiled_for
 from qfast.simulation.density import noisy_distribution
 from qfast.simulation.noisy import check_noise, check_noisy_method, sample_noisy
 from qfast.simulation.provenance import Provenance
-from qfast.simulation.run_settings import RunSettings, checked_shots, chosen_seed, run_settings
+from qfast.simulation.run_settings import RunSettings, checked_shots, run_settings
 from qfast.simulation.samples import Samples
+from qfast.simulation.seeds import chosen_seed
 from qfast.simulation.statevector import Statevector
 from qfast.simulation.terminal_sampling import Collector, Method, Output, check_output, sample_state
 from qfast.simulation.working_states import initial_array, working_state
