@@ -21,6 +21,7 @@ from qfast.errors import (
     ParameterError,
 )
 from qfast.jobs import Batch, JobStatus, Runtime, Session, run
+from qfast.noise import NoiseModel, channels
 from qfast.pools import ManualClock
 from tests.jobs.works import WAIT_S, Gated
 
@@ -249,3 +250,14 @@ def test_the_names_of_the_package_lead_here() -> None:
     assert qfast.list_properties("local::statevector").status in ("online", "busy")
     assert qfast.run(BELL, shots=10, seed=1).result(WAIT_S).shots == 10
     assert config.get_default_device() == "local::statevector"
+
+
+def test_a_job_does_not_follow_the_noise_model_it_was_given(runtime: Runtime, device: Device) -> None:
+    gate = Gated()
+    with Session(device, runtime=runtime) as session:
+        session.submit(gate)
+        model = NoiseModel().add(channels.bit_flip(0.0), gates=["x"])
+        job = session.run(Circuit(1).x(0), shots=200, noise=model, seed=1)
+        model.add(channels.bit_flip(1.0), gates=["x"])
+        gate.let()
+    assert job.result(WAIT_S).get_counts() == {"1": 200}

@@ -11,7 +11,7 @@ import pytest
 
 import qfast
 from qfast.errors import GateError, InputError
-from qfast.noise import NoiseModel, ReadoutError, channels
+from qfast.noise import Channel, IdleNoise, NoiseModel, ReadoutError, channels
 
 FLIP, PAIR = channels.bit_flip(0.1), channels.depolarizing(0.1, 2)
 
@@ -129,3 +129,55 @@ def test_the_package_has_the_names_of_the_glance() -> None:
 def test_what_makes_no_sense_is_refused(make: Callable[[], object], error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         make()
+
+
+# --- snapshots --------------------------------------------------------------------------------------------------------
+def test_a_snapshot_does_not_follow_its_model_and_takes_nothing() -> None:
+    model = NoiseModel().add(channels.bit_flip(0.1), gates=["x"])
+    kept = model.snapshot()
+    assert model.snapshot() is kept.snapshot() is kept
+    model.add_readout(ReadoutError.of_flips(0.1, 0.2)).set_durations({"x": 1e-8}).add_idle(IdleNoise(t1=1e-5))
+    assert (len(kept.rules), kept.readout, kept.has_durations) == (1, (), False)
+    assert model.snapshot() is not kept
+    grown = kept.copy().add(channels.bit_flip(0.2))
+    assert (len(grown.rules), len(kept.rules)) == (2, 1)
+    for change in (
+        lambda: kept.add(channels.bit_flip(0.1)),
+        lambda: kept.add_readout(ReadoutError.of_flips(0.1, 0.2)),
+        lambda: kept.set_durations({"x": 1.0}),
+        lambda: kept.add_idle(IdleNoise(t1=1.0)),
+    ):
+        with pytest.raises(InputError, match="is a snapshot"):
+            change()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda model: model.add(channels.bit_flip(0.1), gates=["x"]),
+        lambda model: model.add_readout(ReadoutError.of_flips(0.1, 0.2)),
+        lambda model: model.add_readout(ReadoutError.of_flips(0.1, 0.2), [3]),
+        lambda model: model.set_durations({"x": 1e-8}),
+        lambda model: model.add_idle(IdleNoise(t1=1e-5), [0]),
+    ],
+)
+def test_whatever_is_added_changes_the_digest(change: Callable[[NoiseModel], NoiseModel]) -> None:
+    model = NoiseModel().add(channels.bit_flip(0.1), gates=["h"])
+    before = model.digest
+    assert change(model.copy()).digest == change(model).digest == model.snapshot().digest != before
+
+
+@pytest.mark.parametrize(
+    "channel",
+    [
+        channels.depolarizing(0.013, num_qubits=2), channels.amplitude_damping(0.2), channels.phase_flip(0.3),
+        channels.thermal_relaxation(50e-6, 70e-6, 1e-7), channels.coherent(np.diag([1, np.exp(0.1j)])),
+        channels.amplitude_damping(0.2).twirled(), channels.depolarizing(0.1).then(channels.coherent([[0, 1], [1, 0]])),
+    ],
+    ids=lambda channel: channel.name,
+)  # fmt: skip
+def test_a_model_read_back_and_a_pickled_one_have_the_same_digest(channel: Channel) -> None:
+    model = NoiseModel().add(channel).add_readout(ReadoutError.of_flips(0.1, 1 / 3)).add_idle(IdleNoise(t1=1 / 3))
+    again = NoiseModel.from_dict(json.loads(json.dumps(model.to_dict())))
+    assert again.digest == model.digest == pickle.loads(pickle.dumps(model)).digest
+    assert pickle.loads(pickle.dumps(model.snapshot())).snapshot().digest == model.digest

@@ -209,9 +209,11 @@ def check_circuit(circuit: Any) -> None:
 
 
 def check_noise(noise: Any) -> NoiseModel | None:
-    """Raise ``InputError`` for anything but a noise model or None."""
-    if noise is None or isinstance(noise, NoiseModel):
-        return noise
+    """Return a noise model as it is now, or None; raise ``InputError`` for anything else."""
+    if noise is None:
+        return None
+    if isinstance(noise, NoiseModel):
+        return noise.snapshot()
     raise InputError(f"{type(noise).__name__} is not a noise model; pass a qfast.NoiseModel")
 
 

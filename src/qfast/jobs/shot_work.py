@@ -68,8 +68,7 @@ class PlanWork:
         self.plan = plan
         self._most_shots = plan.shots
         self._mitigation = mitigation
-        # A copy: the caller may go on adding to the model.
-        self._noise = None if noise is None or check_noise(noise).is_empty else NoiseModel.from_dict(noise.to_dict())
+        self._noise = None if noise is None or check_noise(noise).is_empty else noise.snapshot()
         self._circuit = circuit
         self._length = len(circuit)
         self._parameters = copied_values(parameters)
@@ -250,7 +249,7 @@ class PlanWork:
         """What the counts depend on besides plan and seed: values, noise, and a circuit that the plan has not."""
         digest = hashlib.sha256(self._values.tobytes())
         if self._noise is not None:
-            digest.update(repr(self._noise.to_dict()).encode())
+            digest.update(self._noise.digest)
         if self.plan.circuit is None:
             for column in ("opcodes", "num_controls", "ctrl_states", "data", "qubit_end", "qubits", "params"):
                 digest.update(getattr(self._circuit, column).tobytes())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -61,12 +63,14 @@ class NoiseModel:
 
     Notes
     -----
-    Picklable; `to_dict` and `from_dict` go through JSON. Adding rules while another thread samples with the model is
-    not allowed.
+    Picklable; `to_dict` and `from_dict` go through JSON. Whoever keeps a model, a job for one, keeps its `snapshot`, so
+    rules that are added later reach later runs only.
     """
 
     def __init__(self) -> None:
-        self._version = 0
+        self._is_frozen = False
+        self._snapshot: NoiseModel | None = None
+        self._digest: bytes | None = None
         self._rules: list[Rule] = []
         self._readout: list[tuple[ReadoutError, tuple[int, ...] | None]] = []
         self._places: dict[tuple[str, tuple[int, ...]], tuple[tuple[Place, ...], tuple[Place, ...]]] = {}
@@ -84,9 +88,50 @@ class NoiseModel:
         return tuple(self._readout)
 
     @property
-    def version(self) -> int:
-        """How often something was added: plans made for the model are good as long as this stays."""
-        return self._version
+    def digest(self) -> bytes:
+        """BLAKE2b of all that the model means, 32 bytes: what stores and compares go by."""
+        if self._digest is None:
+            text = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
+            self._digest = hashlib.blake2b(text.encode(), digest_size=32, person=b"qfast noise").digest()
+        return self._digest
+
+    def copy(self) -> NoiseModel:
+        """Return an independent model (channels and errors, which nobody changes, are shared)."""
+        made = NoiseModel()
+        made._rules, made._readout = list(self._rules), list(self._readout)
+        made._durations, made._idle = dict(self._durations), dict(self._idle)
+        return made
+
+    def snapshot(self) -> NoiseModel:
+        """Return the model as it is now: one that nothing can be added to.
+
+        The same object is returned until the model changes. `copy` makes a model of it that can grow again.
+
+        Examples
+        --------
+        >>> from qfast.noise import channels
+        >>> model = NoiseModel().add(channels.bit_flip(0.1), gates=["x"])
+        >>> before = model.snapshot()
+        >>> len(model.add(channels.bit_flip(0.2), gates=["h"]).rules), len(before.rules)
+        (2, 1)
+        """
+        if self._is_frozen:
+            return self
+        if self._snapshot is None:
+            made = self.copy()
+            made._is_frozen = True
+            self._snapshot = made
+        return self._snapshot
+
+    def _change(self) -> None:
+        """Forget what was derived; refuse to change a snapshot."""
+        if self._is_frozen:
+            raise InputError(
+                "this noise model is a snapshot, which a run may be using; add to the model it was taken of, or to its "
+                "copy()"
+            )
+        self._snapshot = self._digest = None
+        self._places = {}
 
     @property
     def is_empty(self) -> bool:
@@ -160,9 +205,8 @@ class NoiseModel:
         at_measure = names is not None and "measure" in names
         if at_measure and len(names or ()) > 1 and not before:
             raise InputError("a channel at 'measure' acts before it, at gates after them: add two rules")
-        self._version += 1
+        self._change()
         self._rules.append(Rule(channel, names, places, spectators, before or at_measure, fallback))
-        self._places.clear()
         return self
 
     def add_readout(self, error: ReadoutError, qubits: Iterable[int] | int | None = None) -> Self:
@@ -185,9 +229,8 @@ class NoiseModel:
         if qubits is None:
             if error.num_qubits != 1:
                 raise InputError(f"a readout error of {error.num_qubits} qubits needs to be told which: qubits=[…]")
-            self._readout = [entry for entry in self._readout if entry[1] is not None]
-            self._readout.append((error, None))
-            self._version += 1
+            self._change()
+            self._readout = [*(entry for entry in self._readout if entry[1] is not None), (error, None)]
             return self
         listed = checked_qubits(qubits, "readout error")
         groups = [(qubit,) for qubit in listed] if error.num_qubits == 1 else [listed]
@@ -199,8 +242,8 @@ class NoiseModel:
             for _, other in self._readout:
                 if other is not None and set(other) & set(group):
                     raise InputError(f"qubits {sorted(set(other) & set(group))} have a readout error already")
-            self._readout.append((error, group))
-        self._version += 1
+        self._change()
+        self._readout += [(error, group) for group in groups]
         return self
 
     # --- idling -------------------------------------------------------------------------------------------------------
@@ -224,8 +267,9 @@ class NoiseModel:
         for name, seconds in durations.items():
             if not 0 <= seconds < float("inf"):
                 raise InputError(f"the duration of {name!r} is {seconds!r}; seconds from 0 are needed")
-        self._durations.update({(_gate_name(name), place): float(s) for name, s in durations.items()})
-        self._version += 1
+        named = {(_gate_name(name), place): float(s) for name, s in durations.items()}
+        self._change()
+        self._durations.update(named)
         return self
 
     def duration_of(self, label: str, qubits: tuple[int, ...]) -> float:
@@ -250,8 +294,8 @@ class NoiseModel:
         if not isinstance(idle, IdleNoise):
             raise InputError(f"an IdleNoise is needed, {type(idle).__name__} given")
         places: tuple[int | None, ...] = (None,) if qubits is None else checked_qubits(qubits, "idle noise")
+        self._change()
         self._idle.update(dict.fromkeys(places, idle))
-        self._version += 1
         return self
 
     def idle_places(self, circuit: Circuit) -> dict[int, list[Place]]:
@@ -382,7 +426,7 @@ class NoiseModel:
     __hash__ = None  # type: ignore[assignment]
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_places": {}}
+        return {**self.__dict__, "_places": {}, "_snapshot": None}
 
     def __repr__(self) -> str:
         idle = f", idle noise of {len(self._idle)}" if self._idle else ""

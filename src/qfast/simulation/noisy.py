@@ -192,11 +192,9 @@ def plan_for(circuit: Circuit, noise: NoiseModel, settings: RunSettings) -> Plan
     """Return the plan, the same object until the circuit or the model grows or dies."""
     if not isinstance(circuit, Circuit):
         raise InputError(f"a qfast.Circuit is needed, {type(circuit).__name__} given")
+    noise = noise.snapshot()
     key = (id(circuit), id(noise), settings.engine, settings.precision)
-    sizes = (
-        len(circuit.opcodes), circuit.num_qubits, circuit.num_clbits, len(circuit.variables),
-        noise.version,
-    )  # fmt: skip
+    sizes = (len(circuit.opcodes), circuit.num_qubits, circuit.num_clbits, len(circuit.variables))
     entry = _plans.get(key)
     if entry is not None:
         (known_circuit, known_noise, known_sizes), plan = entry
