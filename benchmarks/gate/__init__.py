@@ -1,0 +1,1 @@
+"""The gate on speed: hot paths as ratios, to the numpy reference and to another commit."""
