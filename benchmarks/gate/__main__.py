@@ -54,15 +54,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     tree, site = build_base(commit, options.build)
     # Paths are described by the commit they belong to: names of functions change, the work stays the same.
     has_paths = (tree / "benchmarks" / "gate" / "worker.py").is_file()
-    head = Side(ROOT, environment={PLANT: options.plant} if options.plant else None)
-    base = Side(tree if has_paths else ROOT, site)
+    plant = {PLANT: options.plant} if options.plant else {}
+
+    def open_sides() -> tuple[Side, Side]:
+        return Side(ROOT, environment=plant), Side(tree if has_paths else ROOT, site)
+
     print(f"times of {commit[:12]} over times of this checkout; {1 / options.limit:.2f} is the least")
     rows = []
-    for row in compare(head, base, [key for key in head.rows if re.search(options.paths, key[0])], options.limit):
+    for row in compare(open_sides, re.compile(options.paths), options.limit):
         print(line_of(row), flush=True)
         rows.append(row)
-    head.close()
-    base.close()
     slower = [row for row in rows if row.is_slower]
     if options.json is not None:
         data = {"base": commit, "limit": options.limit, "fingerprint": take_fingerprint()}
