@@ -113,8 +113,11 @@ def one_row(name: str, **more: Any) -> dict[str, Any]:
         (one_row("barrier", num_controls=[1], ctrl_states=[1]), "'barrier' at instruction 0 is no gate and takes no"),
         (one_row("x", num_controls=[1], ctrl_states=[2], qubits=[0, 1], qubit_end=[2]), "1 controls .* state 0b10"),
         (one_row("unitary"), "'unitary' at instruction 0: data index -1 is outside the 0 data items"),
-        (one_row("unitary", data=[0], data_items=[[[1, 0], [0, 1]]]), r"array of shape \(2, 2\) is needed, list"),
-        (one_row("diagonal", data=[0], data_items=[np.ones(4)]), r"shape \(2,\) is needed, float64 \(4,\) given"),
+        (one_row("unitary", data=[0], data_items=[[[1, 0], [0, 1]]]), "an array of complex128 is needed, list given"),
+        (
+            one_row("diagonal", data=[0], data_items=[np.ones(4)]),
+            r"an array of complex128 is needed, float64 \(4,\) given",
+        ),
         (one_row("if_else", data=[0], data_items=[PauliSum()]), "a IfElse is needed, PauliSum given"),
         (one_row("if_else", data=[0], data_items=[IfElse(Bit(3), Circuit(1, 1))]), "classical bit 3 is out of range"),
         (one_row("if_else", data=[0], data_items=[IfElse(Bit(0), Circuit(2, 1))]), "the body has 2 qubits"),

@@ -176,7 +176,7 @@ def test_a_wrong_block_is_refused_with_its_place_and_changes_nothing(call: Call,
     with pytest.raises(CircuitError, match=message):
         call(circuit)
     assert circuit == Circuit(2, 2)
-    assert circuit.data_items == []
+    assert circuit.data_items == ()
 
 
 def test_a_body_with_a_variable_of_its_own_is_refused() -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from qfast._typing import AnyArray, FloatArray
 from qfast.circuit import Circuit, Parameter, PauliSum
+from qfast.circuit.rows import COLUMN_TYPES
 from tests import oracle
 from tests.circuit.strategies import circuits
 
@@ -67,8 +68,8 @@ EXPRESSIONS = st.sampled_from(
 def symbolic_circuits(draw: st.DrawFn) -> Circuit:
     """A random circuit with expressions of three shared parameters in place of some of its angles."""
     circuit = draw(circuits(max_gates=10))
-    for slot in range(len(circuit.params)):
-        if draw(st.integers(0, 3)):
-            circuit.expressions[slot] = draw(EXPRESSIONS)
-            circuit.params[slot] = np.nan
-    return circuit
+    angles = {slot: draw(EXPRESSIONS) for slot in range(len(circuit.params)) if draw(st.integers(0, 3))}
+    columns = {name: np.array(getattr(circuit, name)) for name in COLUMN_TYPES}
+    return Circuit.from_columns(
+        num_qubits=circuit.num_qubits, data_items=circuit.data_items, expressions=angles, **columns
+    )

@@ -11,12 +11,15 @@ from qfast.circuit.observable import PauliSum
 from qfast.circuit.operators import DenseOperator, DiagonalOperator, Observable, Operator, Projector, SparseOperator
 from qfast.circuit.parameter import Parameter, ParameterExpression, ParameterVector
 from qfast.circuit.trotter import trotter_circuit
+from qfast.circuit.value import AnyCircuit, CircuitValue
 
 __all__ = [
     "DEFAULT",
     "GATES",
+    "AnyCircuit",
     "Assign",
     "Circuit",
+    "CircuitValue",
     "DenseOperator",
     "DiagonalOperator",
     "ExpressionTable",

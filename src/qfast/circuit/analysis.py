@@ -1,34 +1,34 @@
-"""What can be read off a circuit without running it: free parameters, depth, counts, equality."""
+"""What can be read off a circuit without running it: free parameters, depth, counts, registers."""
 
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from qfast.circuit.classical import Bit, Bits, walk
 from qfast.circuit.control_flow import Block, bodies_of, expressions_of
 from qfast.circuit.gates import GATES, OPCODES
-from qfast.circuit.instruction import control_label
+from qfast.circuit.instruction import Register, control_label
 from qfast.circuit.parameter import Parameter
+from qfast.errors import CircuitError
 
 if TYPE_CHECKING:
-    from qfast.circuit.circuit import Circuit
+    from qfast.circuit.value import AnyCircuit
 
-__all__ = ["clbits_of", "count_ops", "depth", "equal", "free_parameters"]
+__all__ = ["clbits_of", "count_ops", "depth", "free_parameters", "register_by_name"]
 
 _MEASURE, _BARRIER = OPCODES["measure"], OPCODES["barrier"]
 
 
-def free_parameters(circuit: Circuit) -> tuple[Parameter, ...]:
+def free_parameters(circuit: AnyCircuit) -> tuple[Parameter, ...]:
     """Return the parameters of all expressions, bodies included, that are not classical variables of the circuit."""
     found: set[Parameter] = set()
     _collect_parameters(circuit, found)
     return tuple(sorted(parameter for parameter in found if parameter.name not in circuit.variables))
 
 
-def _collect_parameters(circuit: Circuit, found: set[Parameter]) -> None:
+def _collect_parameters(circuit: AnyCircuit, found: set[Parameter]) -> None:
     for expression in set(circuit.expressions.values()):
         found.update(item for item in expression.code if isinstance(item, Parameter))
     for item in circuit.data_items:
@@ -37,7 +37,7 @@ def _collect_parameters(circuit: Circuit, found: set[Parameter]) -> None:
                 _collect_parameters(body, found)
 
 
-def count_ops(circuit: Circuit) -> dict[str, int]:
+def count_ops(circuit: AnyCircuit) -> dict[str, int]:
     """Return how often each gate occurs, most frequent first."""
     pairs = Counter(zip(circuit.opcodes, circuit.num_controls, strict=True))
     return {control_label(GATES[opcode].name, extra): count for (opcode, extra), count in pairs.most_common()}
@@ -61,18 +61,19 @@ def clbits_of(block: Block) -> set[int]:
     return bits
 
 
-def depth(circuit: Circuit) -> int:
+def depth(circuit: AnyCircuit) -> int:
     """Return the number of instructions on the longest path through qubits and classical bits."""
     num_qubits = circuit.num_qubits
     level = [0] * (num_qubits + circuit.num_clbits)
+    qubits, items = circuit.qubits, circuit.data_items
     start = 0
     for opcode, number, end in zip(circuit.opcodes, circuit.data, circuit.qubit_end, strict=True):
-        wires = circuit.qubits[start:end].tolist()
+        wires = qubits[start:end].tolist()
         start = end
         if opcode == _MEASURE:
             wires.append(num_qubits + number)
-        elif number >= 0 and isinstance(circuit.data_items[number], Block):
-            wires += [num_qubits + bit for bit in clbits_of(circuit.data_items[number])]
+        elif number >= 0 and isinstance(items[number], Block):
+            wires += [num_qubits + bit for bit in clbits_of(items[number])]
         if wires:
             reached = max([level[wire] for wire in wires]) + (opcode != _BARRIER)
             for wire in wires:
@@ -80,32 +81,10 @@ def depth(circuit: Circuit) -> int:
     return max(level, default=0)
 
 
-def equal(one: Circuit, other: Circuit) -> bool:
-    """Whether two circuits have the same bits, names, instructions and content."""
-    if (
-        one.qubit_registers != other.qubit_registers
-        or one.classical_registers != other.classical_registers
-        or one.variables != other.variables
-        or one.opcodes != other.opcodes
-        or one.num_controls != other.num_controls
-        or one.ctrl_states != other.ctrl_states
-        or one.qubit_end != other.qubit_end
-        or one.qubits != other.qubits
-        or one.param_end != other.param_end
-        or one.expressions != other.expressions
-        or not np.array_equal(np.array(one.params), np.array(other.params), equal_nan=True)
-    ):
-        return False
-    for opcode, a, b in zip(one.opcodes, one.data, other.data, strict=True):
-        if opcode == _MEASURE or a < 0 or b < 0:
-            if a != b:
-                return False
-        elif not _equal_items(one.data_items[a], other.data_items[b]):
-            return False
-    return True
-
-
-def _equal_items(one: Any, other: Any) -> bool:
-    if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
-        return type(one) is type(other) and np.array_equal(one, other)
-    return bool(one == other)
+def register_by_name(registers: Sequence[Register], name: str, what: str) -> Register:
+    """Return the register of this name, or say which there are."""
+    for register in registers:
+        if register.name == name:
+            return register
+    names = ", ".join(f"'{register.name}'" for register in registers) or "none"
+    raise CircuitError(f"there is no {what} register '{name}'; there are: {names}")

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Self
 
 from qfast.circuit.gates import OPCODES
-from qfast.circuit.storage import Angle, CircuitColumns
+from qfast.circuit.storage import Angle, CircuitStorage
 
 __all__ = ["GateMethods"]
 
 _OP = OPCODES
 
 
-class GateMethods(CircuitColumns):
+class GateMethods(CircuitStorage):
     """The gate methods of :class:`~qfast.circuit.Circuit`; each appends one gate and returns the circuit.
 
     Angles come first, then the gate's qubits in its own order. ``tests/circuit/test_builder.py`` holds the methods

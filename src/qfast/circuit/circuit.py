@@ -1,22 +1,21 @@
-"""The circuit: a struct of arrays, one row per instruction (the columns stand in CONTRIBUTING.md)."""
+"""The circuit as it is built: methods that append, each checked when it is called."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Self, overload
+from collections.abc import Iterable, Sequence
+from typing import Any, Self
 
 from numpy.typing import ArrayLike
 
-from qfast._typing import ComplexArray
-from qfast.circuit import analysis, control_flow, data_items, drawing, qasm, transforms
+from qfast.circuit import control_flow, data_items, encoding, qasm, transforms
 from qfast.circuit.builder import GateMethods
 from qfast.circuit.checks import as_index, as_tuple
 from qfast.circuit.classical import Bit, Bits, ClassicalLike, ConditionLike, Index, Variable, as_classical, as_condition
 from qfast.circuit.gates import OPCODES
-from qfast.circuit.instruction import Instruction, Register
-from qfast.circuit.parameter import Parameter
+from qfast.circuit.instruction import Register
 from qfast.circuit.storage import Angle
+from qfast.circuit.value import AnyCircuit, CircuitValue
 from qfast.errors import CircuitError
 
 __all__ = ["Circuit"]
@@ -37,22 +36,14 @@ class Circuit(GateMethods):
     num_clbits : int, default 0
         Classical bits of a first register named ``c`` (none for 0).
 
-    Attributes
-    ----------
-    opcodes, num_controls, ctrl_states, data, qubit_end, qubits, param_end, params : array.array
-        The columns; read them, change them only through methods.
-    data_items : list
-        Matrices, diagonals, permutations, Pauli letters and blocks of control flow that the column `data` points into.
-    expressions : dict of int to ParameterExpression
-        The value of each slot of `params` that holds NaN.
-    qubit_registers, classical_registers : list of Register
-    variables : dict of str to Variable
-        Classical variables; in angles they are parameters of the same name, whose value is taken at run time.
-
     Notes
     -----
     Qubit k is bit k of the amplitude index. An instruction takes about 40 bytes plus 4 per qubit and 8 per parameter. A
-    circuit may be read from many threads, and changed by one.
+    circuit may be read from many threads, and changed by one. What can be read of it, columns included, is read-only;
+    :meth:`snapshot` gives what it is now as a value that stays.
+
+    Two circuits are equal if they mean the same: bits, names, instructions and content. They pickle as :meth:`to_bytes`
+    writes them.
 
     Examples
     --------
@@ -150,7 +141,7 @@ class Circuit(GateMethods):
         Larger states are given to ``simulate(..., initial_state=vector)``. On other states than |0...0> the gate acts
         as the rest of the reflection.
         """
-        own = tuple(range(self._num_qubits)) if qubits is None else as_tuple(qubits)
+        own = tuple(range(self.num_qubits)) if qubits is None else as_tuple(qubits)
         opcode = OPCODES["unitary"]
         matrix = data_items.state_preparation_matrix(vector, len(own), f"prepare_state at instruction {len(self)}")
         return self._append_checked(opcode, own, item=matrix)
@@ -228,12 +219,12 @@ class Circuit(GateMethods):
 
     def measure_all(self) -> Self:
         """Measure every qubit, qubit k into bit k of a new classical register ``meas`` (``meas1``, ... if taken)."""
-        if not self._num_qubits:
+        if not self.num_qubits:
             raise CircuitError("measure_all: the circuit has no qubits")
-        taken = {register.name for register in (*self.qubit_registers, *self.classical_registers)} | set(self.variables)
+        taken = {register.name for register in (*self._quantum, *self._classical)} | set(self._variables_view)
         name = next(name for k in range(len(taken) + 1) if (name := f"meas{k or ''}") not in taken)
-        register = self.add_classical_register(name, self._num_qubits)
-        return self.measure(range(self._num_qubits), register)
+        register = self.add_classical_register(name, self.num_qubits)
+        return self.measure(range(self.num_qubits), register)
 
     def reset(self, qubit: int | Iterable[int]) -> Self:
         """Return one or several qubits to |0>."""
@@ -246,21 +237,12 @@ class Circuit(GateMethods):
     def barrier(self, *qubits: int | Iterable[int]) -> Self:
         """Keep gates of these qubits (all by default) from being moved across; it has no effect on the state."""
         named = tuple(qubit for entry in qubits for qubit in as_tuple(entry))
-        operands = named if qubits else tuple(range(self._num_qubits))
+        operands = named if qubits else tuple(range(self.num_qubits))
         return self._append_checked(OPCODES["barrier"], operands)
 
     # ---------------------------------------------------------------------------------------------------- control flow
 
-    def block(self) -> Circuit:
-        """Return an empty circuit with the same registers and variables: the start of a body."""
-        body = Circuit()
-        body._num_qubits, body._num_clbits = self._num_qubits, self._num_clbits
-        body.qubit_registers = list(self.qubit_registers)
-        body.classical_registers = list(self.classical_registers)
-        body.variables = dict(self.variables)
-        return body
-
-    def if_test(self, condition: ConditionLike, body: Circuit, else_body: Circuit | None = None) -> Self:
+    def if_test(self, condition: ConditionLike, body: AnyCircuit, else_body: AnyCircuit | None = None) -> Self:
         """Run `body` where a condition on classical bits holds, otherwise `else_body`.
 
         Parameters
@@ -277,12 +259,12 @@ class Circuit(GateMethods):
         """
         return self._append_block(control_flow.IfElse(as_condition(condition), body, else_body))
 
-    def while_loop(self, condition: ConditionLike, body: Circuit) -> Self:
+    def while_loop(self, condition: ConditionLike, body: AnyCircuit) -> Self:
         """Repeat `body` while a condition, tested before each pass, holds."""
         return self._append_block(control_flow.WhileLoop(as_condition(condition), body))
 
     def for_loop(
-        self, values: Iterable[int] | Iterable[float], body: Circuit, variable: Variable | str | None = None
+        self, values: Iterable[int] | Iterable[float], body: AnyCircuit, variable: Variable | str | None = None
     ) -> Self:
         """Repeat `body` once for each value.
 
@@ -298,7 +280,7 @@ class Circuit(GateMethods):
         return self._append_block(control_flow.ForLoop(kept, body, name))
 
     def switch(
-        self, target: ClassicalLike, cases: Iterable[tuple[int | Iterable[int] | control_flow._Default, Circuit]]
+        self, target: ClassicalLike, cases: Iterable[tuple[int | Iterable[int] | control_flow._Default, AnyCircuit]]
     ) -> Self:
         """Run the body of the case that holds the target's value.
 
@@ -349,78 +331,38 @@ class Circuit(GateMethods):
         """Read a file of OpenQASM 2 or 3; see :func:`qfast.circuit.qasm.from_qasm_file`."""
         return qasm.from_qasm_file(path, cls)
 
-    def to_qasm(self, version: int = 3) -> str:
-        """Write the circuit as OpenQASM 3 or 2; see :func:`qfast.circuit.qasm.to_qasm`."""
-        return qasm.to_qasm(self, version)
+    # ----------------------------------------------------------------------------------------------------------- bytes
 
-    # ------------------------------------------------------------------------------------------------------ parameters
-
-    @property
-    def parameters(self) -> tuple[Parameter, ...]:
-        """The free parameters, by name, vector elements by index; classical variables are not among them."""
-        return analysis.free_parameters(self)
-
-    @property
-    def num_parameters(self) -> int:
-        """Number of free parameters."""
-        return len(self.parameters)
-
-    def bind(self, values: Mapping[Any, Any] | Sequence[Any] | None = None, /, **by_name: Any) -> Circuit:
-        """Return a copy in which parameters have values.
-
-        Parameters
-        ----------
-        values : mapping or sequence, optional
-            By name, Parameter or ParameterVector; or one value for each of :attr:`parameters`. A value is a number or
-            an expression. With a mapping, parameters that are not named stay free.
-        **by_name
-            Values by name.
-
-        Examples
-        --------
-        >>> c = Circuit(1).rx(2 * Parameter("a"), 0)
-        >>> c.bind(a=0.25)[0].params
-        (0.5,)
-        """
-        return transforms.bind(self, values, by_name)
-
-    assign_parameters = bind
-
-    # ------------------------------------------------------------------------------------------------------ transforms
-
-    def copy(self) -> Circuit:
-        """Return an independent copy (matrices, which nobody changes, are shared)."""
-        return transforms.copy(self)
-
-    def inverse(self) -> Circuit:
-        """Return the inverse; barriers stay.
+    @classmethod
+    def from_bytes(cls, content: bytes | bytearray | memoryview) -> Circuit:
+        """Read a circuit that :meth:`to_bytes` wrote; everything is checked.
 
         Raises
         ------
-        CircuitError
-            An instruction has no inverse (measurement, reset, control flow).
+        InputError
+            The bytes hold no circuit; the message says what is wrong and at which byte.
+
+        Examples
+        --------
+        >>> circuit = Circuit(2, 1).h(0).cx(0, 1).measure(1, 0)
+        >>> Circuit.from_bytes(circuit.to_bytes()) == circuit
+        True
         """
-        return transforms.inverse(self)
+        return encoding.circuit_from_bytes(content, cls)
 
-    def power(self, exponent: float) -> Circuit:
-        """Return the circuit repeated, inverted for a negative exponent.
+    @classmethod
+    def value_from_bytes(cls, content: bytes | bytearray | memoryview) -> CircuitValue:
+        """Read what :meth:`to_bytes` wrote as a value; see :meth:`from_bytes`."""
+        return cls.from_bytes(content).snapshot()
 
-        A fraction gives one `unitary`, the principal power, for up to 10 qubits.
-        """
-        return transforms.power(self, exponent)
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self).from_bytes, (self.to_bytes(),)
 
-    def control(self, num_controls: int = 1, ctrl_state: int | str | None = None) -> Circuit:
-        """Return the circuit under controls, which become qubits 0 … num_controls - 1; the others move up.
+    # ------------------------------------------------------------------------------------------------------- together
 
-        Parameters
-        ----------
-        num_controls : int, default 1
-        ctrl_state : int or str, optional
-            As in :meth:`append`.
-        """
-        return transforms.control(self, num_controls, ctrl_state)
-
-    def compose(self, other: Circuit, qubits: Iterable[int] | None = None, clbits: Iterable[int] | None = None) -> Self:
+    def compose(
+        self, other: AnyCircuit, qubits: Iterable[int] | None = None, clbits: Iterable[int] | None = None
+    ) -> Self:
         """Append another circuit's instructions to this one.
 
         Parameters
@@ -433,85 +375,11 @@ class Circuit(GateMethods):
         transforms.compose(self, other, qubits, clbits)
         return self
 
-    def to_matrix(self) -> ComplexArray:
-        """Return the circuit's unitary matrix, complex128 of shape (2**n, 2**n), for up to 10 qubits.
-
-        Qubit 0 is the least significant bit. Raises CircuitError where something is not a gate, ParameterError where a
-        parameter is unbound.
-        """
-        return transforms.to_matrix(self)
-
-    # ----------------------------------------------------------------------------------------------------- inspection
-
-    def depth(self) -> int:
-        """Return the number of instructions on the longest path; barriers hold others back but do not count."""
-        return analysis.depth(self)
-
-    def count_ops(self) -> dict[str, int]:
-        """Return how often each gate occurs, most frequent first, extra controls written as ``ctrl(2) @ x``."""
-        return analysis.count_ops(self)
-
-    def draw(self, width: int | None = None) -> str:
-        """Return a picture of the circuit in text, folded at `width` characters (the terminal's by default).
-
-        Examples
-        --------
-        >>> print(Circuit(2, 1).h(0).cx(0, 1).measure(1, 0).draw())
-        q[0]: ─┤h├───●─────────
-                     │
-        q[1]: ──────┤x├──┤M c├─
-        """
-        return drawing.draw(self, width)
-
-    def __len__(self) -> int:
-        return len(self.opcodes)
-
-    def __iter__(self) -> Iterator[Instruction]:
-        return (self._instruction(index) for index in range(len(self.opcodes)))
-
-    @overload
-    def __getitem__(self, index: int) -> Instruction: ...
-    @overload
-    def __getitem__(self, index: slice) -> Circuit: ...
-    def __getitem__(self, index: int | slice) -> Instruction | Circuit:
-        if isinstance(index, slice):
-            return transforms.take(self, range(len(self))[index])
-        try:
-            return self._instruction(range(len(self))[index])
-        except IndexError:
-            raise IndexError(f"the circuit has {len(self)} instructions; there is no instruction {index}") from None
-
-    def _instruction(self, index: int) -> Instruction:
-        start, end = (self.qubit_end[index - 1] if index else 0), self.qubit_end[index]
-        slot, slots_end = (self.param_end[index - 1] if index else 0), self.param_end[index]
-        opcode, number, extra = self.opcodes[index], self.data[index], self.num_controls[index]
-        operands = tuple(self.qubits[start:end])
-        params: tuple[Any, ...] = tuple(self.params[slot:slots_end])
-        if self.expressions:
-            params = tuple(self.expressions.get(slot + k, value) for k, value in enumerate(params))
-        measured = opcode == _MEASURE
-        return Instruction(
-            opcode,
-            operands[extra:],
-            params,
-            operands[:extra],
-            self.ctrl_states[index],
-            self.data_items[number] if number >= 0 and not measured else None,
-            number if measured else None,
-        )
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Circuit):
-            return NotImplemented
-        return analysis.equal(self, other)
-
     def __copy__(self) -> Circuit:
         return self.copy()
 
-    def __repr__(self) -> str:
-        bits = f"{self._num_qubits} qubits" + (f", {self._num_clbits} classical bits" if self._num_clbits else "")
-        free = self.num_parameters
-        return f"<Circuit: {bits}, {len(self)} instructions" + (f", {free} parameters>" if free else ">")
+    def __deepcopy__(self, memo: object) -> Circuit:
+        return self.copy()
 
 
-_MEASURE, _FOR_LOOP = OPCODES["measure"], OPCODES["for_loop"]
+_FOR_LOOP = OPCODES["for_loop"]

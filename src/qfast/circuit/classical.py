@@ -23,6 +23,7 @@ from qfast.circuit.instruction import Register
 from qfast.errors import CircuitError
 
 __all__ = [
+    "VARIABLE_KINDS",
     "Binary",
     "Bit",
     "Bits",
@@ -47,7 +48,7 @@ __all__ = [
 ClassicalValue: TypeAlias = int | float
 """The value of an expression; booleans are ints."""
 
-_KINDS = ("int", "uint", "bool", "float")
+VARIABLE_KINDS = ("int", "uint", "bool", "float")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +83,10 @@ class Variable:
     width: int | None = None
 
     def __post_init__(self) -> None:
-        if self.kind not in _KINDS:
-            raise CircuitError(f"variable '{self.name}': unknown kind '{self.kind}'; allowed are {', '.join(_KINDS)}")
+        if self.kind not in VARIABLE_KINDS:
+            raise CircuitError(
+                f"variable '{self.name}': unknown kind '{self.kind}'; allowed are {', '.join(VARIABLE_KINDS)}"
+            )
         if self.kind in ("bool", "float"):
             if self.width is not None:
                 raise CircuitError(f"variable '{self.name}': a {self.kind} has no width, {self.width} given")

@@ -2,43 +2,71 @@
 
 from __future__ import annotations
 
-from array import array
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from qfast._typing import AnyArray
+from qfast._typing import AnyArray, IntArray
+from qfast.circuit.canonical import HOLDS_DATA, MEASURE
+from qfast.circuit.checks import as_index
 from qfast.circuit.gates import GATES
+from qfast.circuit.parameter import ParameterExpression
+from qfast.circuit.rows import COLUMN_TYPES
 from qfast.errors import CircuitError, ParameterError
 
-__all__ = ["as_integers", "check_columns", "operand_name", "repeated_qubit_message", "to_array"]
+__all__ = ["as_columns", "as_integers", "check_columns", "operand_name", "repeated_qubit_message", "slots_of"]
 
 _VARIABLE = -1
 _ROW_QUBITS = np.array([_VARIABLE if row.num_qubits is None else row.num_qubits for row in GATES], dtype=np.int64)
 _ROW_PARAMS = np.array([row.num_params for row in GATES], dtype=np.int64)
+_NAMES_DATA = HOLDS_DATA | (np.arange(len(GATES)) == MEASURE)
 _ROW_OWN_CONTROLS = [row.own_controls for row in GATES]
 
 
-def to_array(typecode: str, values: AnyArray) -> array[Any]:
-    """Copy a numpy column into an ``array.array`` of the same item size."""
-    result: array[Any] = array(typecode)
-    result.frombytes(np.ascontiguousarray(values).tobytes())
-    return result
-
-
-def as_integers(values: ArrayLike, dtype: type[np.integer[Any]], place: str) -> NDArray[Any]:
+def as_integers(values: ArrayLike, dtype: type[np.generic], place: str) -> NDArray[Any]:
     """Return an integer array of the wanted dtype, refusing other kinds of numbers and overflow."""
     given = np.asarray(values)
     if given.size == 0:
         return given.astype(dtype)
     if given.dtype.kind not in "iu":
         raise CircuitError(f"{place}: integers are needed, dtype {given.dtype} given")
-    limits = np.iinfo(dtype)
+    limits = np.iinfo(np.dtype(dtype))
     low, high = int(given.min()), int(given.max())
     if low < limits.min or high > limits.max:
         raise CircuitError(f"{place}: {low if low < limits.min else high} is out of range")
     return given.astype(dtype, copy=False)
+
+
+def as_columns(given: Sequence[ArrayLike | None]) -> dict[str, NDArray[Any]]:
+    """Return columns as arrays of their types by name; one that is None is -1 for `data` and 0 for the others."""
+    size = len(np.atleast_1d(np.asarray(given[0])))
+    columns: dict[str, NDArray[Any]] = {}
+    for (name, dtype), values in zip(COLUMN_TYPES.items(), given, strict=True):
+        place = f"column '{name}'"
+        if values is None:
+            columns[name] = np.full(size, -1 if name == "data" else 0, dtype=dtype)
+        elif name == "params":
+            array = np.asarray(values)
+            if array.dtype.kind not in "iuf":
+                raise ParameterError(f"{place}: real numbers are needed, dtype {array.dtype} given")
+            columns[name] = np.ascontiguousarray(array, dtype=np.float64)
+        else:
+            columns[name] = as_integers(values, dtype, place)
+        if columns[name].ndim != 1:
+            raise CircuitError(f"{place}: one dimension is needed, shape {columns[name].shape} given")
+    return columns
+
+
+def slots_of(expressions: Mapping[int, ParameterExpression], num_params: int) -> IntArray:
+    """Return the slots at which expressions stand, ascending, after a check of both."""
+    for slot, expression in expressions.items():
+        if not isinstance(expression, ParameterExpression):
+            raise ParameterError(f"slot {slot} of 'params': a parameter expression is needed, {expression!r} given")
+        if as_index(slot) is None or not 0 <= slot < num_params:
+            raise CircuitError(f"an expression stands at a slot outside 0…{num_params - 1}")
+    return np.sort(np.fromiter(expressions, dtype=np.int64, count=len(expressions)))
 
 
 def operand_name(position: int, num_controls: int, opcode: int) -> str:
@@ -67,6 +95,7 @@ def check_columns(
     opcodes: AnyArray,
     num_controls: AnyArray,
     ctrl_states: AnyArray,
+    data: AnyArray,
     qubit_end: AnyArray,
     qubits: AnyArray,
     param_end: AnyArray,
@@ -86,8 +115,8 @@ def check_columns(
         A parameter is not finite.
     """
     size = len(opcodes)
-    for name, column in (("num_controls", num_controls), ("ctrl_states", ctrl_states), ("qubit_end", qubit_end),
-                         ("param_end", param_end)):  # fmt: skip
+    for name, column in (("num_controls", num_controls), ("ctrl_states", ctrl_states), ("data", data),
+                         ("qubit_end", qubit_end), ("param_end", param_end)):  # fmt: skip
         if len(column) != size:
             raise CircuitError(f"column '{name}' has {len(column)} rows, 'opcodes' has {size}")
     if size and int(opcodes.max()) >= len(GATES):
@@ -99,6 +128,7 @@ def check_columns(
     num_params = _row_lengths(param_end, len(params), "param")
     _check_counts(num_params, _ROW_PARAMS[opcodes], opcodes, first_index, "parameters")
     _check_control_states(opcodes, num_controls, ctrl_states, first_index)
+    _check_data(opcodes, data, first_index)
     outside = (qubits < 0) | (qubits >= num_qubits)
     if outside.any():
         where = int(np.argmax(outside))
@@ -136,6 +166,16 @@ def _check_counts(
         raise CircuitError(
             f"gate '{GATES[opcodes[row]].name}' at instruction {first_index + row}: {given[row]} {what} given, "
             f"{wanted[row]} needed"
+        )
+
+
+def _check_data(opcodes: AnyArray, data: AnyArray, first_index: int) -> None:
+    stray = (data != -1) & ~_NAMES_DATA[opcodes]
+    if stray.any():
+        row = int(np.argmax(stray))
+        raise CircuitError(
+            f"'{GATES[opcodes[row]].name}' at instruction {first_index + row} holds no data; -1 must stand in column "
+            f"'data', not {data[row]}"
         )
 
 

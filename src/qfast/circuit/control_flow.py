@@ -1,7 +1,7 @@
 """Blocks of control flow: the data items of `if_else`, `while_loop`, `for_loop`, `switch_case` and `assign`.
 
-A body is a :class:`~qfast.circuit.Circuit` over the same qubits, classical bits and variables as the circuit that holds
-it.
+A body is a circuit over the same qubits, classical bits and variables as the circuit that holds it; once it is held, it
+is a :class:`~qfast.circuit.CircuitValue`, which nobody can change.
 """
 
 from __future__ import annotations
@@ -9,18 +9,20 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from qfast.circuit.checks import as_index
+import numpy as np
+
+from qfast.circuit.checks import as_index, as_tuple
 from qfast.circuit.classical import Bit, Bits, Classical, Condition, Index, Variable, walk
 from qfast.circuit.gates import OPCODES
 from qfast.errors import CircuitError
 
 if TYPE_CHECKING:
-    from qfast.circuit.circuit import Circuit
-    from qfast.circuit.storage import CircuitColumns
+    from qfast.circuit.storage import CircuitStorage
+    from qfast.circuit.value import AnyCircuit
 
-_BodyChange: TypeAlias = "Callable[[Circuit], Circuit]"
+_BodyChange: TypeAlias = "Callable[[AnyCircuit], AnyCircuit]"
 _ExpressionChange: TypeAlias = "Callable[[Classical], Classical]"
 
 __all__ = [
@@ -35,7 +37,6 @@ __all__ = [
     "bodies_of",
     "check_loop_exits",
     "checked_block",
-    "checked_body",
     "checked_expression",
     "expressions_of",
     "loop_values",
@@ -63,8 +64,8 @@ class IfElse:
     """Run `body` where the condition is not zero, otherwise `else_body`."""
 
     condition: Condition
-    body: Circuit
-    else_body: Circuit | None = None
+    body: AnyCircuit
+    else_body: AnyCircuit | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ class WhileLoop:
     """Run `body` as long as the condition, tested before each pass, is not zero."""
 
     condition: Condition
-    body: Circuit
+    body: AnyCircuit
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ class ForLoop:
     """Run `body` once for each value; `variable`, if any, holds it."""
 
     values: range | tuple[int | float, ...]
-    body: Circuit
+    body: AnyCircuit
     variable: str | None = None
 
 
@@ -89,8 +90,8 @@ class SwitchCase:
     """Run the body of the case that holds the target's value; `default` where none does."""
 
     target: Classical
-    cases: tuple[tuple[tuple[int, ...], Circuit], ...]
-    default: Circuit | None = None
+    cases: tuple[tuple[tuple[int, ...], AnyCircuit], ...]
+    default: AnyCircuit | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,7 @@ BLOCK_TYPES: dict[str, type[Block]] = {
 }  # fmt: skip
 
 
-def checked_block(circuit: CircuitColumns, name: str, block: object, place: str) -> Block:
+def checked_block(circuit: CircuitStorage, name: str, block: object, place: str) -> Block:
     """Return a block with private bodies, or refuse its type or a bit or variable that the circuit does not have."""
     if not isinstance(block, BLOCK_TYPES[name]):
         raise CircuitError(f"{place}: a {BLOCK_TYPES[name].__name__} is needed, {type(block).__name__} given")
@@ -122,12 +123,20 @@ def checked_block(circuit: CircuitColumns, name: str, block: object, place: str)
         base = block.target.operand if isinstance(block.target, Index) else block.target
         if not isinstance(base, (Bit, Bits, Variable)):
             raise CircuitError(f"{place}: {base} cannot be assigned to; a bit, a register or a variable can")
-    if isinstance(block, ForLoop) and block.variable is not None and block.variable not in circuit.variables:
-        raise CircuitError(f"{place}: the loop variable '{block.variable}' is not declared; add_variable declares it")
-    return map_block(block, lambda body: checked_body(circuit, body, place))
+    if isinstance(block, ForLoop):
+        if block.variable is not None and block.variable not in circuit.variables:
+            raise CircuitError(
+                f"{place}: the loop variable '{block.variable}' is not declared; add_variable declares it"
+            )
+        if not isinstance(block.values, range):
+            block = ForLoop(loop_values(block.values, place), block.body, block.variable)
+    elif isinstance(block, SwitchCase):
+        default = [] if block.default is None else [(DEFAULT, block.default)]
+        block = switch_block(block.target, [*block.cases, *default], place)
+    return map_block(block, lambda body: circuit._checked_body(body, place))
 
 
-def bodies_of(block: Block) -> tuple[Circuit, ...]:
+def bodies_of(block: Block) -> tuple[AnyCircuit, ...]:
     """Return the circuits that a block may run."""
     if isinstance(block, IfElse):
         return (block.body,) if block.else_body is None else (block.body, block.else_body)
@@ -148,9 +157,11 @@ def expressions_of(block: Block) -> tuple[Classical, ...]:
     return (block.target, block.value) if isinstance(block, Assign) else ()
 
 
-def checked_expression(circuit: CircuitColumns, expression: Classical, place: str) -> Classical:
+def checked_expression(circuit: CircuitStorage, expression: Classical, place: str) -> Classical:
     """Refuse an expression that names classical bits or variables which the circuit does not have."""
     for node in walk(expression):
+        if not isinstance(node, Classical):
+            raise CircuitError(f"{place}: {node!r} is not a classical expression")
         if isinstance(node, Bit):
             inside = 0 <= node.index < circuit.num_clbits
             what = f"classical bit {node.index}"
@@ -166,31 +177,12 @@ def checked_expression(circuit: CircuitColumns, expression: Classical, place: st
     return expression
 
 
-def checked_body(circuit: CircuitColumns, body: Circuit, place: str) -> Circuit:
-    """Return a private copy of a body, after a check that it lives on the circuit's bits and variables."""
-    if not isinstance(body, type(circuit)):
-        raise CircuitError(f"{place}: a body is a Circuit, {type(body).__name__} given")
-    if (body.num_qubits, body.num_clbits) != (circuit.num_qubits, circuit.num_clbits):
-        raise CircuitError(
-            f"{place}: the body has {body.num_qubits} qubits and {body.num_clbits} classical bits, the circuit "
-            f"{circuit.num_qubits} and {circuit.num_clbits}; start the body with circuit.block()"
-        )
-    for name, variable in body.variables.items():
-        if circuit.variables.get(name) != variable:
-            raise CircuitError(f"{place}: the body's variable '{name}' is not declared in the circuit")
-    private = body.copy()
-    private.qubit_registers = list(circuit.qubit_registers)
-    private.classical_registers = list(circuit.classical_registers)
-    private.variables = dict(circuit.variables)
-    return private
-
-
 def loop_values(values: Iterable[int] | Iterable[float], place: str) -> tuple[int | float, ...]:
     """Return the values of a `for` loop as plain finite numbers."""
     kept: list[int | float] = []
     for value in values:
         whole = as_index(value)
-        if whole is None and not math.isfinite(value):
+        if whole is None and not (isinstance(value, (float, np.floating)) and math.isfinite(value)):
             raise CircuitError(f"{place}: the loop value {value} is not finite")
         kept.append(float(value) if whole is None else whole)
     return tuple(kept)
@@ -198,12 +190,12 @@ def loop_values(values: Iterable[int] | Iterable[float], place: str) -> tuple[in
 
 def switch_block(
     target: Classical,
-    cases: Iterable[tuple[int | Iterable[int] | _Default, Circuit]],
+    cases: Iterable[tuple[Any, AnyCircuit]],
     place: str,
 ) -> SwitchCase:
     """Check the cases of a `switch`: no value twice, one default at most."""
-    kept: list[tuple[tuple[int, ...], Circuit]] = []
-    default: Circuit | None = None
+    kept: list[tuple[tuple[int, ...], AnyCircuit]] = []
+    default: AnyCircuit | None = None
     seen: set[int] = set()
     for label, body in cases:
         if isinstance(label, _Default):
@@ -211,7 +203,10 @@ def switch_block(
                 raise CircuitError(f"{place}: DEFAULT is given twice")
             default = body
             continue
-        values = tuple(int(value) for value in label) if isinstance(label, Iterable) else (int(label),)
+        given = as_tuple(label)
+        values = tuple(whole for value in given if (whole := as_index(value)) is not None)
+        if len(values) != len(given):
+            raise CircuitError(f"{place}: the value of a case is an integer, or several, not {label!r}")
         repeated = [value for position, value in enumerate(values) if value in seen or value in values[:position]]
         if repeated:
             raise CircuitError(f"{place}: the value {repeated[0]} stands in two cases")
@@ -220,7 +215,7 @@ def switch_block(
     return SwitchCase(target, tuple(kept), default)
 
 
-def touched_qubits(bodies: Sequence[Circuit]) -> tuple[int, ...]:
+def touched_qubits(bodies: Sequence[AnyCircuit]) -> tuple[int, ...]:
     """The qubits that some body acts on, ascending: the operands of a control-flow instruction."""
     return tuple(sorted({qubit for body in bodies for qubit in body.qubits}))
 
@@ -241,17 +236,18 @@ def map_block(block: Block, change: _BodyChange, rename: _ExpressionChange | Non
     return Assign(of(block.target), of(block.value))
 
 
-def check_loop_exits(circuit: Circuit, inside_loop: bool = False) -> None:
+def check_loop_exits(circuit: AnyCircuit, inside_loop: bool = False) -> None:
     """Refuse `break_loop` and `continue_loop` outside any loop.
 
     A body is built before it is known where it goes, so this is asked of a whole circuit, before it runs or is written.
     """
+    data, items = circuit.data, circuit.data_items
     for index, opcode in enumerate(circuit.opcodes):
         if opcode in (_BREAK, _CONTINUE) and not inside_loop:
             name = "break_loop" if opcode == _BREAK else "continue_loop"
             raise CircuitError(f"'{name}' at instruction {index} stands in no loop")
         if opcode in _FLOW:
-            block = circuit.data_items[circuit.data[index]]
+            block = items[data[index]]
             for body in bodies_of(block):
                 check_loop_exits(body, inside_loop or isinstance(block, (WhileLoop, ForLoop)))
 

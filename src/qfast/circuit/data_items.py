@@ -15,8 +15,9 @@ from qfast.errors import CircuitError, GateError
 
 __all__ = [
     "MAX_DATA_QUBITS",
-    "check_item_shape",
+    "MAX_TABLE_QUBITS",
     "checked_diagonal",
+    "checked_item",
     "checked_pauli_letters",
     "checked_permutation",
     "checked_unitary",
@@ -29,6 +30,8 @@ MAX_DATA_QUBITS = 10
 
 MAX_TABLE_QUBITS = 26
 """The widest `diagonal` and `permutation` (a table of 1 GiB or 512 MiB)."""
+
+_KEPT_TOLERANCE = 2e-5
 
 _PAULI_CODES = {"I": 0, "X": 1, "Y": 2, "Z": 3}
 _PAULI_MATRICES = (
@@ -54,14 +57,16 @@ def _complex_array(value: ArrayLike, place: str) -> tuple[ComplexArray, float]:
     return array, 1e-5 if single else 1e-8
 
 
-def checked_unitary(matrix: ArrayLike, num_qubits: int, place: str) -> ComplexArray:
+def checked_unitary(matrix: ArrayLike, num_qubits: int, place: str, tolerance: float | None = None) -> ComplexArray:
     """Return a read-only complex128 copy of a unitary matrix of shape (2**k, 2**k), 1 <= k <= 10.
 
-    The largest entry of |U^dagger U - 1| must not exceed 1e-8 (1e-5 for single-precision input).
+    The largest entry of |U^dagger U - 1| must not exceed `tolerance`, by default 1e-8 (1e-5 for single-precision
+    input).
     """
     if not 1 <= num_qubits <= MAX_DATA_QUBITS:
         raise GateError(f"{place}: a matrix acts on 1 to {MAX_DATA_QUBITS} qubits, {num_qubits} given")
-    array, tolerance = _complex_array(matrix, place)
+    array, allowed = _complex_array(matrix, place)
+    tolerance = allowed if tolerance is None else tolerance
     dim = 1 << num_qubits
     if array.shape != (dim, dim):
         raise GateError(f"{place}: {num_qubits} qubits need a matrix of shape ({dim}, {dim}), {array.shape} given")
@@ -74,11 +79,15 @@ def checked_unitary(matrix: ArrayLike, num_qubits: int, place: str) -> ComplexAr
     return array
 
 
-def checked_diagonal(values: ArrayLike, num_qubits: int, place: str) -> ComplexArray:
-    """Return a read-only complex128 copy of 2**k numbers of modulus 1 (within 1e-8, or 1e-5 for single precision)."""
+def checked_diagonal(values: ArrayLike, num_qubits: int, place: str, tolerance: float | None = None) -> ComplexArray:
+    """Return a read-only complex128 copy of 2**k numbers of modulus 1.
+
+    They may be off by `tolerance`, by default 1e-8 (1e-5 for single-precision input).
+    """
     if not 1 <= num_qubits <= MAX_TABLE_QUBITS:
         raise GateError(f"{place}: a diagonal acts on 1 to {MAX_TABLE_QUBITS} qubits, {num_qubits} given")
-    array, tolerance = _complex_array(values, place)
+    array, allowed = _complex_array(values, place)
+    tolerance = allowed if tolerance is None else tolerance
     if array.shape != (1 << num_qubits,):
         raise GateError(f"{place}: {num_qubits} qubits need {1 << num_qubits} numbers, shape {array.shape} given")
     error = np.abs(np.abs(array) - 1)
@@ -184,15 +193,24 @@ def data_matrix(name: str, data: Any, params: Sequence[float] = ()) -> ComplexAr
     raise CircuitError(f"'{name}' holds no matrix")
 
 
-def check_item_shape(name: str, item: Any, num_qubits: int, place: str) -> None:
-    """Refuse a data item whose type or shape does not belong to its gate; its numbers are not looked at."""
-    dim = 1 << num_qubits
-    shape, dtype = {
-        "unitary": ((dim, dim), np.complex128),
-        "diagonal": ((dim,), np.complex128),
-        "permutation": ((dim,), np.int64),
-        "pauli_rotation": ((num_qubits,), np.uint8),
-    }[name]
-    if not isinstance(item, np.ndarray) or item.shape != shape or item.dtype != dtype:
+_TABLES = {"unitary": np.complex128, "diagonal": np.complex128, "permutation": np.int64, "pauli_rotation": np.uint8}
+
+
+def checked_item(name: str, item: Any, num_qubits: int, place: str) -> AnyArray:
+    """Return a read-only copy of a data item that comes as an array, after a check of all its numbers.
+
+    Matrices may be off by 2e-5, whatever precision they came in when they were first checked.
+    """
+    dtype = np.dtype(_TABLES[name])
+    if not isinstance(item, np.ndarray) or item.dtype != dtype:
         found = f"{item.dtype} {item.shape}" if isinstance(item, np.ndarray) else type(item).__name__
-        raise CircuitError(f"{place}: a {np.dtype(dtype)} array of shape {shape} is needed, {found} given")
+        raise CircuitError(f"{place}: an array of {dtype} is needed, {found} given")
+    if name == "unitary":
+        return checked_unitary(item, num_qubits, place, _KEPT_TOLERANCE)
+    if name == "diagonal":
+        return checked_diagonal(item, num_qubits, place, _KEPT_TOLERANCE)
+    if name == "permutation":
+        return checked_permutation(item, num_qubits, place)
+    if item.ndim != 1:
+        raise GateError(f"{place}: Pauli letters of shape ({num_qubits},) are needed, {item.shape} given")
+    return checked_pauli_letters(item.tolist(), num_qubits, place)

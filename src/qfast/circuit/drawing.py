@@ -15,7 +15,7 @@ from qfast.circuit.instruction import Instruction, Register
 from qfast.circuit.parameter import ParameterExpression, ParameterValue
 
 if TYPE_CHECKING:
-    from qfast.circuit.circuit import Circuit
+    from qfast.circuit.value import AnyCircuit
 
 __all__ = ["draw"]
 
@@ -33,12 +33,12 @@ class _Column:
     spans: list[tuple[int, int]] = field(default_factory=list)
 
 
-def draw(circuit: Circuit, width: int | None = None) -> str:
+def draw(circuit: AnyCircuit, width: int | None = None) -> str:
     """Return a picture of the circuit.
 
     Parameters
     ----------
-    circuit : Circuit
+    circuit : AnyCircuit
     width : int, optional
         Characters of a line, at least 20; by default the terminal's. Longer circuits are folded.
 
@@ -63,7 +63,7 @@ def bit_names(registers: Sequence[Register]) -> list[str]:
     return [f"{r.name}[{k}]" if r.size > 1 else r.name for r in registers for k in range(r.size)]
 
 
-def _columns(circuit: Circuit, blocks: list[tuple[str, Block]]) -> list[_Column]:
+def _columns(circuit: AnyCircuit, blocks: list[tuple[str, Block]]) -> list[_Column]:
     """Place every instruction in the first column where its wires, and those its line crosses, are free."""
     num_wires = circuit.num_qubits
     free = [0] * num_wires
@@ -95,7 +95,7 @@ def _classical_bits(instruction: Instruction) -> Sequence[int]:
 
 
 def _cells(
-    instruction: Instruction, circuit: Circuit, clbit_names: list[str], blocks: list[tuple[str, Block]]
+    instruction: Instruction, circuit: AnyCircuit, clbit_names: list[str], blocks: list[tuple[str, Block]]
 ) -> dict[int, str]:
     name, qubits = instruction.name, instruction.qubits
     if name == "barrier":
@@ -191,7 +191,7 @@ def _centred(text: str, width: int, fill: str) -> str:
     return fill * left + text + fill * (width - left - len(text))
 
 
-def _headline(block: Block, circuit: Circuit) -> str:
+def _headline(block: Block, circuit: AnyCircuit) -> str:
     if isinstance(block, (IfElse, WhileLoop)):
         return expression_text(block.condition, circuit)
     if isinstance(block, ForLoop):
@@ -202,7 +202,7 @@ def _headline(block: Block, circuit: Circuit) -> str:
 
 
 def _block_lines(block: Block, limit: int) -> list[str]:
-    parts: list[tuple[str, Circuit]] = []
+    parts: list[tuple[str, AnyCircuit]] = []
     if isinstance(block, IfElse):
         parts = [("then", block.body)] + ([] if block.else_body is None else [("else", block.else_body)])
     elif isinstance(block, (WhileLoop, ForLoop)):
@@ -229,7 +229,7 @@ def angle_text(value: ParameterValue) -> str:
     return f"{value:.4g}"
 
 
-def expression_text(node: Classical, circuit: Circuit) -> str:
+def expression_text(node: Classical, circuit: AnyCircuit) -> str:
     """Write a classical expression with the names of a circuit's registers."""
     if isinstance(node, Literal):
         return str(node.value).lower() if isinstance(node.value, bool) else str(node.value)
@@ -250,12 +250,12 @@ def expression_text(node: Classical, circuit: Circuit) -> str:
     return f"{node.function}({', '.join(expression_text(argument, circuit) for argument in node.arguments)})"
 
 
-def _inner_text(node: Classical, circuit: Circuit) -> str:
+def _inner_text(node: Classical, circuit: AnyCircuit) -> str:
     text = expression_text(node, circuit)
     return f"({text})" if isinstance(node, (Binary, Unary)) else text
 
 
-def _bits_text(node: Bit | Bits, circuit: Circuit) -> str:
+def _bits_text(node: Bit | Bits, circuit: AnyCircuit) -> str:
     start, size = (node.index, 1) if isinstance(node, Bit) else (node.start, node.size)
     for register in circuit.classical_registers:
         if register.start <= start < register.start + register.size:

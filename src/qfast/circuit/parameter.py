@@ -11,7 +11,9 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import Enum
 from functools import total_ordering
-from typing import SupportsFloat, TypeAlias
+from typing import Any, SupportsFloat, TypeAlias
+
+import numpy as np
 
 from qfast.circuit.checks import is_name
 from qfast.errors import ParameterError
@@ -22,6 +24,7 @@ __all__ = [
     "ParameterExpression",
     "ParameterValue",
     "ParameterVector",
+    "expression_of",
     "real_number",
 ]
 
@@ -449,7 +452,9 @@ class ParameterVector(Sequence[Parameter]):
 def real_number(value: object, place: str) -> float:
     """Return a finite float, or say at which place something else was given."""
     try:
-        if isinstance(value, (str, bytes)):
+        # float() drops the imaginary part of NumPy's complex numbers with a warning; Python's it refuses.
+        given: Any = value
+        if isinstance(value, (str, bytes)) or np.iscomplexobj(given):
             raise TypeError
         number = float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):
@@ -463,6 +468,29 @@ def _from_code(code: tuple[float | Parameter | ExprOp, ...]) -> ParameterExpress
     if len(code) == 1 and isinstance(code[0], Parameter):
         return code[0]
     return ParameterExpression(code)
+
+
+def expression_of(code: Sequence[float | Parameter | ExprOp]) -> ParameterExpression:
+    """Return the expression of postfix code from outside, which is checked.
+
+    Raises
+    ------
+    ParameterError
+        The code lacks an operand, leaves more than one value, or holds a number that is not finite.
+    """
+    depth = 0
+    for item in code:
+        if isinstance(item, ExprOp):
+            needed = 2 if item in _BINARY else 1
+            if depth < needed or item not in (_BINARY | _UNARY):
+                raise ParameterError(f"the code of an expression lacks an operand of {item.name.lower()}")
+            depth -= needed
+        elif not isinstance(item, Parameter) and not math.isfinite(item):
+            raise ParameterError(f"the code of an expression holds {item}, which is not finite")
+        depth += 1
+    if depth != 1:
+        raise ParameterError(f"the code of an expression leaves {depth} values; it must leave one")
+    return _from_code(tuple(code))
 
 
 def _parenthesised(operand: tuple[str, int], level: int) -> str:

@@ -182,10 +182,10 @@ class _Builder:
             data[np.isin(opcodes, _FLOW_OPCODES)] += len(items)
             items += [self.flow(*flow) for flow in read["flows"]]
         circuit = self.frame.block()
-        circuit._set_columns(
-            opcodes, read["num_controls"], read["ctrl_states"], data, read["qubit_end"], read["qubits"],
-            read["param_end"], read["params"], items, self.angles(read),
-        )  # fmt: skip
+        names = ("opcodes", "num_controls", "ctrl_states")
+        ragged = ("qubit_end", "qubits", "param_end", "params")
+        columns = (*(read[name] for name in names), data, *(read[name] for name in ragged))
+        circuit._set_columns(columns, items, self.angles(read))
         return circuit
 
     def angles(self, read: Mapping[str, Any]) -> dict[int, ParameterExpression]:

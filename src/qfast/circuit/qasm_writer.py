@@ -35,8 +35,8 @@ from qfast.circuit.qasm_text import ClassicalText, Names, angle_text, is_truth
 from qfast.errors import CircuitError
 
 if TYPE_CHECKING:
-    from qfast.circuit.circuit import Circuit
     from qfast.circuit.instruction import Instruction
+    from qfast.circuit.value import AnyCircuit
 
 __all__ = ["to_qasm"]
 
@@ -93,12 +93,12 @@ class _Gate:
         return replace(self, controls=(*controls, *self.controls), state=value | self.state << count)
 
 
-def to_qasm(circuit: Circuit, version: int = 3) -> str:
+def to_qasm(circuit: AnyCircuit, version: int = 3) -> str:
     """Write a circuit as OpenQASM.
 
     Parameters
     ----------
-    circuit : Circuit
+    circuit : AnyCircuit
     version : {3, 2}
 
     Returns
@@ -123,7 +123,7 @@ def to_qasm(circuit: Circuit, version: int = 3) -> str:
 class _Writer:
     """One text. Gate definitions are collected while the instructions are written."""
 
-    def __init__(self, circuit: Circuit, version: int) -> None:
+    def __init__(self, circuit: AnyCircuit, version: int) -> None:
         self.circuit = circuit
         self.version = version
         self.spelling = _SPELLING_3 if version == 3 else _SPELLING_2
@@ -180,7 +180,7 @@ class _Writer:
         zero = "false" if variable.kind == "bool" else "0.0" if variable.kind == "float" else "0"
         return f"{_type_text(variable)} {self.variable_names[variable.name]} = {zero};"
 
-    def block(self, circuit: Circuit, indent: str) -> list[str]:
+    def block(self, circuit: AnyCircuit, indent: str) -> list[str]:
         lines: list[str] = []
         for index in range(len(circuit)):
             line = self.plain_line(circuit, index)
@@ -199,7 +199,7 @@ class _Writer:
                 lines += [indent + line for line in self.no_gate(instruction)]
         return lines
 
-    def plain_line(self, circuit: Circuit, index: int) -> str | None:
+    def plain_line(self, circuit: AnyCircuit, index: int) -> str | None:
         """The commonest rows without a detour: a library gate with numbers and without extra controls."""
         name = self.plain.get(circuit.opcodes[index])
         if name is None or circuit.num_controls[index]:
@@ -534,7 +534,7 @@ def _register_test(condition: Classical) -> tuple[tuple[int, int], int]:
     return (-1, 0), 0
 
 
-def _loop_only_variables(circuit: Circuit) -> set[str]:
+def _loop_only_variables(circuit: AnyCircuit) -> set[str]:
     """Variables that are used only inside loops that run over them."""
     loops: set[str] = set()
     outside: set[str] = set()
@@ -542,7 +542,7 @@ def _loop_only_variables(circuit: Circuit) -> set[str]:
     return loops - outside
 
 
-def _collect_uses(circuit: Circuit, enclosing: frozenset[str], loops: set[str], outside: set[str]) -> None:
+def _collect_uses(circuit: AnyCircuit, enclosing: frozenset[str], loops: set[str], outside: set[str]) -> None:
     for angle in circuit.expressions.values():
         names = {parameter.name for parameter in angle.parameters}
         outside |= {name for name in names if name in circuit.variables and name not in enclosing}

@@ -1,106 +1,112 @@
-"""The columns of a circuit, and every way to add rows to them: one by one, many of one gate, whole columns."""
+"""How a circuit grows: its registers, and every way to add rows: one by one, many of one gate, whole columns."""
 
 from __future__ import annotations
 
 import math
-from array import array
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self, SupportsFloat, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from qfast._typing import FloatArray, IntArray
+from qfast._typing import FloatArray
 from qfast.circuit import control_flow
+from qfast.circuit.canonical import HOLDS_DATA, MEASURE
 from qfast.circuit.checks import MAX_BITS, as_index, as_tuple, bit_count, is_name
 from qfast.circuit.classical import Variable
-from qfast.circuit.columns import as_integers, check_columns, operand_name, repeated_qubit_message, to_array
-from qfast.circuit.data_items import check_item_shape
+from qfast.circuit.columns import (
+    as_columns,
+    as_integers,
+    check_columns,
+    operand_name,
+    repeated_qubit_message,
+    slots_of,
+)
+from qfast.circuit.data_items import checked_item
 from qfast.circuit.gates import GATES, OPCODES, GateFlag, unknown_gate_message
 from qfast.circuit.instruction import Register
 from qfast.circuit.parameter import ParameterExpression, ParameterValue, real_number
+from qfast.circuit.rows import Rows
+from qfast.circuit.transforms import map_bodies
+from qfast.circuit.value import AnyCircuit, CircuitValue
 from qfast.errors import CircuitError, GateError, ParameterError
 
 if TYPE_CHECKING:
     from qfast.circuit.circuit import Circuit
 
-__all__ = ["Angle", "CircuitColumns"]
+__all__ = ["Angle", "CircuitStorage"]
 
 Angle: TypeAlias = ParameterExpression | SupportsFloat
 """A real number or an expression, in radians."""
 
+_Registers: TypeAlias = tuple[Register, ...]
+
 _NAN = math.nan
 
 
-class CircuitColumns:
-    """The storage of :class:`~qfast.circuit.Circuit`, which documents it."""
+class CircuitStorage(AnyCircuit):
+    """The growing part of :class:`~qfast.circuit.Circuit`, which documents it."""
 
-    __slots__ = (
-        "__weakref__",
-        "_num_clbits",
-        "_num_qubits",
-        "classical_registers",
-        "ctrl_states",
-        "data",
-        "data_items",
-        "expressions",
-        "num_controls",
-        "opcodes",
-        "param_end",
-        "params",
-        "qubit_end",
-        "qubit_registers",
-        "qubits",
-        "variables",
-    )
+    __slots__ = ("__weakref__", "_classical", "_items", "_num_clbits", "_quantum", "_rows", "_taken", "_variables_view")
 
     __hash__ = None  # type: ignore[assignment]  # a circuit can change
+
+    _rows: Rows
+    _items: list[Any]  # only ever appended to, or replaced by another list
+    _taken: CircuitValue | None  # the last snapshot
 
     def __init__(self, num_qubits: int = 0, num_clbits: int = 0) -> None:
         num_qubits = bit_count(num_qubits, "qubits")
         num_clbits = bit_count(num_clbits, "classical bits")
-        self._num_qubits = num_qubits
+        self._rows = Rows(num_qubits)
         self._num_clbits = num_clbits
-        self.opcodes: array[int] = array("H")
-        self.num_controls: array[int] = array("H")
-        self.ctrl_states: array[int] = array("Q")
-        self.data: array[int] = array("i")
-        self.qubit_end: array[int] = array("q")
-        self.qubits: array[int] = array("i")
-        self.param_end: array[int] = array("q")
-        self.params: array[float] = array("d")
-        self.data_items: list[Any] = []
-        self.expressions: dict[int, ParameterExpression] = {}
-        self.qubit_registers: list[Register] = [Register("q", 0, num_qubits)] if num_qubits else []
-        self.classical_registers: list[Register] = [Register("c", 0, num_clbits)] if num_clbits else []
-        self.variables: dict[str, Variable] = {}
+        self._items = []
+        self._quantum: _Registers = (Register("q", 0, num_qubits),) if num_qubits else ()
+        self._classical: _Registers = (Register("c", 0, num_clbits),) if num_clbits else ()
+        self._variables_view: Mapping[str, Variable] = _NO_VARIABLES
+        self._taken = None
 
-    # ------------------------------------------------------------------------------------------------ bits and names
+    def snapshot(self) -> CircuitValue:
+        """See `AnyCircuit.snapshot`."""
+        taken, rows = self._taken, self._rows
+        if taken is None or len(taken._columns) != len(rows):
+            taken = self._taken = CircuitValue(
+                rows.columns(), self._items, rows.expressions, (self._quantum, self._classical), self._variables_view,
+                (rows.num_qubits, self._num_clbits), self._class(),
+            )  # fmt: skip
+        return taken
+
+    def _class(self) -> type[Circuit]:
+        kind: Any = type(self)
+        circuit_class: type[Circuit] = kind
+        return circuit_class
+
+    def __len__(self) -> int:
+        return len(self._rows)
 
     @property
     def num_qubits(self) -> int:
         """Number of qubits."""
-        return self._num_qubits
+        return self._rows.num_qubits
 
     @property
     def num_clbits(self) -> int:
         """Number of classical bits."""
         return self._num_clbits
 
+    # -------------------------------------------------------------------------------------------------- bits and names
+
     def add_qubit_register(self, name: str, size: int) -> Register:
         """Add qubits under a name; they follow those that exist."""
-        register = self._new_register(name, size, self._num_qubits)
-        self.qubit_registers.append(register)
-        self._num_qubits += register.size
-        self._change_bodies(lambda body: body.add_qubit_register(name, size))
+        register = self._new_register(name, size, self._rows.num_qubits)
+        self._set_frame((*self._quantum, register), self._classical, self._variables_view)
         return register
 
     def add_classical_register(self, name: str, size: int) -> Register:
         """Add classical bits under a name; they follow those that exist."""
         register = self._new_register(name, size, self._num_clbits)
-        self.classical_registers.append(register)
-        self._num_clbits += register.size
-        self._change_bodies(lambda body: body.add_classical_register(name, size))
+        self._set_frame(self._quantum, (*self._classical, register), self._variables_view)
         return register
 
     def _new_register(self, name: str, size: int, start: int) -> Register:
@@ -113,18 +119,9 @@ class CircuitColumns:
     def _check_new_name(self, name: str) -> None:
         if not is_name(name):
             raise CircuitError(f"a register or variable is named by a string that is not empty, not by {name!r}")
-        if name in self.variables or any(
-            register.name == name for register in (*self.qubit_registers, *self.classical_registers)
-        ):
+        registers = (*self._quantum, *self._classical)
+        if name in self._variables_view or any(register.name == name for register in registers):
             raise CircuitError(f"the name '{name}' is already used in this circuit")
-
-    def qubit_register(self, name: str) -> Register:
-        """Return the qubit register of this name."""
-        return _register_by_name(self.qubit_registers, name, "qubit")
-
-    def classical_register(self, name: str) -> Register:
-        """Return the classical register of this name."""
-        return _register_by_name(self.classical_registers, name, "classical")
 
     def add_variable(self, name: str, kind: str = "int", width: int | None = None) -> Variable:
         """Declare a classical variable, 0 or false at the start.
@@ -143,21 +140,59 @@ class CircuitColumns:
         """
         self._check_new_name(name)
         variable = Variable(name, kind, width)
-        self.variables[name] = variable
-        self._change_bodies(lambda body: body.add_variable(name, kind, width))
+        self._declare((variable,))
         return variable
 
-    def _change_bodies(self, change: Callable[[Circuit], object]) -> None:
-        """Bodies of control flow keep the bits and variables of their circuit; copies of the circuit may share them."""
+    def _declare(self, variables: Iterable[Variable]) -> None:
+        """Declare variables whose names have been checked, or stand declared alike already."""
+        declared = {**self._variables_view, **{variable.name: variable for variable in variables}}
+        self._set_frame(self._quantum, self._classical, declared)
 
-        def changed(body: Circuit) -> Circuit:
-            copied = body.copy()
-            change(copied)
-            return copied
+    def _set_frame(self, quantum: _Registers, classical: _Registers, variables: Mapping[str, Variable]) -> None:
+        """Take other registers and variables; bodies of control flow keep those of their circuit."""
+        kept = MappingProxyType(dict(variables)) if variables else _NO_VARIABLES
+        self._items = list(map_bodies(self._items, lambda body: body.snapshot().in_frame((quantum, classical), kept)))
+        self._rows.num_qubits = sum(register.size for register in quantum)
+        self._num_clbits = sum(register.size for register in classical)
+        self._quantum, self._classical, self._variables_view = quantum, classical, kept
+        self._taken = None
 
-        for place, item in enumerate(self.data_items):
-            if isinstance(item, control_flow.Block):
-                self.data_items[place] = control_flow.map_block(item, changed)
+    @classmethod
+    def _in_frame_of(cls, value: CircuitValue) -> Self:
+        """Return an empty circuit over the bits and variables of another."""
+        circuit = cls()
+        circuit._rows.num_qubits, circuit._num_clbits = value.num_qubits, value.num_clbits
+        circuit._quantum, circuit._classical = value.qubit_registers, value.classical_registers
+        circuit._variables_view = value.variables
+        return circuit
+
+    @classmethod
+    def _of(cls, value: CircuitValue) -> Self:
+        """Return a circuit that begins as a value."""
+        circuit = cls._in_frame_of(value)
+        circuit._rows = Rows.of(value.columns, value.num_qubits)
+        circuit._rows.expressions.update(value.expressions)
+        circuit._items = list(value.data_items)
+        circuit._taken = value
+        return circuit
+
+    def _fill(
+        self, columns: Sequence[NDArray[Any]], items: Sequence[Any], expressions: Mapping[int, ParameterExpression]
+    ) -> None:
+        """Begin anew with rows that are known to be right; slots of `expressions` ascend."""
+        self._rows = Rows(self._rows.num_qubits)
+        self._items = []
+        self._taken = None
+        self._extend(columns, items, expressions)
+
+    def _extend(
+        self, columns: Sequence[NDArray[Any]], items: Sequence[Any], expressions: Mapping[int, ParameterExpression]
+    ) -> None:
+        """Append rows that are known to be right; their ends and slots count from 0, `data` is used as it is."""
+        first_slot = self._rows.num_params
+        self._rows.expressions.update((first_slot + slot, value) for slot, value in expressions.items())
+        self._items.extend(items)
+        self._rows.extend(*columns)
 
     # -------------------------------------------------------------------------------------------------- adding rows
 
@@ -204,7 +239,7 @@ class CircuitColumns:
         own = as_tuple(qubits)
         extra = as_tuple(controls)
         if extra and not row.is_gate:
-            raise GateError(f"'{row.name}' at instruction {len(self.opcodes)} is no gate and takes no controls")
+            raise GateError(f"'{row.name}' at instruction {len(self._rows)} is no gate and takes no controls")
         state = self._control_state(ctrl_state, len(extra), opcode)
         return self._append_checked(opcode, own, as_tuple(params), extra, state)
 
@@ -241,82 +276,51 @@ class CircuitColumns:
         if table.ndim != 2 or table.shape[1] != row.num_qubits:
             raise GateError(f"{place}: qubits of shape (m, {row.num_qubits}) are needed, {table.shape} given")
         numbers, found = _parameter_table(params, count, row.num_params, place)
-        check_columns(
-            np.full(count, opcode, dtype=np.uint16),
-            np.zeros(count, dtype=np.uint16),
-            np.zeros(count, dtype=np.uint64),
-            np.arange(1, count + 1) * row.num_qubits,
-            table.ravel(),
-            np.arange(1, count + 1) * row.num_params,
-            numbers,
-            num_qubits=self._num_qubits,
-            first_index=len(self.opcodes),
-            expression_slots=np.fromiter(found, dtype=np.int64, count=len(found)),
-        )
-        first_slot, first_qubit = len(self.params), len(self.qubits)
-        self.opcodes.extend(array("H", [opcode]) * count)
-        self.num_controls.extend(array("H", [0]) * count)
-        self.ctrl_states.extend(array("Q", [0]) * count)
-        self.data.extend(array("i", [-1]) * count)
-        self.qubits.frombytes(np.ascontiguousarray(table).tobytes())
         ends = np.arange(1, count + 1, dtype=np.int64)
-        self.qubit_end.frombytes((first_qubit + ends * row.num_qubits).tobytes())
-        self.params.frombytes(numbers.tobytes())
-        self.param_end.frombytes((first_slot + ends * row.num_params).tobytes())
-        self.expressions.update((first_slot + slot, value) for slot, value in found.items())
+        columns = (
+            np.full(count, opcode, dtype=np.uint16), np.zeros(count, dtype=np.uint16), np.zeros(count, dtype=np.uint64),
+            np.full(count, -1, dtype=np.int32), ends * row.num_qubits, table.ravel(), ends * row.num_params, numbers,
+        )  # fmt: skip
+        check_columns(
+            *columns, num_qubits=self._rows.num_qubits, first_index=len(self._rows),
+            expression_slots=np.fromiter(found, dtype=np.int64, count=len(found)),
+        )  # fmt: skip
+        self._extend(columns, (), found)
         return self
 
     def _append_1(self, opcode: int, qubit: int) -> Self:
         """One qubit, no parameter: the fast path."""
-        if type(qubit) is not int or not 0 <= qubit < self._num_qubits:
+        rows = self._rows
+        if type(qubit) is not int or not 0 <= qubit < rows.num_qubits:
             return self._append_checked(opcode, (qubit,))
-        self.opcodes.append(opcode)
-        self.num_controls.append(0)
-        self.ctrl_states.append(0)
-        self.data.append(-1)
-        self.qubits.append(qubit)
-        self.qubit_end.append(len(self.qubits))
-        self.param_end.append(len(self.params))
+        rows.append(opcode, 0, 0, -1, (qubit,), ())
         return self
 
     def _append_1_1(self, opcode: int, angle: Angle, qubit: int) -> Self:
         """One qubit, one parameter: the fast path."""
+        rows = self._rows
         if (
             type(angle) is not float
             or not -math.inf < angle < math.inf
             or type(qubit) is not int
-            or not 0 <= qubit < self._num_qubits
+            or not 0 <= qubit < rows.num_qubits
         ):
             return self._append_checked(opcode, (qubit,), (angle,))
-        self.opcodes.append(opcode)
-        self.num_controls.append(0)
-        self.ctrl_states.append(0)
-        self.data.append(-1)
-        self.qubits.append(qubit)
-        self.qubit_end.append(len(self.qubits))
-        self.params.append(angle)
-        self.param_end.append(len(self.params))
+        rows.append(opcode, 0, 0, -1, (qubit,), (angle,))
         return self
 
     def _append_2(self, opcode: int, first: int, second: int) -> Self:
         """Two qubits, no parameter: the fast path."""
-        num_qubits = self._num_qubits
+        rows = self._rows
         if (
             type(first) is not int
             or type(second) is not int
-            or not 0 <= first < num_qubits
-            or not 0 <= second < num_qubits
+            or not 0 <= first < rows.num_qubits
+            or not 0 <= second < rows.num_qubits
             or first == second
         ):
             return self._append_checked(opcode, (first, second))
-        self.opcodes.append(opcode)
-        self.num_controls.append(0)
-        self.ctrl_states.append(0)
-        self.data.append(-1)
-        self.qubits.append(first)
-        self.qubits.append(second)
-        self.qubit_end.append(len(self.qubits))
-        self.param_end.append(len(self.params))
+        rows.append(opcode, 0, 0, -1, (first, second), ())
         return self
 
     def _append_checked(
@@ -343,41 +347,30 @@ class CircuitColumns:
                 values = [_angle(value, position, len(params), place) for position, value in enumerate(params)]
                 break
         if item is not None:
-            data = len(self.data_items)
-            self.data_items.append(item)
-        self.opcodes.append(opcode)
-        self.num_controls.append(len(controls))
-        self.ctrl_states.append(ctrl_state)
-        self.data.append(data)
-        self.qubits.extend(operands)
-        self.qubit_end.append(len(self.qubits))
-        for value in values:
-            if isinstance(value, ParameterExpression):
-                self.expressions[len(self.params)] = value
-                value = _NAN
-            self.params.append(value)
-        self.param_end.append(len(self.params))
+            data = len(self._items)
+            self._items.append(item)
+        self._rows.append(opcode, len(controls), ctrl_state, data, operands, values)
         return self
 
     def _place(self, opcode: int) -> str:
         row = GATES[opcode]
-        return f"{'gate ' if row.is_gate else ''}'{row.name}' at instruction {len(self.opcodes)}"
+        return f"{'gate ' if row.is_gate else ''}'{row.name}' at instruction {len(self._rows)}"
 
     def _opcode(self, name: str) -> int:
         opcode = OPCODES.get(name)
         if opcode is None:
-            raise GateError(f"{unknown_gate_message(name)} (at instruction {len(self.opcodes)})")
+            raise GateError(f"{unknown_gate_message(name)} (at instruction {len(self._rows)})")
         return opcode
 
     def _checked_qubits(self, opcode: int, qubits: tuple[int, ...], num_controls: int) -> tuple[int, ...]:
         for qubit in qubits:
-            if type(qubit) is not int or not 0 <= qubit < self._num_qubits:
+            if type(qubit) is not int or not 0 <= qubit < self._rows.num_qubits:
                 qubits = self._converted_qubits(opcode, qubits, num_controls)
                 break
         if len(set(qubits)) != len(qubits):
             second = next(i for i, qubit in enumerate(qubits) if qubit in qubits[:i])
             first = qubits.index(qubits[second])
-            index = len(self.opcodes)
+            index = len(self._rows)
             raise CircuitError(repeated_qubit_message(opcode, index, num_controls, first, second, qubits[second]))
         return qubits
 
@@ -389,10 +382,10 @@ class CircuitColumns:
             name = operand_name(position, num_controls, opcode)
             if number is None:
                 raise CircuitError(f"{self._place(opcode)}: {name} is {qubit!r}; a qubit is named by an integer")
-            if not 0 <= number < self._num_qubits:
+            if not 0 <= number < self._rows.num_qubits:
                 raise CircuitError(
                     f"{self._place(opcode)}: {name} is qubit {number}, out of range; "
-                    f"the circuit has {self._num_qubits} qubits"
+                    f"the circuit has {self._rows.num_qubits} qubits"
                 )
             converted.append(number)
         return tuple(converted)
@@ -441,7 +434,7 @@ class CircuitColumns:
         opcodes, qubits, qubit_end, params, param_end, num_controls, ctrl_states, data : array_like
             The columns of CONTRIBUTING.md; those left out are empty, 0, 0 and -1 for each instruction.
         data_items : sequence
-            What `data` points into. Their shapes are checked, their numbers (unitarity, ...) are not.
+            What `data` points into. They are checked and copied.
         expressions : mapping of int to ParameterExpression, optional
             The value of each slot of `params` that holds NaN.
         qubit_registers, classical_registers : sequence of (name, size), optional
@@ -466,85 +459,68 @@ class CircuitColumns:
                 add(name, size)
         for variable in variables:
             circuit._check_new_name(variable.name)
-            circuit.variables[variable.name] = variable
-        circuit._set_columns(
-            as_integers(opcodes, np.uint16, "column 'opcodes'"),
-            num_controls, ctrl_states, data,
-            as_integers(qubit_end, np.int64, "column 'qubit_end'"),
-            as_integers(qubits, np.int32, "column 'qubits'"),
-            param_end,
-            np.ascontiguousarray(params, dtype=np.float64),
-            list(data_items),
-            dict(expressions or {}),
-        )  # fmt: skip
+            circuit._declare((variable,))
+        columns = (opcodes, num_controls, ctrl_states, data, qubit_end, qubits, param_end, params)
+        circuit._set_columns(columns, data_items, expressions or {})
         return circuit
 
     def _set_columns(
         self,
-        opcodes: NDArray[np.uint16],
-        num_controls: ArrayLike | None,
-        ctrl_states: ArrayLike | None,
-        data: ArrayLike | None,
-        qubit_end: IntArray,
-        qubits: NDArray[np.int32],
-        param_end: ArrayLike | None,
-        params: FloatArray,
-        items: list[Any],
-        expressions: dict[int, ParameterExpression],
+        given: Sequence[ArrayLike | None],
+        items: Sequence[Any],
+        expressions: Mapping[int, ParameterExpression],
     ) -> None:
-        """Check columns and make them this empty circuit's own."""
-        size = len(opcodes)
-        zeros = np.zeros(size, dtype=np.int64)
-        controls = as_integers(zeros if num_controls is None else num_controls, np.uint16, "column 'num_controls'")
-        states = as_integers(zeros if ctrl_states is None else ctrl_states, np.uint64, "column 'ctrl_states'")
-        numbers = as_integers(zeros - 1 if data is None else data, np.int32, "column 'data'")
-        ends = as_integers(zeros if param_end is None else param_end, np.int64, "column 'param_end'")
-        slots = np.fromiter(expressions, dtype=np.int64, count=len(expressions))
-        if len(slots) and not (int(slots.min()) >= 0 and int(slots.max()) < len(params)):
-            raise CircuitError(f"an expression stands at a slot outside 0…{len(params) - 1}")
-        check_columns(
-            opcodes, controls, states, qubit_end, qubits, ends, params,
-            num_qubits=self._num_qubits, expression_slots=slots,
-        )  # fmt: skip
-        self._check_data(opcodes, controls, numbers, qubit_end, items)
-        params = params.copy()
-        params[slots] = _NAN
-        self.opcodes = to_array("H", opcodes)
-        self.num_controls = to_array("H", controls)
-        self.ctrl_states = to_array("Q", states)
-        self.data = to_array("i", numbers)
-        self.qubit_end = to_array("q", qubit_end)
-        self.qubits = to_array("i", qubits)
-        self.param_end = to_array("q", ends)
-        self.params = to_array("d", params)
-        self.data_items = items
-        self.expressions = expressions
+        """Check columns, in the order of `COLUMN_TYPES`, and make copies of them this empty circuit's rows."""
+        columns = as_columns(given)
+        slots = slots_of(expressions, len(columns["params"]))
+        check_columns(*columns.values(), num_qubits=self.num_qubits, expression_slots=slots)
+        kept, columns["data"] = self._checked_items(columns, items)
+        columns["params"] = columns["params"].copy()
+        columns["params"][slots] = _NAN
+        self._fill(tuple(columns.values()), kept, {slot: expressions[slot] for slot in slots.tolist()})
 
-    def _check_data(
-        self,
-        opcodes: NDArray[np.uint16],
-        num_controls: NDArray[np.uint16],
-        data: NDArray[np.int32],
-        qubit_end: IntArray,
-        items: list[Any],
-    ) -> None:
-        measured = data[opcodes == OPCODES["measure"]]
+    def _checked_items(
+        self, columns: Mapping[str, NDArray[Any]], items: Sequence[Any]
+    ) -> tuple[list[Any], NDArray[np.int32]]:
+        """Return the items that gates name, checked and copied, and the column `data` over them."""
+        opcodes, data = columns["opcodes"], columns["data"].copy()
+        measured = data[opcodes == MEASURE]
         if len(measured) and not (int(measured.min()) >= 0 and int(measured.max()) < self._num_clbits):
             raise CircuitError(f"a measure names a classical bit outside 0…{self._num_clbits - 1}")
-        for row in np.flatnonzero(_HOLDS_DATA[opcodes]).tolist():
-            name = GATES[opcodes[row]].name
+        kept: dict[tuple[str, int, int], int] = {}
+        result: list[Any] = []
+        for row in np.flatnonzero(HOLDS_DATA[opcodes]).tolist():
+            name, number = GATES[opcodes[row]].name, int(data[row])
             place = f"'{name}' at instruction {row}"
-            if not 0 <= data[row] < len(items):
-                raise CircuitError(f"{place}: data index {data[row]} is outside the {len(items)} data items")
-            item = items[data[row]]
-            if name in control_flow.BLOCK_TYPES:
-                items[data[row]] = control_flow.checked_block(self, name, item, place)
-            else:
-                own = int(qubit_end[row] - (qubit_end[row - 1] if row else 0)) - int(num_controls[row])
-                check_item_shape(name, item, own, place)
+            if not 0 <= number < len(items):
+                raise CircuitError(f"{place}: data index {number} is outside the {len(items)} data items")
+            own = int(columns["qubit_end"][row] - (columns["qubit_end"][row - 1] if row else 0))
+            key = name, number, own - int(columns["num_controls"][row])
+            if key not in kept:
+                kept[key] = len(result)
+                if name in control_flow.BLOCK_TYPES:
+                    result.append(control_flow.checked_block(self, name, items[number], place))
+                else:
+                    result.append(checked_item(name, items[number], key[2], place))
+            data[row] = kept[key]
+        return result, data
+
+    def _checked_body(self, body: object, place: str) -> CircuitValue:
+        """Return a body as a value over this circuit's registers, after a check that it lives on its bits."""
+        if not isinstance(body, AnyCircuit):
+            raise CircuitError(f"{place}: a body is a Circuit, {type(body).__name__} given")
+        if (body.num_qubits, body.num_clbits) != (self.num_qubits, self.num_clbits):
+            raise CircuitError(
+                f"{place}: the body has {body.num_qubits} qubits and {body.num_clbits} classical bits, the circuit "
+                f"{self.num_qubits} and {self.num_clbits}; start the body with circuit.block()"
+            )
+        for name, variable in body.variables.items():
+            if self._variables_view.get(name) != variable:
+                raise CircuitError(f"{place}: the body's variable '{name}' is not declared in the circuit")
+        return body.snapshot().in_frame((self._quantum, self._classical), self._variables_view)
 
 
-_HOLDS_DATA = np.array([GateFlag.DATA in row.flags for row in GATES])
+_NO_VARIABLES: Mapping[str, Variable] = MappingProxyType({})
 
 
 def _angle(value: Angle, position: int, count: int, place: str) -> ParameterValue:
@@ -578,11 +554,3 @@ def _parameter_table(
     if given.dtype.kind not in "iuf":
         raise ParameterError(f"{place}: parameters are real numbers, dtype {given.dtype} given")
     return np.ascontiguousarray(given, dtype=np.float64).ravel(), found
-
-
-def _register_by_name(registers: list[Register], name: str, what: str) -> Register:
-    for register in registers:
-        if register.name == name:
-            return register
-    names = ", ".join(f"'{register.name}'" for register in registers) or "none"
-    raise CircuitError(f"there is no {what} register '{name}'; there are: {names}")

@@ -1,9 +1,9 @@
-"""New circuits from old ones: copy, part, inverse, power, control, compose, bind, matrix."""
+"""New circuits from old ones: part, inverse, power, control, compose, bind, matrix."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,18 +12,21 @@ from qfast._typing import ComplexArray, IntArray
 from qfast.circuit.binding import resolve_values
 from qfast.circuit.checks import as_index
 from qfast.circuit.classical import Binary, Bit, Bits, Call, Cast, Classical, Index, Unary
-from qfast.circuit.columns import to_array
 from qfast.circuit.control_flow import Block, map_block
 from qfast.circuit.data_items import MAX_DATA_QUBITS
 from qfast.circuit.gate_matrices import controlled_matrix
 from qfast.circuit.gates import OPCODES, GateFlag
 from qfast.circuit.parameter import ParameterExpression, ParameterValue
+from qfast.circuit.rows import COLUMN_TYPES
 from qfast.errors import CircuitError, ParameterError
 
 if TYPE_CHECKING:
     from qfast.circuit.circuit import Circuit
+    from qfast.circuit.value import AnyCircuit
 
-__all__ = ["bind", "compose", "control", "copy", "inverse", "power", "take", "to_matrix"]
+__all__ = [
+    "bind", "compose", "control", "inverse", "map_bodies", "power", "take", "to_matrix", "with_expressions",
+]  # fmt: skip
 
 _UNITARY, _DIAGONAL, _PERMUTATION, _PAULI = (
     OPCODES[name] for name in ("unitary", "diagonal", "permutation", "pauli_rotation")
@@ -32,37 +35,68 @@ _MEASURE, _BARRIER = OPCODES["measure"], OPCODES["barrier"]
 _MAX_INSTRUCTIONS = 2**31
 
 
-def copy(circuit: Circuit) -> Circuit:
-    """Return an independent copy; data items, which are never changed, are shared."""
-    result = circuit.block()
-    for name in ("opcodes", "num_controls", "ctrl_states", "data", "qubit_end", "qubits", "param_end", "params"):
-        setattr(result, name, getattr(circuit, name)[:])
-    result.data_items = list(circuit.data_items)
-    result.expressions = dict(circuit.expressions)
-    return result
+def take(
+    circuit: AnyCircuit,
+    rows: Sequence[int],
+    *,
+    qubits: Sequence[int] | None = None,
+    frees_variables: bool = False,
+) -> Circuit:
+    """Return a circuit of some of the instructions, in the given order.
 
-
-def take(circuit: Circuit, rows: Sequence[int]) -> Circuit:
-    """Return a circuit of some of the instructions, in the given order."""
+    Parameters
+    ----------
+    circuit : AnyCircuit
+    rows : sequence of int
+    qubits : sequence of int, ascending, optional
+        All that the instructions act on: they become qubits 0, 1, ... of a circuit without classical bits.
+    frees_variables : bool, default False
+        Leave the classical variables out: in angles they are free parameters then.
+    """
     chosen = np.array(rows, dtype=np.int64)
-    result = circuit.block()
-    for name, typecode in (("opcodes", "H"), ("num_controls", "H"), ("ctrl_states", "Q")):
-        setattr(result, name, to_array(typecode, np.array(getattr(circuit, name))[chosen]))
-    gather, ends = _ragged(np.array(circuit.qubit_end), chosen)
-    result.qubits = to_array("i", np.array(circuit.qubits)[gather])
-    result.qubit_end = to_array("q", ends)
-    gather, ends = _ragged(np.array(circuit.param_end), chosen)
-    result.params = to_array("d", np.array(circuit.params)[gather])
-    result.param_end = to_array("q", ends)
-    if circuit.expressions:
-        slots = enumerate(gather.tolist())
-        result.expressions = {new: circuit.expressions[old] for new, old in slots if old in circuit.expressions}
-    data = np.array(circuit.data)[chosen]
-    points = (data >= 0) & (np.array(result.opcodes) != _MEASURE)
+    columns = circuit.columns
+    in_qubits, qubit_end = _ragged(np.asarray(columns.qubit_end), chosen)
+    in_params, param_end = _ragged(np.asarray(columns.param_end), chosen)
+    opcodes = np.asarray(columns.opcodes)[chosen]
+    data = np.asarray(columns.data)[chosen]
+    points = (data >= 0) & (opcodes != _MEASURE)
     used, data[points] = np.unique(data[points], return_inverse=True)
-    result.data = to_array("i", data)
-    result.data_items = [circuit.data_items[number] for number in used.tolist()]
+    items = circuit.data_items
+    old = circuit.expressions
+    expressions = {new: old[slot] for new, slot in enumerate(in_params.tolist()) if slot in old} if old else {}
+    operands = np.asarray(columns.qubits)[in_qubits]
+    result = circuit.block()
+    if qubits is not None:
+        operands = np.searchsorted(np.asarray(qubits), operands).astype(np.int32)
+        result = type(result)(len(qubits))
+    elif frees_variables:
+        result._set_frame(circuit.qubit_registers, circuit.classical_registers, {})
+    result._fill(
+        (opcodes, np.asarray(columns.num_controls)[chosen], np.asarray(columns.ctrl_states)[chosen], data, qubit_end,
+         operands, param_end, np.asarray(columns.params)[in_params]),
+        [items[number] for number in used.tolist()], expressions,
+    )  # fmt: skip
     return result
+
+
+def with_expressions(circuit: AnyCircuit, expressions: Mapping[int, ParameterValue]) -> Circuit:
+    """Return a copy with other values at some slots of `params` that hold expressions."""
+    kept = {slot: expressions.get(slot, value) for slot, value in circuit.expressions.items()}
+    params = np.array(circuit.params)
+    for slot, value in kept.items():
+        params[slot] = math.nan if isinstance(value, ParameterExpression) else value
+    columns = [np.asarray(getattr(circuit.columns, name)) for name in COLUMN_TYPES]
+    result = circuit.block()
+    symbolic = {slot: value for slot, value in kept.items() if isinstance(value, ParameterExpression)}
+    result._fill((*columns[:-1], params), circuit.data_items, symbolic)
+    return result
+
+
+def map_bodies(items: Sequence[Any], change: Callable[[AnyCircuit], AnyCircuit]) -> tuple[Any, ...]:
+    """Return data items with each body of control flow changed, as a value."""
+    return tuple(
+        map_block(item, lambda body: change(body).snapshot()) if isinstance(item, Block) else item for item in items
+    )
 
 
 def _ragged(ends: IntArray, rows: IntArray) -> tuple[IntArray, IntArray]:
@@ -73,7 +107,7 @@ def _ragged(ends: IntArray, rows: IntArray) -> tuple[IntArray, IntArray]:
     return gather, new_ends
 
 
-def inverse(circuit: Circuit) -> Circuit:
+def inverse(circuit: AnyCircuit) -> Circuit:
     """Return the inverse circuit."""
     result = circuit.block()
     for index in range(len(circuit) - 1, -1, -1):
@@ -114,7 +148,7 @@ def _inverse_item(opcode: int, item: Any) -> Any:
     return changed
 
 
-def power(circuit: Circuit, exponent: float) -> Circuit:
+def power(circuit: AnyCircuit, exponent: float) -> Circuit:
     """Return the circuit to a power: repeated for integers, one `unitary` for fractions."""
     if isinstance(exponent, bool) or not math.isfinite(exponent):
         raise CircuitError(f"the power of a circuit must be a finite number, {exponent} given")
@@ -149,12 +183,12 @@ def _matrix_power(matrix: ComplexArray, exponent: float) -> ComplexArray:
     raise CircuitError(f"the eigenvectors of this {matrix.shape} matrix could not be found to 1e-10")
 
 
-def control(circuit: Circuit, num_controls: int, ctrl_state: int | str | None) -> Circuit:
+def control(circuit: AnyCircuit, num_controls: int, ctrl_state: int | str | None) -> Circuit:
     """Return the circuit under new controls, which become its first qubits."""
     count = as_index(num_controls)
     if count is None or not 1 <= count <= 64:
         raise CircuitError(f"control: the number of controls must be an integer from 1 to 64, {num_controls!r} given")
-    result = type(circuit)()
+    result = type(circuit.block())()
     result.add_qubit_register(_free_name(circuit, "control"), count)
     for register in circuit.qubit_registers:
         result.add_qubit_register(register.name, register.size)
@@ -177,46 +211,40 @@ def control(circuit: Circuit, num_controls: int, ctrl_state: int | str | None) -
     return result
 
 
-def _free_name(circuit: Circuit, wanted: str) -> str:
+def _free_name(circuit: AnyCircuit, wanted: str) -> str:
     taken = {register.name for register in (*circuit.qubit_registers, *circuit.classical_registers)}
     return next(name for k in range(len(taken) + 1) if (name := f"{wanted}{k or ''}") not in taken)
 
 
-def compose(circuit: Circuit, other: Circuit, qubits: Iterable[int] | None, clbits: Iterable[int] | None) -> None:
+def compose(circuit: Circuit, other: AnyCircuit, qubits: Iterable[int] | None, clbits: Iterable[int] | None) -> None:
     """Append another circuit's instructions, its qubits and classical bits sent to the given ones."""
-    qubit_map = _bit_map(qubits, other.num_qubits, circuit.num_qubits, "qubit")
-    clbit_map = _bit_map(clbits, other.num_clbits, circuit.num_clbits, "classical bit")
-    for name, variable in other.variables.items():
+    added = other.snapshot()
+    qubit_map = _bit_map(qubits, added.num_qubits, circuit.num_qubits, "qubit")
+    clbit_map = _bit_map(clbits, added.num_clbits, circuit.num_clbits, "classical bit")
+    for name, variable in added.variables.items():
         if name not in circuit.variables:
             circuit._check_new_name(name)
         elif circuit.variables[name] != variable:
             raise CircuitError(f"compose: the variable '{name}' is declared differently in the two circuits")
-    variables = circuit.variables | other.variables
     frame = circuit.block()
-    frame.variables = variables
+    if added.variables:
+        frame._declare(added.variables.values())
     items = [_moved_block(item, frame, qubit_map, clbit_map) if isinstance(item, Block) else item
-             for item in other.data_items]  # fmt: skip
-    data = np.array(other.data, dtype=np.int32)
-    measured = np.array(other.opcodes, dtype=np.uint16) == _MEASURE
+             for item in added.data_items]  # fmt: skip
+    columns = added.columns
+    opcodes, data = np.asarray(columns.opcodes), np.array(columns.data)
+    measured = opcodes == _MEASURE
     data[measured] = clbit_map[data[measured]]
-    data[~measured & (data >= 0)] += len(circuit.data_items)
-    moved = qubit_map[np.array(other.qubits, dtype=np.int64)].astype(np.int32)
-    first_qubit, first_slot = len(circuit.qubits), len(circuit.params)
-    qubit_end = np.array(other.qubit_end, dtype=np.int64) + first_qubit
-    param_end = np.array(other.param_end, dtype=np.int64) + first_slot
-    expressions = {first_slot + slot: value for slot, value in other.expressions.items()}
+    data[~measured & (data >= 0)] += len(circuit._items)
+    moved = qubit_map[np.asarray(columns.qubits)].astype(np.int32)
     # From here on nothing fails.
-    circuit.opcodes.extend(other.opcodes[:])
-    circuit.num_controls.extend(other.num_controls[:])
-    circuit.ctrl_states.extend(other.ctrl_states[:])
-    circuit.data.frombytes(data.tobytes())
-    circuit.qubits.frombytes(moved.tobytes())
-    circuit.qubit_end.frombytes(qubit_end.tobytes())
-    circuit.params.extend(other.params[:])
-    circuit.param_end.frombytes(param_end.tobytes())
-    circuit.data_items.extend(items)
-    circuit.expressions.update(expressions)
-    circuit.variables = variables
+    if added.variables:
+        circuit._declare(added.variables.values())
+    circuit._extend(
+        (opcodes, np.asarray(columns.num_controls), np.asarray(columns.ctrl_states), data,
+         np.asarray(columns.qubit_end), moved, np.asarray(columns.param_end), np.asarray(columns.params)),
+        items, added.expressions,
+    )  # fmt: skip
 
 
 def _bit_map(bits: Iterable[int] | None, count: int, available: int, what: str) -> np.ndarray[Any, np.dtype[np.int64]]:
@@ -233,10 +261,10 @@ def _bit_map(bits: Iterable[int] | None, count: int, available: int, what: str) 
 
 
 def _moved_block(block: Block, frame: Circuit, qubit_map: Any, clbit_map: Any) -> Block:
-    def move_body(body: Circuit) -> Circuit:
+    def move_body(body: AnyCircuit) -> AnyCircuit:
         moved = frame.block()
         compose(moved, body, qubit_map.tolist(), clbit_map.tolist())
-        return moved
+        return moved.snapshot()
 
     def move_expression(node: Classical) -> Classical:
         if isinstance(node, Bit):
@@ -261,7 +289,7 @@ def _moved_block(block: Block, frame: Circuit, qubit_map: Any, clbit_map: Any) -
     return map_block(block, move_body, move_expression)
 
 
-def bind(circuit: Circuit, values: Mapping[Any, Any] | Sequence[Any] | None, by_name: Mapping[str, Any]) -> Circuit:
+def bind(circuit: AnyCircuit, values: Mapping[Any, Any] | Sequence[Any] | None, by_name: Mapping[str, Any]) -> Circuit:
     """Return a copy in which parameters have values."""
     if values is not None and by_name and not isinstance(values, Mapping):
         raise ParameterError("bind: values by position and by name cannot be mixed")
@@ -274,7 +302,7 @@ def bind(circuit: Circuit, values: Mapping[Any, Any] | Sequence[Any] | None, by_
     return _substitute(circuit, resolved)
 
 
-def _check_bound_names(circuit: Circuit, values: Mapping[str, ParameterValue]) -> None:
+def _check_bound_names(circuit: AnyCircuit, values: Mapping[str, ParameterValue]) -> None:
     for name, value in values.items():
         for parameter in value.parameters if isinstance(value, ParameterExpression) else ():
             if parameter.name in circuit.variables:
@@ -284,28 +312,19 @@ def _check_bound_names(circuit: Circuit, values: Mapping[str, ParameterValue]) -
                 )
 
 
-def _substitute(circuit: Circuit, values: Mapping[str, ParameterValue]) -> Circuit:
-    result = copy(circuit)
+def _substitute(circuit: AnyCircuit, values: Mapping[str, ParameterValue]) -> Circuit:
     if not values:
-        return result
+        return circuit.copy()
     done: dict[ParameterExpression, ParameterValue] = {}
-    for slot, expression in circuit.expressions.items():
+    for expression in circuit.expressions.values():
         if expression not in done:
             done[expression] = expression.substitute(values)
-        value = done[expression]
-        if isinstance(value, ParameterExpression):
-            result.expressions[slot] = value
-        else:
-            del result.expressions[slot]
-            result.params[slot] = value
-    result.data_items = [
-        map_block(item, lambda body: _substitute(body, values)) if isinstance(item, Block) else item
-        for item in circuit.data_items
-    ]
+    result = with_expressions(circuit, {slot: done[expression] for slot, expression in circuit.expressions.items()})
+    result._items = list(map_bodies(result._items, lambda body: _substitute(body, values)))
     return result
 
 
-def to_matrix(circuit: Circuit) -> ComplexArray:
+def to_matrix(circuit: AnyCircuit) -> ComplexArray:
     """Return the unitary matrix of a circuit of up to 10 qubits, by applying each gate to all basis states at once."""
     n = circuit.num_qubits
     if n > MAX_DATA_QUBITS:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from array import array
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -204,11 +203,11 @@ class NativeTrajectories:
 
 def _columns(circuit: Circuit) -> tuple[Any, ...]:
     """The columns as the core takes them: gates only, data items split by their type."""
-    opcodes = _view(circuit.opcodes, np.uint16)
+    opcodes = np.asarray(circuit.opcodes)
     if (opcodes >= NUM_GATES).any():
         circuit = _without_barriers(circuit, opcodes)
-        opcodes = _view(circuit.opcodes, np.uint16)
-    data = _view(circuit.data, np.int32).copy()
+        opcodes = np.asarray(circuit.opcodes)
+    data = np.array(circuit.data)
     complex_data: list[AnyArray] = []
     integer_data: list[AnyArray] = []
     for chosen, items, dtype in (
@@ -223,9 +222,9 @@ def _columns(circuit: Circuit) -> tuple[Any, ...]:
                 items.append(np.ascontiguousarray(circuit.data_items[item], dtype=dtype).reshape(-1))
             data[row] = place[item]
     return (
-        opcodes, _view(circuit.num_controls, np.uint16), _view(circuit.ctrl_states, np.uint64), data,
-        _view(circuit.qubit_end, np.int64), _view(circuit.qubits, np.int32),
-        _view(circuit.param_end, np.int64), _view(circuit.params, np.float64), complex_data, integer_data,
+        opcodes, np.asarray(circuit.num_controls), np.asarray(circuit.ctrl_states), data,
+        np.asarray(circuit.qubit_end), np.asarray(circuit.qubits),
+        np.asarray(circuit.param_end), np.asarray(circuit.params), complex_data, integer_data,
     )  # fmt: skip
 
 
@@ -238,8 +237,3 @@ def _without_barriers(circuit: Circuit, opcodes: AnyArray) -> Circuit:
             "qfast.simulate and qfast.sample run the rest"
         )
     return take(circuit, np.flatnonzero(opcodes < NUM_GATES).tolist())
-
-
-def _view(column: array[Any], dtype: type[np.generic]) -> AnyArray:
-    """See a column as a numpy array; a circuit without rows has no buffer to see."""
-    return np.frombuffer(column, dtype=dtype) if len(column) else np.zeros(0, dtype=dtype)

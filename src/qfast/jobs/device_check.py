@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from qfast.circuit import Circuit
+from qfast.circuit import AnyCircuit, Circuit
 from qfast.circuit.control_flow import Block, bodies_of
 from qfast.circuit.gates import OPCODES
 from qfast.devices import Device
@@ -29,7 +29,7 @@ def check_fits_device(circuit: Circuit, device: Device) -> None:
     _check(circuit, device, {OPCODES[name] for name in device.gates}, "")
 
 
-def _check(circuit: Circuit, device: Device, allowed: set[int], inside: str) -> None:
+def _check(circuit: AnyCircuit, device: Device, allowed: set[int], inside: str) -> None:
     for place, instruction in enumerate(circuit):
         where = f"instruction {place}{inside}"
         if instruction.opcode not in allowed or instruction.controls:

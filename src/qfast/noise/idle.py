@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from qfast.circuit import Circuit
+from qfast.circuit import AnyCircuit
 from qfast.circuit.gates import OPCODES
 from qfast.errors import InputError
 from qfast.noise import channels
@@ -107,12 +107,12 @@ class Window:
         return self.stop - self.start
 
 
-def idle_windows(circuit: Circuit, duration_of: Durations) -> list[Window]:
+def idle_windows(circuit: AnyCircuit, duration_of: Durations) -> list[Window]:
     """Return the times in which qubits wait between their first gate and the end of the circuit.
 
     Parameters
     ----------
-    circuit : Circuit
+    circuit : Circuit or CircuitValue
     duration_of : callable
         Gates of length 0 are virtual.
 
@@ -164,7 +164,7 @@ def idle_windows(circuit: Circuit, duration_of: Durations) -> list[Window]:
     return windows
 
 
-def _last_measurements(circuit: Circuit) -> set[int]:
+def _last_measurements(circuit: AnyCircuit) -> set[int]:
     """Rows of the measurements after which nothing but barriers and measurements follows on any qubit of theirs."""
     final: set[int] = set()
     touched: set[int] = set()

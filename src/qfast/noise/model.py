@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-from qfast.circuit import Circuit
+from qfast.circuit import AnyCircuit
 from qfast.circuit.checks import as_index
 from qfast.circuit.gates import GATES, OPCODES, find_gate
 from qfast.errors import InputError
@@ -298,7 +298,7 @@ class NoiseModel:
         self._idle.update(dict.fromkeys(places, idle))
         return self
 
-    def idle_places(self, circuit: Circuit) -> dict[int, list[Place]]:
+    def idle_places(self, circuit: AnyCircuit) -> dict[int, list[Place]]:
         """Return what waiting does in a circuit, by the instruction before which it is over."""
         found: dict[int, list[Place]] = {}
         if not self._idle or not self._durations:

@@ -94,7 +94,7 @@ class _Reader:
         for variable in getattr(source, "iter_declared_vars", tuple)():
             kind, width = read_type(variable.type, f"variable '{variable.name}'")
             self.variables[variable] = self.declare(variable.name, kind, width)
-            target.variables = dict(self.result.variables)
+            target._declare(self.result.variables.values())
         phase = self.parameters.read(source.global_phase, "the global phase")
         if isinstance(phase, ParameterExpression) or phase:
             target.gphase(phase)
@@ -207,7 +207,7 @@ class _Reader:
         def body(source: QuantumCircuit) -> Circuit:
             block = target.block()
             self.read_block(source, block, _Scope(source, qubits, clbits))
-            target.variables = dict(self.result.variables)
+            target._declare(self.result.variables.values())
             return block
 
         def condition() -> Any:
@@ -239,7 +239,7 @@ class _Reader:
             # A name of its own, so that no free parameter of the same name is taken for it.
             variable = self.declare(f"{parameter.name}_loop", "int", 64)
             self.parameters.rename(parameter, variable.name)
-            target.variables = dict(self.result.variables)
+            target._declare(self.result.variables.values())
         target.for_loop(values if isinstance(values, range) else list(values), body(source), variable)
 
 

@@ -10,7 +10,7 @@ from qiskit.circuit.classical import expr
 from qiskit.circuit.library import DiagonalGate, PauliEvolutionGate, UnitaryGate, XGate
 from qiskit.quantum_info import SparsePauliOp
 
-from qfast.circuit import Circuit, ForLoop, IfElse, Instruction, SwitchCase, WhileLoop, find_gate
+from qfast.circuit import AnyCircuit, ForLoop, IfElse, Instruction, SwitchCase, WhileLoop, find_gate
 from qfast.circuit.classical import Bit, Bits, Variable, walk
 from qfast.circuit.control_flow import Assign, Block, bodies_of, expressions_of
 from qfast.circuit.data_items import MAX_DATA_QUBITS, data_matrix
@@ -23,12 +23,12 @@ from qfast.qiskit.parameters import ParameterWriter
 __all__ = ["to_qiskit"]
 
 
-def to_qiskit(circuit: Circuit) -> QuantumCircuit:
+def to_qiskit(circuit: AnyCircuit) -> QuantumCircuit:
     """Convert to a Qiskit circuit.
 
     Parameters
     ----------
-    circuit : Circuit
+    circuit : Circuit or CircuitValue
 
     Returns
     -------
@@ -46,7 +46,7 @@ def to_qiskit(circuit: Circuit) -> QuantumCircuit:
 
 
 class _Writer:
-    def __init__(self, circuit: Circuit) -> None:
+    def __init__(self, circuit: AnyCircuit) -> None:
         qregs = [QuantumRegister(register.size, register.name) for register in circuit.qubit_registers]
         cregs = [ClassicalRegister(register.size, register.name) for register in circuit.classical_registers]
         self.result = QuantumCircuit(*qregs, *cregs)
@@ -64,7 +64,7 @@ class _Writer:
                 self.classical.variables[name] = self.result.add_var(name, initial)
         self.write_block(circuit, self.result)
 
-    def write_block(self, circuit: Circuit, target: QuantumCircuit) -> None:
+    def write_block(self, circuit: AnyCircuit, target: QuantumCircuit) -> None:
         for index, instruction in enumerate(circuit):
             self.append(instruction, target, f"'{instruction.name}' at instruction {index}")
 
@@ -140,7 +140,7 @@ class _Writer:
 
     # ---------------------------------------------------------------------------------------------------- control flow
 
-    def body(self, circuit: Circuit, target: QuantumCircuit) -> QuantumCircuit:
+    def body(self, circuit: AnyCircuit, target: QuantumCircuit) -> QuantumCircuit:
         inner = QuantumCircuit(target.qubits, target.clbits, *target.cregs)
         for var in self.classical.variables.values():
             inner.add_capture(var)
@@ -228,7 +228,7 @@ def _step_instruction(step: Step, outer: Instruction) -> Instruction:
     return Instruction(OPCODES[step.name], qubits, step.params, outer.controls + own, state)
 
 
-def _used_variables(circuit: Circuit) -> tuple[set[str], set[str]]:
+def _used_variables(circuit: AnyCircuit) -> tuple[set[str], set[str]]:
     """Names of the variables that classical expressions use, and of those that loops set."""
     classical: set[str] = set()
     loops: set[str] = set()

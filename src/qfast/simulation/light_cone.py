@@ -10,7 +10,6 @@ import numpy as np
 
 from qfast._typing import FloatArray, IntArray, UIntArray
 from qfast.circuit import Circuit, Parameter, PauliSum
-from qfast.circuit.columns import to_array
 from qfast.circuit.gates import NUM_GATES
 from qfast.circuit.transforms import take
 
@@ -77,13 +76,7 @@ def light_cone(circuit: Circuit, parameters: tuple[Parameter, ...], support: int
             rows.append(row)
     rows.reverse()
     inside = np.flatnonzero([support >> qubit & 1 for qubit in range(circuit.num_qubits)])
-    chosen = take(circuit, rows)
-    cone = Circuit(inside.size)
-    for column in ("opcodes", "num_controls", "ctrl_states", "qubit_end", "param_end", "params", "data"):
-        setattr(cone, column, getattr(chosen, column))
-    renumbered = np.searchsorted(inside, np.array(chosen.qubits, dtype=np.int32))
-    cone.qubits = to_array("i", renumbered.astype(np.int32))
-    cone.data_items, cone.expressions = chosen.data_items, chosen.expressions
+    cone = take(circuit, rows, qubits=inside.tolist())
     places = {parameter.name: place for place, parameter in enumerate(parameters)}
     if any(parameter.name not in places for parameter in cone.parameters):  # a classical variable of the circuit
         return None

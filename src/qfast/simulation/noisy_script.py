@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from qfast.circuit import Circuit
+from qfast.circuit import AnyCircuit, Circuit
 from qfast.circuit.gates import NUM_GATES, OPCODES
 from qfast.engines.bits import Wiring
 from qfast.errors import CircuitError, InputError
@@ -37,7 +37,7 @@ Places = tuple[tuple[Place, ...], tuple[Place, ...]]
 """What acts before and after an instruction."""
 
 
-def places_of(circuit: Circuit, noise: NoiseModel) -> list[Places]:
+def places_of(circuit: AnyCircuit, noise: NoiseModel) -> list[Places]:
     """Return what acts before and after each instruction, idling included.
 
     Raises
@@ -68,7 +68,7 @@ def places_of(circuit: Circuit, noise: NoiseModel) -> list[Places]:
     return found
 
 
-def final_measurements(circuit: Circuit, noise: NoiseModel) -> set[int]:
+def final_measurements(circuit: AnyCircuit, noise: NoiseModel) -> set[int]:
     """Return the rows of the measurements that may wait until the end: none, if noise acts on a qubit after its own."""
     final = _final_measurements(circuit)
     measured: set[int] = set()
@@ -81,12 +81,12 @@ def final_measurements(circuit: Circuit, noise: NoiseModel) -> set[int]:
     return final
 
 
-def is_straight(circuit: Circuit, final: set[int]) -> bool:
+def is_straight(circuit: AnyCircuit, final: set[int]) -> bool:
     """Whether a circuit is gates, barriers and measurements that may wait until the end."""
     return all(opcode < NUM_GATES or opcode == _BARRIER or row in final for row, opcode in enumerate(circuit.opcodes))
 
 
-def noisy_script(circuit: Circuit, noise: NoiseModel) -> tuple[Script, list[Circuit]]:
+def noisy_script(circuit: AnyCircuit, noise: NoiseModel) -> tuple[Script, list[Circuit]]:
     """Flatten a circuit and its noise; see `script_of`. Some steps are `Noise` or `Misread`."""
     final = final_measurements(circuit, noise)
     plain, _ = script_of(circuit)
@@ -115,7 +115,7 @@ class _NoisyBuilder(_Builder):
         super().__init__()
         self._noise = noise
 
-    def add_block(self, circuit: Circuit, skipped: set[int] | None = None) -> None:
+    def add_block(self, circuit: AnyCircuit, skipped: set[int] | None = None) -> None:
         gates: list[int] = []
         for row, (before, after) in enumerate(places_of(circuit, self._noise)):
             opcode = circuit.opcodes[row]

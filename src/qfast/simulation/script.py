@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from qfast.circuit import Assign, Circuit, ForLoop, IfElse, SwitchCase, WhileLoop
+from qfast.circuit import AnyCircuit, Assign, Circuit, ForLoop, IfElse, SwitchCase, WhileLoop
 from qfast.circuit.analysis import clbits_of
 from qfast.circuit.classical import Classical
 from qfast.circuit.control_flow import Block, bodies_of, check_loop_exits
@@ -117,7 +117,7 @@ class Script:
     is_static: bool
 
 
-def script_of(circuit: Circuit) -> tuple[Script, list[Circuit]]:
+def script_of(circuit: AnyCircuit) -> tuple[Script, list[Circuit]]:
     """Flatten a circuit.
 
     Returns
@@ -154,7 +154,7 @@ def script_of(circuit: Circuit) -> tuple[Script, list[Circuit]]:
     return script, builder.segments
 
 
-def _measures(circuit: Circuit) -> bool:
+def _measures(circuit: AnyCircuit) -> bool:
     """Whether a circuit, or a body inside it, measures."""
     if _MEASURE in circuit.opcodes:
         return True
@@ -162,7 +162,7 @@ def _measures(circuit: Circuit) -> bool:
     return any(_measures(body) for block in blocks for body in bodies_of(block))
 
 
-def _final_measurements(circuit: Circuit) -> set[int]:
+def _final_measurements(circuit: AnyCircuit) -> set[int]:
     """Rows of the measurements that may wait until the end of the circuit."""
     final: set[int] = set()
     if _MEASURE not in circuit.opcodes:
@@ -200,7 +200,7 @@ class _Builder:
         self._breaks: list[list[Jump]] = []  # of the loops that are open, innermost last
         self._continues: list[list[Jump]] = []
 
-    def add_block(self, circuit: Circuit, skipped: set[int] | None = None) -> None:
+    def add_block(self, circuit: AnyCircuit, skipped: set[int] | None = None) -> None:
         if max(circuit.opcodes, default=0) < NUM_GATES:
             self._flush(circuit, list(range(len(circuit))))
             return
@@ -213,18 +213,19 @@ class _Builder:
                 self._add_row(circuit, row, opcode)
         self._flush(circuit, gates)
 
-    def _flush(self, circuit: Circuit, gates: list[int]) -> None:
+    def _flush(self, circuit: AnyCircuit, gates: list[int]) -> None:
         if not gates:
             return
-        segment = circuit
         if len(gates) < len(circuit) or circuit.variables:
-            segment = take(circuit, gates)
-            segment.variables = {}  # so that an angle may name a variable, whose value is given at each run
+            # So that an angle may name a variable, whose value is given at each run.
+            segment = take(circuit, gates, frees_variables=True)
+        else:
+            segment = circuit.copy()
         self.steps.append(Gates(len(self.segments)))
         self.segments.append(segment)
         gates.clear()
 
-    def _add_row(self, circuit: Circuit, row: int, opcode: int) -> None:
+    def _add_row(self, circuit: AnyCircuit, row: int, opcode: int) -> None:
         if opcode in (_MEASURE, _RESET):
             qubit = circuit.qubits[circuit.qubit_end[row] - 1]
             self.steps.append(Measure(qubit, circuit.data[row] if opcode == _MEASURE else None))

@@ -11,6 +11,7 @@ import numpy as np
 from qfast._typing import FloatArray, IntArray
 from qfast.circuit import Circuit, Observable, Parameter, ParameterVector, PauliSum
 from qfast.circuit.operators import check_hermitian
+from qfast.circuit.transforms import with_expressions
 from qfast.errors import ObservableError
 from qfast.simulation.chain_rule import ChainRule, Expressions, sums_by
 from qfast.simulation.gradient_slots import elementary, rotations_of
@@ -48,13 +49,13 @@ class ShiftRule:
     """
 
     def __init__(self, circuit: Circuit, parameters: Sequence[Parameter]) -> None:
-        self.circuit = elementary(circuit).copy()
-        rotations = rotations_of(self.circuit)
+        rotated = elementary(circuit)
+        rotations = rotations_of(rotated)
         angles = [rotation.angle for rotation in rotations]
         self._angles = Expressions(angles, parameters)
         self._chain = ChainRule(angles, parameters)
-        for slot, parameter in zip(sorted(self.circuit.expressions), ParameterVector("a", len(angles)), strict=True):
-            self.circuit.expressions[slot] = parameter
+        own = zip(rotated.expressions, ParameterVector("a", len(angles)), strict=True)
+        self.circuit = with_expressions(rotated, dict(own))
         owners, shifts, weights = [], [], []
         for number, rotation in enumerate(rotations):
             is_simple = rotation.is_phase or not rotation.controls
