@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 import qfast
 from qfast import config
 from qfast.circuit import Circuit, Parameter, PauliSum
-from qfast.circuit.measurement import group_settings
 from qfast.errors import CancelledRunError, JobCancelledError, ShotPlanError
+from qfast.estimation import Estimate
+from qfast.estimation.settings import group_settings
 from qfast.jobs import Batch, Session
 from qfast.jobs.device_job_plan import device_job_plan
 from qfast.jobs.shot_result import PlanResult
@@ -239,10 +240,22 @@ def test_a_target_out_of_reach_is_foretold_refused_or_reported_and_nothing_is_lo
     assert any("was not reached" in text for _, *texts in result.metadata["execution_log"] for text in texts)
 
 
-def test_a_single_shot_has_an_infinite_error() -> None:
-    result = ShotPlan([{"shots": 1, "qubits": [0]}], circuit=Circuit(1).h(0)).run(seed=1)
-    assert abs(result.expectation) == 1
-    assert result.standard_error == math.inf
+def test_shots_that_agree_are_not_taken_for_certainty() -> None:
+    """Two kinds of outcome are possible, however many shots have shown one: the error is that of a prior."""
+    for shots, error in ((1, 1.0), (30, 0.0636)):
+        result = ShotPlan([{"shots": shots, "qubits": [0]}], circuit=Circuit(1)).run(seed=1)
+        assert (result.expectation, result.standard_error) == (1.0, pytest.approx(error, rel=1e-3))
+        assert result.metadata["per_segment"][0]["standard_error"] == result.standard_error
+        assert result.estimate == Estimate(1.0, result.standard_error, shots)
+
+
+def test_a_target_is_not_believed_reached_by_a_pilot_whose_outcomes_agree() -> None:
+    circuit = Circuit(1).ry(math.acos(0.98), 0)
+    plan = ShotPlan.for_observable(circuit, PauliSum([("Z", [0])]), shots=10**6, target_error=0.001)
+    results = [plan.run(seed=seed) for seed in range(60)]
+    assert min(result.total_shots for result in results) > 30_000
+    # The chance of one outside four errors is 0.4 %.
+    assert all(abs(result.expectation - 0.98) < 4 * result.standard_error for result in results)
 
 
 def test_different_pauli_strings_have_no_common_value_without_an_observable() -> None:

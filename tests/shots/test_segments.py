@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 import qfast
 from qfast.circuit import Circuit, PauliSum
-from qfast.circuit.shot_plan import Segment, divide_shots, make_segments, split_shots
+from qfast.circuit.shot_plan import Segment, make_segments, split_shots
 from qfast.errors import InputError, ObservableError, ShotPlanError
+from qfast.estimation import divide_shots
 from qfast.jobs.shots import ShotPlan
 
 WEIGHTS = st.lists(st.floats(0, 1e300, allow_nan=False), min_size=1, max_size=20).filter(any)

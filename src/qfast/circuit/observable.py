@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from qfast._typing import ComplexArray, UIntArray
 from qfast.circuit.checks import as_index, as_tuple
+from qfast.circuit.commuting import commuting_groups, qubit_wise_groups
 from qfast.errors import ObservableError
 
 __all__ = ["PauliSum", "PauliTerm"]
@@ -260,24 +261,26 @@ class PauliSum:
         Returns
         -------
         list of PauliSum
-            Each term in exactly one group, like terms not merged. Greedy: terms go, largest |coefficient| first, into
-            the first group that they fit (the largest-first variant of Verteletskyi et al. 2020,
-            doi:10.1063/1.5141458).
+            Each term in exactly one group, like terms not merged; see `commuting_terms`.
+        """
+        return [self._part(rows) for rows in self.commuting_terms(qubit_wise=qubit_wise)]
+
+    def commuting_terms(self, *, qubit_wise: bool = True) -> list[list[int]]:
+        """Return the numbers of the terms of each group of `group_commuting`, ascending.
 
         Notes
         -----
-        Time: the square of the number of terms without `qubit_wise` (1 s for 20 000), else terms times groups.
+        Greedy: terms go, largest abs(coefficient) first, into the first group that they fit, which keeps the heavy ones
+        together (Crawford et al. 2021, doi:10.22331/q-2021-01-20-385). Time: the square of the number of terms without
+        `qubit_wise` (1 s for 20 000), else terms times groups.
         """
         order = np.argsort(-np.abs(self._coefficients), kind="stable")
-        group_of = (
-            _qubit_wise_groups(self._x[order], self._z[order])
-            if qubit_wise
-            else _commuting_groups(self._x[order], self._z[order])
-        )
+        groups = qubit_wise_groups if qubit_wise else commuting_groups
+        group_of = groups(self._x[order], self._z[order])
         members: list[list[int]] = [[] for _ in range(max(group_of, default=-1) + 1)]
         for term, group in zip(order.tolist(), group_of, strict=True):
             members[group].append(term)
-        return [self._part(sorted(group)) for group in members]
+        return [sorted(group) for group in members]
 
     def measurement_basis(self) -> dict[int, str]:
         """Return the letter to measure for each qubit that some term acts on.
@@ -444,38 +447,6 @@ def _as_sum(value: PauliSum | complex) -> PauliSum | None:
 def _letters(x: int, z: int) -> tuple[str, list[int]]:
     qubits = [q for q in range((x | z).bit_length()) if (x | z) >> q & 1]
     return "".join(_LETTERS[(x >> q & 1) + 2 * (z >> q & 1)] for q in qubits), qubits
-
-
-def _qubit_wise_groups(x: UIntArray, z: UIntArray) -> list[int]:
-    """Return the group of each term: the first whose letters are its own, or none, on all of its qubits."""
-    group_x, group_z = np.zeros_like(x), np.zeros_like(z)
-    found: list[int] = []
-    count = 0
-    for own_x, own_z in zip(x, z, strict=True):
-        support = (group_x[:count] | group_z[:count]) & (own_x | own_z)
-        fits = (((group_x[:count] ^ own_x) | (group_z[:count] ^ own_z)) & support) == 0
-        chosen = int(np.argmax(fits)) if fits.any() else count
-        count = max(count, chosen + 1)
-        group_x[chosen] |= own_x
-        group_z[chosen] |= own_z
-        found.append(chosen)
-    return found
-
-
-def _commuting_groups(x: UIntArray, z: UIntArray) -> list[int]:
-    """Return the group of each term: the first in which all earlier terms commute with it."""
-    found = np.zeros(len(x), dtype=np.int64)
-    count = 0
-    for term in range(len(x)):
-        # X^x Z^z and X^u Z^w commute where |x & w| + |z & u| is even.
-        words = (x[:term] & z[term]) ^ (z[:term] & x[term])
-        for shift in (32, 16, 8, 4, 2, 1):
-            words ^= words >> np.uint64(shift)
-        is_free = np.ones(count + 1, dtype=bool)
-        is_free[found[:term][(words & np.uint64(1)).astype(bool)]] = False
-        found[term] = np.argmax(is_free)
-        count = max(count, int(found[term]) + 1)
-    return found.tolist()
 
 
 def _popcount(words: UIntArray) -> NDArray[np.int64]:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from fractions import Fraction
 from typing import Any
 
 from qfast.circuit.checks import as_index
 from qfast.errors import ShotPlanError
 
-__all__ = ["Segment", "check_cover", "divide_shots", "make_segments", "positive_count", "split_shots"]
+__all__ = ["Segment", "check_cover", "make_segments", "positive_count", "split_shots"]
 
 _LETTERS = "IXYZ"
 _MAX_SHOTS = 2**62  # absolute shot indices are 64-bit
@@ -55,63 +53,6 @@ class Segment:
     def stop_shot(self) -> int:
         """The absolute index after the last shot."""
         return self.first_shot + self.shots
-
-
-def divide_shots(total: int, weights: Sequence[float], minimum: int = 0) -> list[int]:
-    """Divide a number of shots in proportion to weights, exactly.
-
-    Parameters
-    ----------
-    total : int
-        At least ``minimum * len(weights)``.
-    weights : sequence of float
-        Finite, not negative, not all zero.
-    minimum : int, default 0
-        What each gets before the rest is divided.
-
-    Returns
-    -------
-    list of int
-        Their sum is `total`: quotas are rounded down, and what remains goes to the largest remainders, ties to the
-        first (the Hamilton method; computed with fractions, so that no rounding error can lose a shot).
-
-    Raises
-    ------
-    ShotPlanError
-
-    Examples
-    --------
-    >>> divide_shots(2, [3, 3, 3, 1])
-    [1, 1, 0, 0]
-    >>> divide_shots(10, [3, 3, 3, 1])
-    [3, 3, 3, 1]
-    """
-    exact = [_weight(weight, place) for place, weight in enumerate(weights)]
-    whole = sum(exact)
-    if whole == 0:
-        raise ShotPlanError(f"shots cannot be divided by {len(exact)} weights that are all zero; one must be positive")
-    rest = total - minimum * len(exact)
-    if rest < 0:
-        raise ShotPlanError(
-            f"{total} shots cannot give {len(exact)} measurement settings {minimum} each; "
-            f"at least {minimum * len(exact)} are needed"
-        )
-    quotas = [rest * weight / whole for weight in exact]
-    shares = [math.floor(quota) for quota in quotas]
-    order = sorted(range(len(exact)), key=lambda place: (shares[place] - quotas[place], place))
-    for place in order[: rest - sum(shares)]:
-        shares[place] += 1
-    return [share + minimum for share in shares]
-
-
-def _weight(weight: Any, place: int) -> Fraction:
-    try:
-        exact = Fraction(float(weight))
-    except (TypeError, ValueError, OverflowError):
-        raise ShotPlanError(f"weight {place} is {weight!r}; a finite number from 0 is needed") from None
-    if exact < 0:
-        raise ShotPlanError(f"weight {place} is {weight!r}; a finite number from 0 is needed")
-    return exact
 
 
 def split_shots(shots: int, limit: int | None) -> list[int]:

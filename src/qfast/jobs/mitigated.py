@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from qfast.circuit import Circuit, PauliSum
-from qfast.circuit.measurement import Setting, group_settings
 from qfast.errors import ConfigError
-from qfast.estimation import Estimate
+from qfast.estimation import Estimate, coefficient_shares, group_settings, shots_for
 from qfast.jobs.device_check import check_fits_device
-from qfast.mitigation.expectation import check_exact, exact_values, sampled_value, shares_of
+from qfast.mitigation.expectation import check_exact, exact_values, sampled_value
 from qfast.mitigation.options import Mitigation
 from qfast.mitigation.sampling import check_samplable, mitigated_samples
 from qfast.mitigation.target import Target, check_target
@@ -35,7 +31,6 @@ __all__ = [
     "mitigated_exact",
     "mitigated_sampled",
     "mitigated_samples_of",
-    "shots_for",
 ]
 
 
@@ -80,22 +75,13 @@ def job_target(
     )
 
 
-def shots_for(settings: Sequence[Setting], precision: float) -> int:
-    """Return the shots that reach a standard error where each term is as uncertain as can be, terms uncorrelated.
-
-    With shots divided by the 2-norms of the settings' coefficients: ``(sum of the norms / precision)**2``.
-    """
-    norms = sum(math.sqrt(float(np.square(setting.coefficients).sum())) for setting in settings)
-    return max(2 * len(settings), math.ceil((norms / precision) ** 2))
-
-
 def mitigated_sampled(
     circuit: Circuit, observable: PauliSum, precision: float, mitigation: Mitigation, target: Target
 ) -> Estimate:
     """Estimate one observable of a bound circuit."""
     check_target(mitigation, target.noise, circuit)
     settings, constant = group_settings(observable, "qubit_wise")
-    shares = shares_of(settings, shots_for(settings, precision)) if settings else []
+    shares = coefficient_shares(settings, shots_for(settings, precision))
     return sampled_value(circuit, settings, shares, constant, mitigation, target)
 
 

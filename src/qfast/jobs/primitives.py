@@ -10,11 +10,10 @@ import numpy as np
 
 from qfast import config
 from qfast.circuit import PauliSum
-from qfast.circuit.measurement import group_settings
 from qfast.devices import Device
 from qfast.engines.memory import check_qubits, state_bytes
 from qfast.errors import InputError
-from qfast.estimation import Estimate
+from qfast.estimation import Estimate, group_settings, shots_for
 from qfast.jobs.circuit_work import check_unchanged, circuit_cost, engine_arguments
 from qfast.jobs.device_check import check_fits_device
 from qfast.jobs.job import Job
@@ -26,7 +25,6 @@ from qfast.jobs.mitigated import (
     mitigated_exact,
     mitigated_sampled,
     mitigated_samples_of,
-    shots_for,
 )
 from qfast.jobs.pubs import EstimatorPub, ObjectArray, SamplerPub, make_estimator_pub, make_sampler_pub
 from qfast.jobs.results import EstimatorPubResult, PrimitiveResult, SamplerPubResult

@@ -14,11 +14,12 @@ import numpy as np
 from qfast._typing import AnyArray
 from qfast.circuit import Circuit, Parameter, ParameterExpression, PauliSum
 from qfast.circuit.control_flow import Block
-from qfast.circuit.measurement import group_settings
 from qfast.circuit.parameter import ExprOp
 from qfast.circuit.shot_plan import Segment
 from qfast.errors import ShotPlanError
-from qfast.jobs.tallies import Outcomes
+from qfast.estimation.policy import Policy
+from qfast.estimation.settings import group_settings
+from qfast.estimation.tallies import Outcomes
 
 if TYPE_CHECKING:
     from qfast.jobs.shots import ShotPlan
@@ -49,6 +50,8 @@ def plan_arrays(plan: ShotPlan) -> dict[str, AnyArray]:
         "format": _FORMAT,
         "segments": [[s.shots, s.basis, list(s.qubits), s.first_shot] for s in plan.segments],
         "policy": None if plan.policy is None else asdict(plan.policy),
+        "grouping": plan.grouping,
+        "max_shots_per_segment": plan.max_shots_per_segment,
         "circuit": None,
         "num_qubits_of_observable": None,
     }
@@ -132,8 +135,6 @@ def read_plan_file(path: str | os.PathLike[str], plan_class: type[ShotPlan]) -> 
 
 
 def _plan_of(header: dict[str, Any], arrays: dict[str, AnyArray], plan_class: type[ShotPlan]) -> ShotPlan:
-    from qfast.jobs.shots import Policy  # it imports this module
-
     circuit = None if header["circuit"] is None else _circuit_of(header["circuit"], arrays)
     if header["policy"] is None:
         keys = ("shots", "basis", "qubits", "first_shot")
@@ -144,7 +145,10 @@ def _plan_of(header: dict[str, Any], arrays: dict[str, AnyArray], plan_class: ty
         arrays["observable_x"], arrays["observable_z"], arrays["observable_coefficients"],
         header["num_qubits_of_observable"],
     )  # fmt: skip
-    return plan_class._of_policy(circuit, observable, *group_settings(observable, policy.grouping), policy)
+    settings, constant = group_settings(observable, header["grouping"])
+    return plan_class._of_policy(
+        circuit, observable, settings, constant, policy, header["grouping"], header["max_shots_per_segment"]
+    )
 
 
 # --- circuits ---------------------------------------------------------------------------------------------------------

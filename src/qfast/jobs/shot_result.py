@@ -13,12 +13,13 @@ from qfast._typing import FloatArray
 from qfast.circuit.shot_plan import Segment
 from qfast.engines.bits import add_counts, rows_of_words
 from qfast.errors import ShotPlanError
+from qfast.estimation.estimate import Estimate
+from qfast.estimation.tallies import NOTHING, Outcomes, Tally, merge, sum_of, tally, term_moments
 from qfast.jobs.shot_files import read_plan_file, write_plan_file
-from qfast.jobs.tallies import Outcomes, Tally, estimate, merge, term_moments
 from qfast.simulation import Counts
 
 if TYPE_CHECKING:
-    from qfast.circuit.measurement import Setting
+    from qfast.estimation.settings import Setting
     from qfast.jobs.shots import ShotPlan
 
 __all__ = ["PlanResult"]
@@ -55,18 +56,22 @@ class PlanResult:
 
     # --- values -------------------------------------------------------------------------------------------------------
     @property
+    def estimate(self) -> Estimate:
+        """The observable's value with its error; of a plan without one, that of its only Pauli string."""
+        return sum_of(self.tallies, self._plan_constant(), self.metadata)
+
+    @property
     def expectation(self) -> float:
-        """The observable's value; of a plan without one, that of its only Pauli string."""
-        return self._plan_constant() + sum(tally.mean for tally in self.tallies)
+        """The observable's value, see `estimate`."""
+        return self._plan_constant() + sum(found.mean for found in self.tallies)
 
     @property
     def standard_error(self) -> float:
         """Of `expectation`: the covariances of terms that were measured together are in it.
 
-        Infinite if a setting has a single shot, which tells nothing of its error.
+        Smoothed, so that a few shots that agree are not taken for certainty; see `qfast.estimation.tallies`.
         """
-        self._plan_constant()
-        return float(np.sqrt(sum(tally.standard_error**2 for tally in self.tallies)))
+        return sum_of(self.tallies, self._plan_constant()).standard_error
 
     @property
     def expectations(self) -> dict[str, float]:
@@ -74,12 +79,12 @@ class PlanResult:
 
         Of a plan for an observable: the value of the setting's part of it.
         """
-        return {s.label: tally.mean for s, tally in zip(self.plan.settings, self.tallies, strict=True)}
+        return {s.label: found.mean for s, found in zip(self.plan.settings, self.tallies, strict=True)}
 
     @property
     def standard_errors(self) -> dict[str, float]:
         """The standard errors of `expectations`."""
-        return {s.label: tally.standard_error for s, tally in zip(self.plan.settings, self.tallies, strict=True)}
+        return {s.label: found.standard_error for s, found in zip(self.plan.settings, self.tallies, strict=True)}
 
     def _plan_constant(self) -> float:
         if self.plan.observable is None and len(self.plan.settings) > 1:
@@ -92,7 +97,7 @@ class PlanResult:
     @cached_property
     def tallies(self) -> tuple[Tally, ...]:
         """Shots, mean and variance of each setting."""
-        return tuple(estimate(s, found) for s, found in zip(self.plan.settings, self._merged, strict=True))
+        return tuple(tally(s, found) for s, found in zip(self.plan.settings, self._merged, strict=True))
 
     @property
     def term_expectations(self) -> FloatArray:
@@ -147,9 +152,9 @@ class PlanResult:
         """
         constant = self._plan_constant()
         settings = self.plan.settings
-        kept = [merge([]) for _ in settings]
+        kept = [NOTHING for _ in settings]
         waiting: list[list[Outcomes]] = [[] for _ in settings]
-        tallies = [estimate(s, found) for s, found in zip(settings, kept, strict=True)]
+        tallies = [tally(setting, NOTHING) for setting in settings]
         points = []
         shots = 0
         step = max(1, len(self.parts) // _HISTORY_POINTS)
@@ -162,10 +167,10 @@ class PlanResult:
                 if waiting[i]:
                     kept[i] = merge([kept[i], *waiting[i]])
                     waiting[i] = []
-                    tallies[i] = estimate(setting, kept[i])
-            if min(tally.shots for tally in tallies) > 1:
-                error = float(np.sqrt(sum(tally.standard_error**2 for tally in tallies)))
-                points.append((shots, constant + sum(tally.mean for tally in tallies), error))
+                    tallies[i] = tally(setting, kept[i])
+            if min(found.shots for found in tallies) > 1:
+                reached = sum_of(tallies, constant)
+                points.append((shots, reached.expectation, reached.standard_error))
         return points
 
     # --- metadata and files -------------------------------------------------------------------------------------------
@@ -174,7 +179,7 @@ class PlanResult:
         """See the class."""
         per_segment = []
         for index, (segment, outcomes) in enumerate(self.parts):
-            tally = estimate(self.plan.settings[segment.setting], outcomes)
+            found = tally(self.plan.settings[segment.setting], outcomes)
             per_segment.append(
                 {
                     "index": index,
@@ -182,8 +187,8 @@ class PlanResult:
                     "basis": segment.basis,
                     "wires": list(segment.qubits),
                     "basis_map": segment.basis_map,
-                    "expectation": tally.mean,
-                    "standard_error": tally.standard_error,
+                    "expectation": found.mean,
+                    "standard_error": found.standard_error,
                     "seed": self.seed,
                     "first_shot": segment.first_shot,
                 }

@@ -18,11 +18,11 @@ from qfast.circuit.shot_plan import Segment
 from qfast.engines.memory import check_qubits, state_bytes
 from qfast.errors import ShotPlanError
 from qfast.estimation import Estimate
+from qfast.estimation.tallies import NOTHING, Outcomes, Tally, merge, tally
 from qfast.jobs.circuit_work import check_unchanged, circuit_cost, copied_values, engine_arguments
 from qfast.jobs.device_check import check_fits_device, device_bases
 from qfast.jobs.mitigated import job_target
 from qfast.jobs.shot_files import plan_arrays, read_plan_file, write_plan_file
-from qfast.jobs.tallies import Outcomes, Tally, estimate, merge
 from qfast.jobs.work import Requirements
 from qfast.mitigation.expectation import sampled_value
 from qfast.mitigation.options import Mitigation
@@ -131,10 +131,10 @@ class PlanWork:
         if seed is None:
             seed = fresh_seed()
         parts: list[tuple[Segment, Outcomes]] = []
-        tallies = [Tally(0, 0.0, float("inf")) for _ in self.plan.settings]
+        tallies = [tally(setting, NOTHING) for setting in self.plan.settings]
         pilot: list[Tally] | None = None
         reader: list[Readout] = []
-        merged = [merge([]) for _ in self.plan.settings]
+        merged = [NOTHING for _ in self.plan.settings]
         try:
             while segments := self.plan.next_segments(tallies):
                 fresh: dict[int, list[Outcomes]] = {}
@@ -148,12 +148,13 @@ class PlanWork:
                     self._keep(seed, parts)
                 for number, found in fresh.items():
                     merged[number] = merge([merged[number], *found])
-                    tallies[number] = estimate(self.plan.settings[number], merged[number])
+                    tallies[number] = tally(self.plan.settings[number], merged[number])
                 pilot = pilot or list(tallies)
         finally:
             self._keep(seed, parts, at_once=True)
         metadata = self._metadata(seed, reader, time.perf_counter() - begun)
-        target = self.plan.target_report(tallies, pilot or tallies)
+        policy = self.plan.policy
+        target = None if policy is None else policy.report(tallies, pilot or tallies)
         if target is not None:
             metadata["target"] = target
             if not target["reached"]:
@@ -200,7 +201,7 @@ class PlanWork:
             return Outcomes(*reader[0].counts(segment.setting, segment.shots, seed, segment.first_shot))
         if _key(segment) not in self._drawn:
             self._draw([segment, *self._companions(segment, waiting)], seed, reader[0])
-        return Outcomes(*np.unique(self._drawn.pop(_key(segment)), return_counts=True))
+        return Outcomes.of_shots(self._drawn.pop(_key(segment)))
 
     def _companions(self, segment: Segment, waiting: Iterable[Segment]) -> Iterator[Segment]:
         """Yield the segments of the same setting that are drawn with it, as many as make a block."""

@@ -6,57 +6,27 @@ import math
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
-
-import numpy as np
+from typing import Any
 
 from qfast.circuit import Circuit, PauliSum
-from qfast.circuit.measurement import Grouping, Setting, group_settings, segment_setting
-from qfast.circuit.shot_plan import Segment, divide_shots, make_segments, positive_count, split_shots
+from qfast.circuit.shot_plan import Segment, make_segments, positive_count, split_shots
 from qfast.devices import Device
 from qfast.errors import InputError, ShotPlanError
+from qfast.estimation.allocation import LEAST_SHOTS, Allocation, weights_of
+from qfast.estimation.policy import Policy
+from qfast.estimation.settings import Grouping, Setting, group_settings, segment_setting
+from qfast.estimation.tallies import Tally
 from qfast.jobs.circuit_work import check_circuit
 from qfast.jobs.job import Job
 from qfast.jobs.job_group import JobGroup
 from qfast.jobs.runtime import submit
 from qfast.jobs.shot_files import read_plan_file, write_plan_file
 from qfast.jobs.shot_work import PlanWork
-from qfast.jobs.tallies import Tally, neyman_shares, predicted_error, spread
 from qfast.mitigation import Mitigation
 from qfast.noise import NoiseModel
 from qfast.simulation import simulate
 
-__all__ = ["Allocation", "Forecast", "Policy", "ShotPlan"]
-
-Allocation: TypeAlias = Literal["uniform", "coefficient", "variance"]
-_ALLOCATIONS = ("uniform", "coefficient", "variance")
-_LEAST = 2  # shots of a setting: fewer tell nothing of its error
-_PILOT_SHARE = 10
-_PILOT_SHOTS = 30  # per setting
-_GROWTH = 1.1  # from one checkpoint to the next: at most a tenth of the shots is more than was needed
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """How the shots of an observable are divided and when they end.
-
-    Attributes
-    ----------
-    allocation, grouping : str
-    shots : int
-        The total, or with a target the most.
-    target_error : float or None
-    max_shots_per_segment : int or None
-    checkpoints : tuple of int
-        Totals after which the counts so far decide what follows; the last is `shots`.
-    """
-
-    allocation: Allocation
-    grouping: Grouping
-    shots: int
-    target_error: float | None
-    max_shots_per_segment: int | None
-    checkpoints: tuple[int, ...]
+__all__ = ["Forecast", "ShotPlan"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +73,10 @@ class ShotPlan:
     constant : float
         The observable's multiple of the identity.
     policy : Policy or None
+        How the shots of an observable are divided and when they end.
+    grouping : str or None
+        Of a plan for an observable.
+    max_shots_per_segment : int or None
 
     Raises
     ------
@@ -117,8 +91,8 @@ class ShotPlan:
     {'Z0 Z1': 1.0, 'X0 X1': 1.0}
     >>> H = PauliSum([("ZZ", [0, 1], 1.0), ("XX", [0, 1], -0.5)])
     >>> result = ShotPlan.for_observable(bell, H, shots=100).run(seed=7)
-    >>> result.expectation, result.standard_error
-    (0.5, 0.0)
+    >>> result.expectation, round(result.standard_error, 3)
+    (0.5, 0.031)
     """
 
     circuit: Circuit | None
@@ -127,6 +101,8 @@ class ShotPlan:
     observable: PauliSum | None
     constant: float
     policy: Policy | None
+    grouping: Grouping | None
+    max_shots_per_segment: int | None
 
     def __init__(self, segments: Sequence[Segment | Mapping[str, Any]], *, circuit: Circuit | None = None) -> None:
         if circuit is not None:
@@ -135,20 +111,9 @@ class ShotPlan:
         made = make_segments(segments, None if circuit is None else circuit.num_qubits)
         first = {segment.setting: segment for segment in reversed(made)}
         settings = tuple(segment_setting(first[number]) for number in range(len(first)))
-        self._set(circuit, made, settings, None, 0.0, None)
-
-    def _set(
-        self,
-        circuit: Circuit | None,
-        segments: tuple[Segment, ...],
-        settings: tuple[Setting, ...],
-        observable: PauliSum | None,
-        constant: float,
-        policy: Policy | None,
-    ) -> None:
         self.__dict__.update(
-            circuit=circuit, segments=segments, settings=settings, observable=observable, constant=constant,
-            policy=policy,
+            circuit=circuit, segments=made, settings=settings, observable=None, constant=0.0, policy=None,
+            grouping=None, max_shots_per_segment=None,
         )  # fmt: skip
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -182,7 +147,7 @@ class ShotPlan:
             How settings share the shots: equally; in proportion to the 2-norm of their coefficients; or in proportion
             to the standard deviation of their shots, which a pilot measures (Neyman 1934).
         grouping : {"qubit_wise", "general"}
-            Which terms are measured together; see `qfast.circuit.measurement.group_settings`.
+            Which terms are measured together; see `qfast.estimation.settings.group_settings`.
         max_shots_per_segment : int, optional
         target_error : float, optional
             The plan ends at the first checkpoint where the standard error is not above it.
@@ -208,29 +173,29 @@ class ShotPlan:
             observable.masks(circuit.num_qubits)
         observable = observable.simplify()
         settings, constant = group_settings(observable, grouping)
-        total = positive_count(shots, "shots")
-        _check_policy(len(settings), total, allocation, target_error)
-        limit = (
-            None if max_shots_per_segment is None else positive_count(max_shots_per_segment, "max_shots_per_segment")
-        )
-        points = _checkpoints(
-            total, len(settings), allocation == "variance" or target_error is not None, target_error is not None,
-            pilot_shots, checkpoints,
-        )  # fmt: skip
-        policy = Policy(allocation, grouping, total, target_error, limit, points)
-        return cls._of_policy(circuit, observable, settings, constant, policy)
+        policy = Policy.make(len(settings), shots, allocation, target_error, pilot_shots, checkpoints)
+        limit = max_shots_per_segment
+        if limit is not None:
+            limit = positive_count(limit, "max_shots_per_segment")
+        return cls._of_policy(circuit, observable, settings, constant, policy, grouping, limit)
 
     @classmethod
     def _of_policy(
-        cls, circuit: Circuit | None, observable: PauliSum, settings: list[Setting], constant: float, policy: Policy
+        cls,
+        circuit: Circuit | None,
+        observable: PauliSum,
+        settings: Sequence[Setting],
+        constant: float,
+        policy: Policy,
+        grouping: Grouping,
+        limit: int | None,
     ) -> ShotPlan:
         plan = cls.__new__(cls)
-        first = policy.checkpoints[0]
-        # Half of a pilot is shared equally: from a handful of shots neither an error nor an allocation can be told.
-        least = _LEAST if first == policy.shots else max(_LEAST, first // (2 * len(settings)))
-        shares = divide_shots(first, _weights(settings, policy.allocation), least)
-        segments = _cut(settings, shares, policy.max_shots_per_segment, 0)
-        plan._set(circuit, segments, tuple(settings), observable, constant, policy)
+        segments = _cut(settings, policy.next_shares(settings, ()), limit, 0)
+        plan.__dict__.update(
+            circuit=circuit, segments=segments, settings=tuple(settings), observable=observable, constant=constant,
+            policy=policy, grouping=grouping, max_shots_per_segment=limit,
+        )  # fmt: skip
         return plan
 
     # --- inspection ---------------------------------------------------------------------------------------------------
@@ -242,7 +207,7 @@ class ShotPlan:
     @property
     def is_static(self) -> bool:
         """Whether all its segments are known before it runs."""
-        return self.policy is None or len(self.policy.checkpoints) == 1
+        return self.policy is None or self.policy.is_static
 
     @property
     def error_bound(self) -> float:
@@ -250,11 +215,11 @@ class ShotPlan:
 
         Only of plans for an observable: a setting's shot has values from -Σ|c| to Σ|c|.
         """
-        shots = np.zeros(len(self.settings))
+        shots = [0] * len(self.settings)
         for segment in self.segments:
             shots[segment.setting] += segment.shots
-        bounds = np.array([np.abs(setting.coefficients).sum() for setting in self.settings])
-        return float(np.sqrt((bounds**2 / shots).sum()))
+        bounds = [setting.largest_value**2 / number for setting, number in zip(self.settings, shots, strict=True)]
+        return math.sqrt(math.fsum(bounds))
 
     def forecast(self, *, circuit: Circuit | None = None, parameters: Any = None) -> Forecast:
         """Say what the plan can reach, from the exact state: for targets that may be out of reach.
@@ -273,11 +238,11 @@ class ShotPlan:
         if self.policy.allocation == "variance":
             at_one = sum(spreads)
         else:
-            weights = _weights(self.settings, self.policy.allocation)
+            weights = weights_of(self.settings, self.policy.allocation)
             shares = [weight / sum(weights) for weight in weights]
             at_one = math.sqrt(sum(s**2 / share for s, share in zip(spreads, shares, strict=True)))
         target = self.policy.target_error
-        needed = None if target is None else max(_LEAST * len(spreads), math.ceil((at_one / target) ** 2))
+        needed = None if target is None else max(LEAST_SHOTS * len(spreads), math.ceil((at_one / target) ** 2))
         return Forecast(at_one / math.sqrt(self.shots), needed, needed is None or needed <= self.shots, tuple(spreads))
 
     def next_segments(self, tallies: Sequence[Tally]) -> tuple[Segment, ...]:
@@ -286,36 +251,13 @@ class ShotPlan:
         A function of the merged counts alone: it does not matter in which order, in how many parts or by whom the
         shots were taken.
         """
-        done = [tally.shots for tally in tallies]
-        total = sum(done)
-        if total == 0:
+        done = sum(tally.shots for tally in tallies)
+        if done == 0:
             return self.segments
-        policy = self.policy
-        if policy is None or total >= policy.shots:
+        if self.policy is None:
             return ()
-        if policy.target_error is not None and merged_error(tallies) <= policy.target_error:
-            return ()
-        increment = next(point for point in policy.checkpoints if point > total) - total
-        if policy.allocation == "variance":
-            spreads = [spread(setting, tally) for setting, tally in zip(self.settings, tallies, strict=True)]
-            shares = neyman_shares(increment, spreads, done)
-        else:
-            shares = divide_shots(increment, _weights(self.settings, policy.allocation))
-        return _cut(self.settings, shares, policy.max_shots_per_segment, total)
-
-    def target_report(self, tallies: Sequence[Tally], pilot: Sequence[Tally]) -> dict[str, Any] | None:
-        """Say whether the target was reached, and what the pilot foretold; None without a target."""
-        if self.policy is None or self.policy.target_error is None:
-            return None
-        target = self.policy.target_error
-        spreads = [spread(setting, tally) for setting, tally in zip(self.settings, pilot, strict=True)]
-        return {
-            "target_error": target,
-            "reached": merged_error(tallies) <= target,
-            "max_shots": self.policy.shots,
-            "shots_foretold_by_pilot": math.ceil((sum(spreads) / target) ** 2),
-            "error_foretold_by_pilot": predicted_error(self.policy.shots, spreads),
-        }
+        shares = self.policy.next_shares(self.settings, tallies)
+        return _cut(self.settings, shares, self.max_shots_per_segment, done) if shares else ()
 
     # --- running ------------------------------------------------------------------------------------------------------
     def run(self, device: str | Device | JobGroup | None = None, **how: Any) -> Any:
@@ -430,20 +372,9 @@ class ShotPlan:
         return read_plan_file(path, cls).plan
 
     def __repr__(self) -> str:
-        kind = "segments" if self.policy is None else f"{self.policy.allocation}, {self.policy.grouping}"
+        kind = "segments" if self.policy is None else f"{self.policy.allocation}, {self.grouping}"
         most = "" if self.is_static else "at most "
         return f"<ShotPlan: {most}{self.shots} shots, {len(self.settings)} settings, {kind}>"
-
-
-def merged_error(tallies: Sequence[Tally]) -> float:
-    """Return the standard error of the sum over settings; their shots are independent."""
-    return math.sqrt(sum(tally.standard_error**2 for tally in tallies))
-
-
-def _weights(settings: Sequence[Setting], allocation: Allocation) -> list[float]:
-    if allocation == "uniform":
-        return [1.0] * len(settings)
-    return [math.sqrt(float(np.square(setting.coefficients).sum())) for setting in settings]
 
 
 def _cut(settings: Sequence[Setting], shares: Sequence[int], limit: int | None, first_shot: int) -> tuple[Segment, ...]:
@@ -454,60 +385,3 @@ def _cut(settings: Sequence[Setting], shares: Sequence[int], limit: int | None, 
             segments.append(Segment(shots, setting.basis, setting.qubits, first_shot, number))
             first_shot += shots
     return tuple(segments)
-
-
-def _check_policy(num_settings: int, total: int, allocation: str, target_error: Any) -> None:
-    if allocation not in _ALLOCATIONS:
-        raise ShotPlanError(f"allocation {allocation!r} is unknown; allowed: {', '.join(map(repr, _ALLOCATIONS))}")
-    if num_settings == 0:
-        raise ShotPlanError("the observable is a multiple of the identity; its value needs no shots")
-    if total < _LEAST * num_settings:
-        raise ShotPlanError(
-            f"{total} shots were given for {num_settings} measurement settings; at least {_LEAST} in each, "
-            f"{_LEAST * num_settings} in all, are needed for a value with an error"
-        )
-    if target_error is not None and not (
-        isinstance(target_error, (int, float, np.floating)) and 0 < target_error < math.inf
-    ):
-        raise ShotPlanError(f"target_error is {target_error!r}; a positive number is needed, or None for no target")
-
-
-def _checkpoints(
-    total: int,
-    num_settings: int,
-    is_learning: bool,
-    has_target: bool,
-    pilot_shots: int | None,
-    checkpoints: Sequence[int] | None,
-) -> tuple[int, ...]:
-    """Return the totals at which a plan looks at its counts."""
-    if not is_learning:
-        if pilot_shots is not None or checkpoints is not None:
-            raise ShotPlanError(
-                "pilot_shots and checkpoints belong to plans that learn; give allocation='variance' or a target_error"
-            )
-        return (total,)
-    least = _LEAST * num_settings
-    if pilot_shots is None:
-        pilot = _PILOT_SHOTS * num_settings
-        if not has_target:  # all shots will be taken; a pilot that takes most of them teaches nothing
-            pilot = max(least, min(total // 2, max(pilot, total // _PILOT_SHARE)))
-        pilot = min(total, pilot)
-    else:
-        pilot = positive_count(pilot_shots, "pilot_shots")
-        if not least <= pilot <= total:
-            raise ShotPlanError(f"pilot_shots is {pilot}; allowed: {least} (two for each setting) to {total} (shots)")
-    if checkpoints is not None:
-        points = [positive_count(point, f"checkpoint {place}") for place, point in enumerate(checkpoints)]
-        for place, (before, after) in enumerate(zip([pilot, *points], points, strict=False)):
-            if not before < after <= total:
-                raise ShotPlanError(
-                    f"checkpoint {place} is {after}; checkpoints ascend from above the pilot's {pilot} to the {total} "
-                    "shots of the plan"
-                )
-        points = [pilot, *points]
-    else:
-        points = [pilot]
-        while has_target and points[-1] < total:
-            points.append(min(total, math.ceil(points[-1] * _GROWTH)))
-    return tuple(points) if points[-1] == total else (*points, total)

@@ -12,11 +12,10 @@ import numpy as np
 from qfast._typing import FloatArray, IntArray, Precision, UIntArray
 from qfast.circuit import Circuit, PauliSum
 from qfast.circuit.binding import ParameterValues
-from qfast.circuit.measurement import Grouping, Setting, group_settings
-from qfast.circuit.shot_plan import divide_shots, positive_count, split_shots
+from qfast.circuit.shot_plan import positive_count, split_shots
 from qfast.engines import CancelToken
-from qfast.errors import InputError, ShotPlanError
-from qfast.estimation import Estimate
+from qfast.errors import InputError
+from qfast.estimation import Estimate, Grouping, Setting, coefficient_shares, group_settings
 from qfast.mitigation.extrapolation import Extrapolation, extrapolate
 from qfast.mitigation.folding import fold
 from qfast.mitigation.options import Mitigation
@@ -34,7 +33,6 @@ __all__ = [
     "exact_values",
     "mitigated_expectation",
     "sampled_value",
-    "shares_of",
 ]
 
 
@@ -102,23 +100,11 @@ def mitigated_expectation(
     observable.masks(circuit.num_qubits)
     chosen = Mitigation.of(mitigation)
     settings, constant = group_settings(observable, grouping)
-    shares = shares_of(settings, positive_count(shots, "shots"))
+    shares = coefficient_shares(settings, positive_count(shots, "shots"))
     bound = circuit.bind(parameters) if parameters is not None else circuit
     target = Target(noise, run_settings(engine, precision, threads, isa), chosen_seed(seed), cancel=cancel)
     check_target(chosen, noise, bound)
     return sampled_value(bound, settings, shares, constant, chosen, target)
-
-
-def shares_of(settings: Sequence[Setting], shots: int) -> list[int]:
-    """Divide shots among settings by the 2-norm of their coefficients, at least two each."""
-    if not settings:
-        return []
-    if shots < 2 * len(settings):
-        raise ShotPlanError(
-            f"{shots} shots were given for {len(settings)} measurement settings; at least {2 * len(settings)} are "
-            "needed"
-        )
-    return divide_shots(shots, [math.sqrt(float(np.square(s.coefficients).sum())) for s in settings], 2)
 
 
 def sampled_value(

@@ -4,24 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 
 from qfast._typing import FloatArray, IntArray, UIntArray
+from qfast.circuit import Circuit, PauliSum
+from qfast.circuit.commuting import odd_parity
+from qfast.circuit.shot_plan import Segment
 from qfast.errors import ObservableError, ShotPlanError
-
-if TYPE_CHECKING:
-    from qfast.circuit.circuit import Circuit
-    from qfast.circuit.observable import PauliSum
-    from qfast.circuit.shot_plan import Segment
 
 __all__ = ["Grouping", "Setting", "group_settings", "parity_signs", "segment_setting"]
 
 Grouping: TypeAlias = Literal["qubit_wise", "general"]
 Gate: TypeAlias = tuple[str, tuple[int, ...]]
-
-_WORD = 2**64 - 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,10 +56,18 @@ class Setting:
             return "clifford " + " ".join(map(str, self.qubits))
         return " ".join(f"{letter}{qubit}" for letter, qubit in zip(self.basis, self.qubits, strict=True))
 
+    @property
+    def mixed_variance(self) -> float:
+        """Variance of a shot's value on the maximally mixed state, Σ c²: there the terms are independent coins."""
+        return float(np.square(self.coefficients).sum())
+
+    @property
+    def largest_value(self) -> float:
+        """Σ |c|: a shot's value, and so its standard deviation, is never above it."""
+        return float(np.abs(self.coefficients).sum())
+
     def rotation(self, num_qubits: int) -> Circuit | None:
         """Return the basis change as a circuit; None where Z is measured as it is."""
-        from qfast.circuit.circuit import Circuit  # it imports this package's modules
-
         if not self.gates:
             return None
         circuit = Circuit(num_qubits)
@@ -81,9 +85,7 @@ class Setting:
 
 def parity_signs(words: UIntArray) -> FloatArray:
     """Return +1 for each word with an even number of ones, -1 for the others."""
-    for shift in (32, 16, 8, 4, 2, 1):
-        words = words ^ (words >> np.uint64(shift))
-    signs: FloatArray = 1.0 - 2.0 * (words & np.uint64(1)).astype(np.float64)
+    signs: FloatArray = 1.0 - 2.0 * odd_parity(words).astype(np.float64)
     return signs
 
 
@@ -128,35 +130,10 @@ def group_settings(observable: PauliSum, grouping: Grouping) -> tuple[list[Setti
     x, z, coefficients = observable.masks()
     weights = coefficients.real
     is_identity = (x | z) == 0
-    constant = float(weights[is_identity].sum())
-    order = np.argsort(-np.abs(weights), kind="stable")
-    groups = _greedy(x, z, order[~is_identity[order]], qubit_wise=grouping == "qubit_wise")
     make = _qubit_wise_setting if grouping == "qubit_wise" else _general_setting
-    return [make(x, z, weights, np.array(sorted(group))) for group in groups], constant
-
-
-def _greedy(x: UIntArray, z: UIntArray, order: IntArray, *, qubit_wise: bool) -> list[list[int]]:
-    """Put each term into the first group that it fits, largest first (Verteletskyi et al., doi:10.1063/1.5141458)."""
-    groups: list[list[int]] = []
-    members: list[UIntArray] = []  # (m, 2) masks of each group
-    for term in order.tolist():
-        pair = np.array([[x[term], z[term]]], dtype=np.uint64)
-        place = next((i for i, kept in enumerate(members) if _fits(kept, x[term], z[term], qubit_wise)), len(groups))
-        if place == len(groups):
-            groups.append([term])
-            members.append(pair)
-        else:
-            groups[place].append(term)
-            # Qubit by qubit, one row says all: the letters wanted so far.
-            members[place] = members[place] | pair if qubit_wise else np.concatenate([members[place], pair])
-    return groups
-
-
-def _fits(kept: UIntArray, x: np.uint64, z: np.uint64, qubit_wise: bool) -> bool:
-    if qubit_wise:
-        common = (kept[:, 0] | kept[:, 1]) & (x | z)
-        return not (((kept[:, 0] ^ x) | (kept[:, 1] ^ z)) & common).any()
-    return bool((parity_signs(kept[:, 0] & z) == parity_signs(kept[:, 1] & x)).all())
+    groups = observable.commuting_terms(qubit_wise=grouping == "qubit_wise")
+    kept = [np.array([term for term in group if not is_identity[term]], dtype=np.int64) for group in groups]
+    return [make(x, z, weights, group) for group in kept if group.size], float(weights[is_identity].sum())
 
 
 # --- basis changes ----------------------------------------------------------------------------------------------------
@@ -183,65 +160,67 @@ def _qubit_wise_setting(x: UIntArray, z: UIntArray, weights: FloatArray, group: 
 
 
 def _general_setting(x: UIntArray, z: UIntArray, weights: FloatArray, group: IntArray) -> Setting:
-    rotated = _Conjugated(x[group].copy(), z[group].copy())
-    taken = 0  # qubits on which a term so far has become a lone Z: whatever commutes with it has I or Z there
-    while (waiting := np.flatnonzero(rotated.x & np.uint64(~taken & _WORD))).size:
-        free_x, free_z = int(rotated.x[waiting[0]]) & ~taken, int(rotated.z[waiting[0]]) & ~taken
-        support = _bits(free_x | free_z)
+    rotated = _Conjugated(x[group].tolist(), z[group].tolist())
+    free = sorted({*rotated.x, *rotated.z})  # without those where a term so far has become a lone Z:
+    while (term := rotated.lowest_with_x(free)) is not None:  # whatever commutes with it has I or Z there
+        support = [qubit for qubit in free if (rotated.x[qubit] | rotated.z[qubit]) >> term & 1]
         for qubit in support:
-            if free_x >> qubit & 1:
-                if free_z >> qubit & 1:
+            if rotated.x[qubit] >> term & 1:
+                if rotated.z[qubit] >> term & 1:
                     rotated.sdg(qubit)
                 rotated.h(qubit)
         pivot = support[0]
         for qubit in support[1:]:
             rotated.cx(qubit, pivot)
-        taken |= 1 << pivot
-    qubits = _bits(int(np.bitwise_or.reduce(rotated.z)))
-    masks = _local(rotated.z, qubits)
-    return Setting("", tuple(qubits), tuple(rotated.gates), group, masks, weights[group].copy(), rotated.signs)
+        free.remove(pivot)
+    qubits = [qubit for qubit, column in sorted(rotated.z.items()) if column]
+    masks = np.zeros(group.size, dtype=np.uint64)
+    for place, qubit in enumerate(qubits):
+        masks[_bits(rotated.z[qubit])] |= np.uint64(1 << place)
+    signs = np.ones(group.size)
+    signs[_bits(rotated.signs)] = -1.0
+    return Setting("", tuple(qubits), tuple(rotated.gates), group, masks, weights[group].copy(), signs)
 
 
 class _Conjugated:
     """Pauli strings under a growing Clifford circuit U: what U P U† is, with its sign.
 
-    A string is sign · i^|x & z| X^x Z^z; all rows at once (Aaronson and Gottesman, doi:10.1103/PhysRevA.70.052328).
+    A string is (-1)^sign · i^|x & z| X^x Z^z. For each qubit one number holds the bits of all strings, bit t for string
+    t, so that a gate is a handful of operations (Aaronson and Gottesman, doi:10.1103/PhysRevA.70.052328).
     """
 
-    def __init__(self, x: UIntArray, z: UIntArray) -> None:
-        self.x = x
-        self.z = z
-        self.signs: FloatArray = np.ones(x.size)
+    def __init__(self, x: list[int], z: list[int]) -> None:
+        qubits = sorted({qubit for words in zip(x, z, strict=True) for qubit in _bits(words[0] | words[1])})
+        self.x = {qubit: sum((word >> qubit & 1) << term for term, word in enumerate(x)) for qubit in qubits}
+        self.z = {qubit: sum((word >> qubit & 1) << term for term, word in enumerate(z)) for qubit in qubits}
+        self.signs = 0
         self.gates: list[Gate] = []
+
+    def lowest_with_x(self, qubits: Sequence[int]) -> int | None:
+        """Return the first string that has X or Y on any of some qubits."""
+        having = 0
+        for qubit in qubits:
+            having |= self.x[qubit]
+        return (having & -having).bit_length() - 1 if having else None
 
     def h(self, qubit: int) -> None:
         """X ↔ Z, Y → -Y."""
-        self._flip(self._bit(self.x, qubit) & self._bit(self.z, qubit))
-        changed = (self._bit(self.x, qubit) ^ self._bit(self.z, qubit)) << np.uint64(qubit)
-        self.x, self.z = self.x ^ changed, self.z ^ changed
+        self.signs ^= self.x[qubit] & self.z[qubit]
+        self.x[qubit], self.z[qubit] = self.z[qubit], self.x[qubit]
         self.gates.append(("h", (qubit,)))
 
     def sdg(self, qubit: int) -> None:
         """X → -Y, Y → X."""
-        has_x = self._bit(self.x, qubit)
-        self._flip(has_x & ~self._bit(self.z, qubit))
-        self.z = self.z ^ (has_x << np.uint64(qubit))
+        self.signs ^= self.x[qubit] & ~self.z[qubit]
+        self.z[qubit] ^= self.x[qubit]
         self.gates.append(("sdg", (qubit,)))
 
     def cx(self, control: int, target: int) -> None:
         """X on the control spreads to the target, Z on the target to the control."""
-        xc, zt = self._bit(self.x, control), self._bit(self.z, target)
-        same = self._bit(self.x, target) ^ self._bit(self.z, control) ^ np.uint64(1)
-        self._flip(xc & zt & same)
-        self.x = self.x ^ (xc << np.uint64(target))
-        self.z = self.z ^ (zt << np.uint64(control))
+        self.signs ^= self.x[control] & self.z[target] & ~(self.x[target] ^ self.z[control])
+        self.x[target] ^= self.x[control]
+        self.z[control] ^= self.z[target]
         self.gates.append(("cx", (control, target)))
-
-    def _bit(self, words: UIntArray, qubit: int) -> UIntArray:
-        return words >> np.uint64(qubit) & np.uint64(1)
-
-    def _flip(self, where: UIntArray) -> None:
-        self.signs = np.where(where & np.uint64(1), -self.signs, self.signs)
 
 
 def _bits(word: int) -> list[int]:
