@@ -15,7 +15,7 @@ from qfast.circuit.classical import Binary, Bit, Bits, Index, Literal
 from qfast.circuit.control_flow import DEFAULT
 from qfast.engines import CancelToken
 from qfast.errors import CancelledRunError, CircuitError
-from qfast.simulation import verbs
+from qfast.simulation import walk
 from qfast.simulation.compiled import compiled_for
 from tests import oracle
 from tests.circuit.strategies import ANGLES
@@ -187,8 +187,8 @@ def test_shots_do_not_depend_on_the_memory_for_branches(where, circuit, budget) 
 def many_branches(rounds: int) -> Circuit:
     c = Circuit(3, rounds)
     for k in range(rounds):
-        c.ry(0.3 + 0.2 * k, 0).cx(0, 1).measure(0, k).h(1)
-        c.if_test((k, 1), c.block().x(2))
+        c.ry(0.8 + 0.2 * k, 0).cx(0, 1).measure(0, k).h(1)
+        c.if_test((k, 1), c.block().ry(0.1 * (k + 1), 2))
     return c
 
 
@@ -198,7 +198,7 @@ def test_branches_that_find_no_memory_are_simulated_again(where) -> None:
     half = qfast.sample(many_branches(6), 2000, seed=1, branch_bytes=2 * 64, **where)
     assert roomy == tight == half
     assert roomy.metadata["replayed_branches"] == 0
-    assert tight.metadata["replayed_branches"] == tight.metadata["branches"] - 1
+    assert tight.metadata["replayed_branches"] >= tight.metadata["branches"] - 1
     assert 0 < half.metadata["replayed_branches"] < tight.metadata["replayed_branches"]
 
 
@@ -211,7 +211,7 @@ def test_a_shot_depends_on_seed_and_index_only(monkeypatch, where) -> None:
     circuit = many_branches(5)
     everything = qfast.sample(circuit, 1000, seed=5, **where).packed()
     assert np.array_equal(qfast.sample(circuit, 300, seed=5, first_shot=700, **where).packed(), everything[700:])
-    monkeypatch.setattr(verbs, "CHUNK", 128)
+    monkeypatch.setattr(walk, "CHUNK", 128)
     assert np.array_equal(qfast.sample(circuit, 1000, seed=5, **where).packed(), everything)
 
 

@@ -261,7 +261,8 @@ def explain(
         raise InputError(f"a qfast.Circuit is needed, {type(circuit).__name__} given")
     settings = run_settings(engine, precision, threads)
     bound = circuit if parameters is None and not circuit.num_parameters else circuit.bind(parameters)
-    script, stretches = script_of(circuit)
+    script = script_of(circuit)
+    stretches = script.segments
     begun = time.perf_counter()
     program = compile_circuit(circuit, engine=engine, precision=precision, threads=threads)
     limits: Limits | None = None

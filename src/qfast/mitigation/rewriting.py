@@ -10,7 +10,7 @@ from qfast.circuit.gates import NUM_GATES, OPCODES
 from qfast.circuit.parameter import ParameterValue
 from qfast.circuit.transforms import inverse, take
 from qfast.errors import CircuitError
-from qfast.simulation.script import _final_measurements
+from qfast.simulation.noise_places import final_measurements
 
 __all__ = ["Rewriter", "body_and_end", "in_gates_of"]
 
@@ -79,7 +79,7 @@ def body_and_end(circuit: Circuit, what: str) -> tuple[list[int], list[int]]:
     CircuitError
         The circuit measures, resets or decides in the middle; `what` names the method that cannot work then.
     """
-    final = _final_measurements(circuit)
+    final = final_measurements(circuit)
     body = []
     for row, opcode in enumerate(circuit.opcodes):
         if row in final:

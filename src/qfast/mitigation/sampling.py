@@ -49,7 +49,7 @@ def mitigated_samples(circuit: Circuit, shots: int, mitigation: Mitigation, targ
         ``quasi_distribution``, a `QuasiDistribution`, and ``readout``, the calibration.
     """
     check_samplable(mitigation)
-    sources = script_of(circuit)[0].wiring.sources
+    sources = script_of(circuit).wiring.sources
     calibration = _calibration(circuit, mitigation, target, sorted({q for q in sources if q >= 0}))
     parts = split_shots(shots, -(-shots // mitigation.randomizations)) if mitigation.twirling else [shots]
     drawn = []

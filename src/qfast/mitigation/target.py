@@ -18,12 +18,12 @@ from qfast.mitigation.readout import ReadoutCalibration, calibration_circuits
 from qfast.mitigation.rewriting import in_gates_of
 from qfast.noise import NoiseModel
 from qfast.simulation.basis_counts import Basis, measured
-from qfast.simulation.branch_walk import MAX_LOOP_PASSES
 from qfast.simulation.density import simulate_density
 from qfast.simulation.noisy import sample_noisy
 from qfast.simulation.run_settings import RunSettings
 from qfast.simulation.samples import Samples
 from qfast.simulation.terminal_sampling import Output
+from qfast.simulation.walk import MAX_LOOP_PASSES
 
 __all__ = ["Spent", "Target", "check_target"]
 

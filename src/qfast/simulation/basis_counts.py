@@ -16,14 +16,14 @@ from qfast.engines.bits import Wiring, words_of_rows
 from qfast.engines.memory import allocate_state, memory_limits, state_bytes
 from qfast.engines.samplers import Sampler
 from qfast.noise import NoiseModel
-from qfast.simulation.branch_walk import MAX_LOOP_PASSES
 from qfast.simulation.compiled import Compiled, compiled_for
+from qfast.simulation.noise_places import final_measurements
 from qfast.simulation.noisy import sample_noisy
 from qfast.simulation.run_settings import RunSettings
 from qfast.simulation.samples import Samples
-from qfast.simulation.script import _final_measurements
 from qfast.simulation.terminal_sampling import Output
 from qfast.simulation.verbs import run_shots, run_state
+from qfast.simulation.walk import MAX_LOOP_PASSES
 
 __all__ = ["Basis", "CircuitReadout", "Readout", "StateReadout", "measured", "without_measurements"]
 
@@ -236,7 +236,7 @@ class CircuitReadout:
 
 def without_measurements(circuit: Circuit) -> Circuit:
     """Return the circuit without its measurements at the end; the same object where it has none."""
-    final = _final_measurements(circuit)
+    final = final_measurements(circuit)
     return take(circuit, [row for row in range(len(circuit)) if row not in final]) if final else circuit
 
 

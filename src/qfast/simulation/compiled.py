@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 import weakref
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,7 @@ from qfast.circuit.binding import ParameterValues, resolve_values
 from qfast.engines import Engine, PreparedCircuit
 from qfast.engines.memory import check_memory, check_qubits, format_bytes, state_bytes
 from qfast.errors import InputError, ParameterError
+from qfast.simulation.liveness import Live, liveness_of
 from qfast.simulation.run_settings import RunSettings
 from qfast.simulation.script import Script, script_of
 
@@ -27,26 +30,26 @@ class Compiled:
     Attributes
     ----------
     script : Script
+        Without its stretches of gates.
     segments : list of PreparedCircuit
     segment_names : list of tuple of str
         The parameters of each stretch, in its order; classical variables of the circuit are among them.
+    segment_sizes : list of int
+        Their gates.
+    state_bytes : int
+        Of the largest state on the way.
     parameters : tuple of Parameter
         The circuit's.
     prepare_s : float
         Seconds it took.
     """
 
-    __slots__ = (
-        "_copy", "num_clbits", "num_qubits", "parameter_names", "parameters", "precision", "prepare_s", "script",
-        "segment_names", "segments", "workspace_bytes",
-    )  # fmt: skip
-
     def __init__(
         self,
         circuit: Circuit,
         engine: Engine,
         precision: Precision,
-        script: tuple[Script, list[Circuit]] | None = None,
+        script: Script | None = None,
     ) -> None:
         check_qubits(circuit.num_qubits, precision)
         begun = time.perf_counter()
@@ -55,13 +58,21 @@ class Compiled:
         self.precision: Precision = precision
         self.parameters = circuit.parameters
         self.parameter_names = tuple(parameter.name for parameter in self.parameters)
-        self.script: Script
-        self.script, segments = script_of(circuit) if script is None else script
+        script = script_of(circuit) if script is None else script
+        segments = script.segments
+        self.script = replace(script, segments=())  # which may be the circuit itself, and must not keep it alive
+        self.state_bytes = state_bytes(max(script.widths()), precision)
+        self.segment_sizes = [len(segment) for segment in segments]
         self.segments: list[PreparedCircuit] = [engine.prepare(segment, precision=precision) for segment in segments]
         self.segment_names = [tuple(parameter.name for parameter in segment.parameters) for segment in segments]
         self.workspace_bytes = max((segment.workspace_bytes for segment in self.segments), default=0)
         self.prepare_s = time.perf_counter() - begun
         self._copy: Circuit | None = None
+
+    @cached_property
+    def liveness(self) -> list[Live]:
+        """What is live in front of each step of the script."""
+        return liveness_of(self.script, self.segment_names)
 
     def copy_of(self, circuit: Circuit) -> Circuit:
         """Return a copy of the circuit that this was made of, for reading: all programs of one circuit share it."""
@@ -93,6 +104,10 @@ class Compiled:
             if not isinstance(value, float):
                 raise ParameterError(f"the value of parameter '{name}' is the expression {value}; a number is needed")
         return np.array([resolved[name] for name in names], dtype=np.float64)
+
+    def named(self, values: FloatArray) -> dict[str, float]:
+        """Pair parameter names with their values."""
+        return dict(zip(self.parameter_names, values.tolist(), strict=True))
 
     def table(self, values: Any) -> FloatArray:
         """Return values as float64 of shape (p,) or (m, p), C-contiguous; a mapping is taken for (p,).

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -23,15 +24,14 @@ from qfast.engines.memory import check_memory, check_qubits, state_bytes
 from qfast.errors import CircuitError, InputError
 from qfast.noise import NoiseModel
 from qfast.noise.channel import checked_qubits
-from qfast.simulation.branch_walk import MAX_LOOP_PASSES, Leaf
 from qfast.simulation.compiled import Compiled
 from qfast.simulation.noisy import check_noise, parameter_values
-from qfast.simulation.noisy_script import Misread, Noise, noisy_script, readout_groups
-from qfast.simulation.noisy_walk import NoisyMachine, NoisyWalker, NoisyWeight, _Choice
+from qfast.simulation.populations import Weight, misread_weights
 from qfast.simulation.prepared_observables import measurable
 from qfast.simulation.provenance import Provenance
 from qfast.simulation.run_settings import RunSettings, run_settings
-from qfast.simulation.script import Measure, Script
+from qfast.simulation.script import Free, Measure, Noise, Reset, script_of
+from qfast.simulation.walk import MAX_LOOP_PASSES, BranchWalk, add_outcomes
 from qfast.simulation.working_states import initial_array, working_state
 
 __all__ = ["DensityMatrix", "noisy_distribution", "simulate_density"]
@@ -169,13 +169,13 @@ def simulate_density(
     """
     settings = run_settings(engine, precision, threads, isa)
     begun = time.perf_counter()
-    walker, _ = _density_walker(circuit, noise, settings, parameters, initial_state, MAX_LOOP_PASSES, cancel)
+    walk = _density_walk(circuit, noise, settings, parameters, initial_state, MAX_LOOP_PASSES, cancel)
     dim = 1 << circuit.num_qubits
     total = np.zeros((dim, dim), dtype=settings.precision)
-    for leaf in walker.leaves(NoisyWeight(1.0, 1e-14, [])):
-        total += leaf.population.value * walker.state.reshape(dim, dim).T
+    for leaf in walk.leaves(Weight.one(1e-14)):
+        total += leaf.population.size * leaf.state.reshape(dim, dim).T
     times = {"run_s": time.perf_counter() - begun}
-    peak_bytes = 2 * total.nbytes + walker.statistics.peak_kept_bytes
+    peak_bytes = 2 * total.nbytes + walk.statistics.peak_kept_bytes
     return DensityMatrix(total, Provenance(settings, None, peak_bytes=peak_bytes, times=times))
 
 
@@ -191,48 +191,21 @@ def noisy_distribution(
     cancel: CancelToken | None = None,
 ) -> dict[str, float]:
     """Return the exact distribution of the classical bits under noise; see `qfast.distribution`."""
-    walker, script = _density_walker(circuit, noise, settings, parameters, initial_state, max_loop_passes, cancel)
-    readout = readout_groups(script.wiring, noise)
+    walk = _density_walk(circuit, noise, settings, parameters, initial_state, max_loop_passes, cancel)
+    script, dim = walk.script, 1 << circuit.num_qubits
     found: dict[int, float] = {}
-    for leaf in walker.leaves(NoisyWeight(1.0, cutoff, [])):
-        for bits, weight in _outcomes_of(leaf, walker.state, circuit.num_qubits, script, cutoff):
-            found[bits] = found.get(bits, 0.0) + weight
-    for error, group in readout:
-        read: dict[int, float] = {}
-        mask = sum(1 << bit for bit in group)
-        for outcome, weight in found.items():
-            true = sum((outcome >> bit & 1) << place for place, bit in enumerate(group))
-            for value, share in enumerate(error.probabilities[true].tolist()):
-                if weight * share > cutoff:
-                    key = (outcome & ~mask) | sum((value >> place & 1) << bit for place, bit in enumerate(group))
-                    read[key] = read.get(key, 0.0) + weight * share
-        found = read
+    for leaf in walk.leaves(Weight.one(cutoff)):
+        weights = DensityMatrix(leaf.state.reshape(dim, dim).T).probabilities(script.measured)
+        add_outcomes(found, script, leaf.population, np.maximum(weights, 0.0))
+    found = misread_weights(found, script.readout, cutoff)
     width = script.wiring.num_bits
     return {f"{bits:0{width}b}" if width else "": found[bits] for bits in sorted(found)}
-
-
-def _outcomes_of(
-    leaf: Leaf, state: AnyArray, num_qubits: int, script: Script, cutoff: float
-) -> Iterable[tuple[int, float]]:
-    """Yield the classical bits at the end of a branch, with their probabilities."""
-    dim = 1 << num_qubits
-    matrix = state.reshape(dim, dim).T
-    weights = DensityMatrix(matrix).probabilities(script.measured)
-    weights = weights * (leaf.population.value / weights.sum())
-    kept = leaf.machine.bits & ~script.wiring.written
-    place_of = {qubit: place for place, qubit in enumerate(script.measured)}
-    for outcome in np.flatnonzero(weights > cutoff).tolist():
-        bits = kept
-        for run in script.wiring.runs:
-            for step in range(run.width):
-                bits |= (outcome >> place_of[run.source + step] & 1) << (run.destination + step)
-        yield bits, float(weights[outcome])
 
 
 # --- a density matrix as a state of twice the qubits ------------------------------------------------------------------
 
 
-def _density_walker(
+def _density_walk(
     circuit: Circuit,
     noise: NoiseModel | None,
     settings: RunSettings,
@@ -240,7 +213,7 @@ def _density_walker(
     initial_state: Any,
     max_loop_passes: int,
     cancel: CancelToken | None,
-) -> tuple[_DensityWalker, Script]:
+) -> BranchWalk:
     num_qubits = circuit.num_qubits
     check_qubits(2 * num_qubits, settings.precision)
     size = state_bytes(2 * num_qubits, settings.precision)
@@ -250,22 +223,21 @@ def _density_walker(
     )  # fmt: skip
     values = parameter_values(circuit, parameters)
     bound = circuit.bind(values) if values else circuit
-    script, segments = noisy_script(bound, NoiseModel() if noise is None else check_noise(noise))
-    compiled = Compiled(Circuit(2 * num_qubits), settings.engine, settings.precision, (script, _doubled(segments)))
+    script = script_of(bound, None if noise is None else check_noise(noise))
+    script = replace(script, segments=tuple(_doubled(script.segments)))
+    compiled = Compiled(Circuit(2 * num_qubits), settings.engine, settings.precision, script)
     initial = initial_array(initial_state, num_qubits)
     start = None
     if initial is not None:
         start = np.outer(initial.conj(), initial).astype(settings.precision).reshape(-1)
     state = working_state(None, None, 2 * num_qubits, settings.precision)
-    walker = _DensityWalker(
-        compiled, settings, {}, state, start, budget_bytes=1 << 30, max_loop_passes=max_loop_passes, cancel=cancel
+    branch = _DensityBranch(compiled, settings, state, start)
+    return BranchWalk(
+        compiled, settings, {}, branch, budget_bytes=1 << 30, max_loop_passes=max_loop_passes, cancel=cancel
     )
-    walker.segment_sizes = [len(segment) for segment in segments]
-    walker.shift = num_qubits
-    return walker, script
 
 
-def _doubled(segments: list[Circuit]) -> list[Circuit]:
+def _doubled(segments: Iterable[Circuit]) -> list[Circuit]:
     """Return each stretch of gates on the ket's qubits and, conjugated, on the bra's."""
     found = []
     for segment in segments:
@@ -313,40 +285,62 @@ def _frozen(array: ComplexArray) -> ComplexArray:
     return copy
 
 
-class _DensityWalker(NoisyWalker):
-    """Walks the branches of the classical side; noise and resets do not divide."""
+class _DensityBranch:
+    """A density matrix for the walk, see `walk.BranchState`: noise, resets and freed qubits do not divide."""
 
-    shift = 0
-    """Qubits of the ket: the bra's come after them."""
+    def __init__(self, compiled: Compiled, settings: RunSettings, state: AnyArray, initial: AnyArray | None) -> None:
+        self._compiled, self._threads = compiled, settings.threads
+        self._first, self._initial = state, initial
+        self.array = state
 
-    def _choice(self, step: Measure | Misread | Noise, machine: NoisyMachine) -> _Choice:
-        if isinstance(step, Noise) or (isinstance(step, Measure) and step.bit is None):
-            self._write_blank()
-            return _Choice(np.ones(1), 0)
-        return super()._choice(step, machine)
+    @property
+    def num_qubits(self) -> int:
+        """Qubits of the ket: the bra's come after them."""
+        return (self.array.size.bit_length() - 1) // 2
 
-    def _take(self, step: Measure | Misread | Noise, outcome: int, weight: float, machine: NoisyMachine) -> None:
+    def begin(self) -> None:
+        self.array = self._first
+        if self._initial is None:
+            self.array[:] = 0
+            self.array[0] = 1
+        else:
+            self.array[:] = self._initial
+
+    def load(self, copy: AnyArray) -> None:
+        self.array = copy.copy()
+
+    def apply(self, segment: int, values: FloatArray) -> None:
+        self._compiled.segments[segment].run(self.array, values, from_zero=False, threads=self._threads, cancel=None)
+
+    def alloc(self) -> None:
+        dim = 1 << self.num_qubits
+        large = np.zeros((2 * dim, 2 * dim), dtype=self.array.dtype)
+        large[:dim, :dim] = self.array.reshape(dim, dim)
+        self.array = large.reshape(-1)
+
+    def weights(self, step: Measure | Reset | Free | Noise) -> FloatArray:
+        if not isinstance(step, Measure):
+            return np.ones(1)
+        dim = 1 << self.num_qubits
+        found = DensityMatrix(self.array.reshape(dim, dim).T).probabilities([step.qubit])
+        return np.maximum(found, 0.0)
+
+    def take(self, step: Measure | Reset | Free | Noise, outcome: int, weight: float) -> None:
+        shift = self.num_qubits
         if isinstance(step, Noise):
-            both = step.place.qubits + tuple(qubit + self.shift for qubit in step.place.qubits)
-            _apply_operator(self.state, step.place.channel.superoperator, both)
-        elif isinstance(step, Measure) and step.bit is None:
-            local = _local(self.state, (step.qubit, step.qubit + self.shift))
+            both = step.place.qubits + tuple(qubit + shift for qubit in step.place.qubits)
+            _apply_operator(self.array, step.place.channel.superoperator, both)
+            return
+        local = _local(self.array, (step.qubit, step.qubit + shift))
+        if isinstance(step, Free):
+            self.array = np.ascontiguousarray(local[0] + local[3]).reshape(-1)
+        elif isinstance(step, Reset):
             local[0] = local[0] + local[3]
             for index in (1, 2, 3):
                 local[index] = np.zeros_like(local[index])
         else:
-            super()._take(step, outcome, weight, machine)
-
-    def _weights(self, qubit: int) -> tuple[float, float]:
-        self._write_blank()
-        dim = 1 << self.shift
-        low, high = DensityMatrix(self.state.reshape(dim, dim).T).probabilities([qubit]).tolist()
-        return max(0.0, low), max(0.0, high)
-
-    def _project(self, step: Measure, outcome: int, weight: float) -> None:
-        local = _local(self.state, (step.qubit, step.qubit + self.shift))
-        for index in range(4):
-            local[index] = local[index] / weight if index == 3 * outcome else np.zeros_like(local[index])
+            for index in range(4):
+                local[index] = local[index] / weight if index == 3 * outcome else np.zeros_like(local[index])
 
 
 def _apply_operator(state: AnyArray, matrix: ComplexArray, qubits: tuple[int, ...]) -> None:

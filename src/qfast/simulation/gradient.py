@@ -27,9 +27,9 @@ from qfast.errors import CircuitError, ObservableError
 from qfast.simulation.chain_rule import ChainRule, sums_by
 from qfast.simulation.compiled import Compiled
 from qfast.simulation.gradient_slots import Rotation, check_controls, elementary, rotations_of, slots_of
+from qfast.simulation.noise_places import final_measurements
 from qfast.simulation.prepared_observables import Measurable, listed_observables, measurable
 from qfast.simulation.run_settings import RunSettings
-from qfast.simulation.script import _final_measurements
 from qfast.simulation.working_states import initial_array, working_state
 
 _BARRIER = OPCODES["barrier"]
@@ -71,7 +71,7 @@ def gates_of(circuit: Circuit) -> Circuit:
     CircuitError
         It measures, resets or decides before its end.
     """
-    final = _final_measurements(circuit)
+    final = final_measurements(circuit)
     for row, opcode in enumerate(circuit.opcodes):
         if opcode >= NUM_GATES and opcode != _BARRIER and row not in final:
             raise CircuitError(

@@ -2,8 +2,7 @@
 
 Where all channels are Pauli mixtures and the circuit measures at its end, every shot's errors are drawn first, pushed
 to the end of the circuit (`pauli_frames`), and shots with the same angles share one simulation (`trajectory_rows`).
-Everything else is walked branch by branch (`noisy_walk`). Both draw a shot's errors from the same uniforms: channel
-number k of a shot, counted along its way, has the site ``NOISE_SITE + k``.
+Everything else is walked branch by branch (`walk`). Both draw a shot's errors from the same uniforms (`sites`).
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ from __future__ import annotations
 import functools
 import time
 import weakref
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,41 +20,40 @@ from qfast.circuit import Circuit, Instruction
 from qfast.circuit.binding import ParameterValues, resolve_values
 from qfast.circuit.gates import NUM_GATES, OPCODES
 from qfast.engines import CancelToken, Engine
-from qfast.engines.bits import Rows, Wiring, row_of_int
+from qfast.engines.bits import Wiring
 from qfast.engines.error_draws import draw_errors
 from qfast.engines.memory import check_memory, memory_limits, state_bytes
 from qfast.engines.samplers import CHUNK
 from qfast.errors import InputError, ParameterError
 from qfast.noise import NoiseModel, Place, ReadoutError
 from qfast.simulation.compiled import Compiled
-from qfast.simulation.noisy_script import final_measurements, is_straight, noisy_script, places_of, readout_groups
-from qfast.simulation.noisy_walk import NOISE_SITE, NoisyShots, NoisyWalker
+from qfast.simulation.noise_places import final_measurements, is_straight, places_of
 from qfast.simulation.pauli_frames import MAX_FRAME_QUBITS, PushedCircuit, PushedCircuitBuilder
+from qfast.simulation.populations import misread
 from qfast.simulation.provenance import Provenance
+from qfast.simulation.pure_branch import PureBranch
 from qfast.simulation.run_settings import RunSettings
 from qfast.simulation.samples import BitRegister, Samples
 from qfast.simulation.script import script_of
-from qfast.simulation.terminal_sampling import Collector, Method, Output
+from qfast.simulation.sites import CHANNEL, FINAL_SAMPLING
+from qfast.simulation.terminal_sampling import Collector, Method, Output, check_output, check_rows
 from qfast.simulation.trajectory_rows import Rows as AngleRows
 from qfast.simulation.trajectory_rows import RunOptions, Sweep, SweepStatistics, sweep_of
+from qfast.simulation.walk import BranchWalk
 from qfast.simulation.working_states import initial_array, working_state
 
 __all__ = [
-    "FINAL_READ_SITE",
     "Plan",
     "Pushed",
     "Walked",
     "check_noise",
     "check_noisy_method",
     "grouped",
-    "noisy_walker",
+    "noisy_walk",
     "parameter_values",
     "plan_for",
     "sample_noisy",
 ]
-
-FINAL_READ_SITE = 1 << 42
-"""Site of the misreading of classical bit 0 at the end of a circuit; the other bits follow."""
 
 _UNITARY = OPCODES["unitary"]
 _ROWS_BYTES = 1 << 27  # effects of errors that stand in memory at a time
@@ -86,6 +83,7 @@ class Pushed:
     sweep: Sweep
     wiring: Wiring
     registers: tuple[BitRegister, ...]
+    readout: tuple[tuple[ReadoutError, tuple[int, ...]], ...]
 
 
 @dataclass(slots=True)
@@ -93,7 +91,6 @@ class Walked:
     """Plan of a circuit that is walked."""
 
     compiled: Compiled
-    segment_sizes: list[int]
 
 
 @dataclass(slots=True)
@@ -101,7 +98,6 @@ class Plan:
     """How a circuit is sampled under a noise model, on one engine in one precision."""
 
     way: Pushed | Walked
-    readout: list[tuple[ReadoutError, tuple[int, ...]]]
     num_gates: int
     num_channels: int
     prepare_s: float
@@ -134,21 +130,28 @@ def sample_noisy(
     values = parameter_values(circuit, parameters)
     initial = initial_array(initial_state, circuit.num_qubits)
     begun = time.perf_counter()
+    rows = histogram = None
     if isinstance(plan.way, Pushed):
         collector = Collector(shots, plan.way.wiring.num_bits, output)
         registers = plan.way.registers
         statistics, peak_bytes = _sample_pushed(
             plan, plan.way, settings, values, shots, seed, initial, first_shot, collector, cancel
         )
+        rows, histogram = collector.rows, collector.counts()
         made = ("pauli-frames", statistics.rows, statistics.gates)
     else:
         script = plan.way.compiled.script
-        collector = Collector(shots, script.wiring.num_bits, output)
+        check_output(output)
+        if output == "bits":
+            check_rows(shots, script.num_bits)
         registers = script.registers
-        walker, peak_bytes = noisy_walker(plan.way, settings, values, initial, branch_bytes, max_loop_passes, cancel)
-        _sample_walked(plan, walker, settings, shots, seed, first_shot, collector)
-        peak_bytes += walker.statistics.peak_kept_bytes
-        made = ("walk", walker.statistics.branches, walker.gates)
+        walk, peak_bytes = noisy_walk(plan.way, settings, values, initial, branch_bytes, max_loop_passes, cancel)
+        if output == "bits":
+            rows = walk.rows(seed, first_shot, shots)
+        else:
+            histogram = walk.counts(seed, first_shot, shots)
+        peak_bytes += walk.statistics.peak_kept_bytes
+        made = ("walk", walk.statistics.branches, walk.statistics.gates)
     more = {
         "shots": shots, "first_shot": first_shot, "method": "philox",
         "noise": {
@@ -158,7 +161,7 @@ def sample_noisy(
     }  # fmt: skip
     times = {"prepare_s": plan.prepare_s, "run_s": time.perf_counter() - begun}
     provenance = Provenance(settings, None, seed=seed, peak_bytes=peak_bytes, times=times, more=more)
-    return Samples(registers, rows=collector.rows, histogram=collector.counts(), metadata=provenance)
+    return Samples(registers, rows=rows, histogram=histogram, metadata=provenance)
 
 
 def parameter_values(circuit: Circuit, parameters: ParameterValues | None) -> dict[str, float]:
@@ -223,14 +226,9 @@ def _make_plan(circuit: Circuit, noise: NoiseModel, engine: Engine, precision: P
     way: Pushed | Walked
     if can_push and is_straight(circuit, final):
         way = _push(circuit, noise, engine, precision)
-        wiring = way.wiring
     else:
-        script, segments = noisy_script(circuit, noise)
-        compiled = Compiled(circuit, engine, precision, (script, segments))
-        way = Walked(compiled, [len(segment) for segment in segments])
-        wiring = script.wiring
-    readout = readout_groups(wiring, noise)
-    return Plan(way, readout, num_gates, len(places), time.perf_counter() - begun)
+        way = Walked(Compiled(circuit, engine, precision, script_of(circuit, noise)))
+    return Plan(way, num_gates, len(places), time.perf_counter() - begun)
 
 
 def _can_push(place: Place) -> bool:
@@ -254,9 +252,9 @@ def _push(circuit: Circuit, noise: NoiseModel, engine: Engine, precision: Precis
             builder.add_gate(circuit._instruction(row))
         for place in after:
             _add_place(builder, place)
-    script, _ = script_of(circuit)
+    script = script_of(circuit, noise)
     pushed, sweep = sweep_of(builder, engine, precision)
-    return Pushed(pushed, sweep, script.wiring, script.registers)
+    return Pushed(pushed, sweep, script.wiring, script.registers, script.readout)
 
 
 # --- errors at the end ------------------------------------------------------------------------------------------------
@@ -288,13 +286,13 @@ def _sample_pushed(
     for begin in range(0, shots, chunk):
         first, count = first_shot + begin, min(chunk, shots - begin)
         group = grouped(way.pushed, mask, seed, first, count, settings.threads)
-        uniforms = engine.uniforms(seed, first, count, 0)
+        uniforms = engine.uniforms(seed, first, count, FINAL_SAMPLING)
         found = way.sweep.sample(AngleRows(clean, change, group.bits), uniforms[group.order], group.offsets, run)
         indices = np.empty(count, dtype=np.int64)
         indices[group.order] = found
         indices ^= group.x_frames.view(np.int64)
         rows = way.wiring.pack(indices)
-        misread(rows, plan.readout, functools.partial(_uniforms, engine, seed, first, count))
+        misread(rows, way.readout, functools.partial(_uniforms, engine, seed, first, count))
         collector.put(np.arange(begin, begin + count), rows)
     return run.statistics, peak_bytes
 
@@ -328,7 +326,7 @@ class _Groups:
 def grouped(pushed: PushedCircuit, mask: UIntArray, seed: int, first: int, count: int, threads: int) -> _Groups:
     """Draw the errors of consecutive shots, and bring together those that change the same angles of `mask`."""
     effects = pushed.effects
-    shots, errors = draw_errors(seed, first, count, NOISE_SITE, effects.thresholds, effects.ends, threads=threads)
+    shots, errors = draw_errors(seed, first, count, CHANNEL, effects.thresholds, effects.ends, threads=threads)
     order = np.argsort(shots, kind="stable")
     shots = shots[order]
     starts = np.flatnonzero(np.diff(shots, prepend=-1))
@@ -356,7 +354,7 @@ def grouped(pushed: PushedCircuit, mask: UIntArray, seed: int, first: int, count
 # --- branch by branch -------------------------------------------------------------------------------------------------
 
 
-def noisy_walker(
+def noisy_walk(
     way: Walked,
     settings: RunSettings,
     values: dict[str, float],
@@ -364,8 +362,8 @@ def noisy_walker(
     branch_bytes: int | None,
     max_loop_passes: int,
     cancel: CancelToken | None,
-) -> tuple[NoisyWalker, int]:
-    """Make a walker, and the bytes it holds without the branches that wait."""
+) -> tuple[BranchWalk, int]:
+    """Make a walk, and the bytes it holds without the branches that wait."""
     compiled = way.compiled
     size = state_bytes(compiled.num_qubits, settings.precision)
     peak_bytes = compiled.check_memory(settings, more_bytes=size)  # a channel's operator works beside the state
@@ -374,55 +372,8 @@ def noisy_walker(
         free = available if settings.max_bytes is None else min(available, settings.max_bytes)
         branch_bytes = max(0, free - peak_bytes) // 2
     state = working_state(None, None, compiled.num_qubits, settings.precision)
-    walker = NoisyWalker(
-        compiled, settings, values, state, initial, budget_bytes=branch_bytes, max_loop_passes=max_loop_passes,
-        cancel=cancel,
+    walk = BranchWalk(
+        compiled, settings, values, PureBranch(compiled, settings, state, initial, cancel), budget_bytes=branch_bytes,
+        max_loop_passes=max_loop_passes, cancel=cancel,
     )  # fmt: skip
-    walker.segment_sizes = way.segment_sizes
-    return walker, peak_bytes
-
-
-def _sample_walked(
-    plan: Plan,
-    walker: NoisyWalker,
-    settings: RunSettings,
-    shots: int,
-    seed: int,
-    first_shot: int,
-    collector: Collector,
-) -> None:
-    assert isinstance(plan.way, Walked)
-    wiring = plan.way.compiled.script.wiring
-    for begin in range(0, shots, CHUNK):
-        first = first_shot + begin
-        indices = np.arange(first, first + min(CHUNK, shots - begin), dtype=np.int64)
-        for leaf in walker.leaves(NoisyShots(settings.engine, seed, indices)):
-            arrived = leaf.population
-            if wiring.runs:
-                sampler = settings.engine.sampler(walker.state, threads=settings.threads)
-                rows = wiring.pack(sampler.find(arrived.uniforms(leaf.machine.site)), leaf.machine.bits)
-                misread(rows, plan.readout, arrived.uniforms)
-            else:
-                rows = row_of_int(leaf.machine.bits, wiring.num_bits)
-            collector.put(arrived.indices - first_shot, rows)
-
-
-# --- readout ----------------------------------------------------------------------------------------------------------
-
-
-def misread(
-    rows: Rows, readout: list[tuple[ReadoutError, tuple[int, ...]]], uniforms: Callable[[int], FloatArray]
-) -> None:
-    """Change packed outcomes to what is read, in place."""
-    for error, bits in readout:
-        true = np.zeros(len(rows), dtype=np.int64)
-        for place, bit in enumerate(bits):
-            true |= (rows[:, bit >> 3].astype(np.int64) >> (bit & 7) & 1) << place
-        cumulative = np.cumsum(error.probabilities, axis=1)[:, :-1]
-        drawn = uniforms(FINAL_READ_SITE + bits[0])
-        read = np.zeros(len(rows), dtype=np.int64)
-        for column in cumulative.T:
-            read += drawn >= column[true]
-        changed = true ^ read
-        for place, bit in enumerate(bits):
-            rows[:, bit >> 3] ^= ((changed >> place & 1) << (bit & 7)).astype(np.uint8)
+    return walk, peak_bytes

@@ -12,17 +12,18 @@ from qfast._typing import AnyArray, ComplexArray, FloatArray, Precision
 from qfast.circuit import Circuit, PauliSum
 from qfast.circuit.binding import ParameterValues
 from qfast.engines import CancelToken
+from qfast.engines.bits import row_bytes
 from qfast.engines.samplers import CHUNK
 from qfast.errors import ObservableError
 from qfast.noise import NoiseModel
-from qfast.simulation.branch_walk import MAX_LOOP_PASSES
-from qfast.simulation.noisy import Plan, Pushed, check_noise, grouped, noisy_walker, parameter_values, plan_for
-from qfast.simulation.noisy_walk import NoisyShots
+from qfast.simulation.noisy import Plan, Pushed, check_noise, grouped, noisy_walk, parameter_values, plan_for
+from qfast.simulation.populations import Shots
 from qfast.simulation.prepared_observables import measurable
 from qfast.simulation.provenance import Provenance
 from qfast.simulation.run_settings import RunSettings, checked_shots, run_settings
 from qfast.simulation.seeds import chosen_seed
 from qfast.simulation.trajectory_rows import Rows, RunOptions
+from qfast.simulation.walk import MAX_LOOP_PASSES
 from qfast.simulation.working_states import initial_array
 
 __all__ = ["NoisyExpectation", "noisy_expectation"]
@@ -172,13 +173,13 @@ def _of_walked(
     cancel: CancelToken | None,
 ) -> _Found:
     assert not isinstance(plan.way, Pushed)
-    walker, _ = noisy_walker(plan.way, settings, values, initial, None, MAX_LOOP_PASSES, cancel)
+    walk, _ = noisy_walk(plan.way, settings, values, initial, None, MAX_LOOP_PASSES, cancel)
     prepared = measurable(observable, settings.engine, plan.way.compiled.num_qubits)
     numbers, counts = [], []
     for begin in range(0, count, CHUNK):
-        indices = np.arange(begin, min(begin + CHUNK, count), dtype=np.int64)
-        for leaf in walker.leaves(NoisyShots(settings.engine, seed, indices)):
-            numbers.append(complex(prepared.expectation(walker.state, settings.threads)))
+        rows = np.empty((min(CHUNK, count - begin), row_bytes(plan.way.compiled.script.num_bits)), dtype=np.uint8)
+        for leaf in walk.leaves(Shots.of(settings.engine, seed, begin, rows)):
+            numbers.append(complex(prepared.expectation(leaf.state, settings.threads)))
             counts.append(float(leaf.population.size))
-    report = {"method": "walk", "trajectories": walker.statistics.branches, "gate_applications": walker.gates}
+    report = {"method": "walk", "trajectories": walk.statistics.branches, "gate_applications": walk.statistics.gates}
     return np.array(numbers), np.array(counts), report

@@ -16,7 +16,6 @@ from qfast.engines.interface import BatchedCircuit
 from qfast.engines.memory import allocate_state, check_memory, state_bytes
 from qfast.errors import CircuitError, EngineError, InputError
 from qfast.noise import NoiseModel
-from qfast.simulation.branch_walk import MAX_LOOP_PASSES
 from qfast.simulation.compiled import Compiled, compiled_for
 from qfast.simulation.gradient import Adjoint, flat_observables, gates_of
 from qfast.simulation.light_cone import LightCones
@@ -29,6 +28,7 @@ from qfast.simulation.shift_rule import ShiftRule, shifted_gradients
 from qfast.simulation.statevector import Statevector
 from qfast.simulation.terminal_sampling import Method, Output
 from qfast.simulation.verbs import run_shots, run_state
+from qfast.simulation.walk import MAX_LOOP_PASSES
 
 __all__ = ["Program", "compile"]
 

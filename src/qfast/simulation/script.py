@@ -1,26 +1,59 @@
-"""A circuit as a flat script: stretches of gates, and between them measurements, resets and jumps.
+"""A circuit, with its noise, as a flat script: stretches of gates, and between them everything else that happens.
 
 Nested control flow becomes jumps between numbered steps, so that a shot's place in the circuit is one number and a shot
-that branches is copied by copying that number, its classical bits and its variables. Measurements at the end, on qubits
-that nothing touches afterwards and into bits that nothing reads, are not steps: they are sampled all at once.
+that branches is copied by copying that number, the classical bits and variables that are still read, and how often its
+loops were passed. Measurements at the end, on qubits that nothing touches afterwards and into bits that nothing reads,
+are not steps: they are sampled all at once.
+
+Qubits are positions in the state as it is at that step: `Alloc` adds the highest, `Free` removes one, and those above
+it move down. `script_of` emits neither; orders of few live qubits and job graphs do.
+
+What a step records (`Measure`, `Misread`, `Store`) belongs to the shots, whatever happens to their branch. `Liveness`
+tells what a branch must know itself. Every step that may draw a random number has the `number` and the `loop` of its
+site (see `sites`). `script_code` writes a script as arrays.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from qfast.circuit import AnyCircuit, Assign, Circuit, ForLoop, IfElse, SwitchCase, WhileLoop
-from qfast.circuit.analysis import clbits_of
-from qfast.circuit.classical import Classical
+from qfast.circuit.classical import Classical, Variable
 from qfast.circuit.control_flow import Block, bodies_of, check_loop_exits
 from qfast.circuit.gates import NUM_GATES, OPCODES
 from qfast.circuit.transforms import take
 from qfast.engines.bits import Wiring
+from qfast.errors import CircuitError
+from qfast.noise import NoiseModel, Place, ReadoutError
+from qfast.simulation.noise_places import draws, final_measurements, places_of, readout_groups
 from qfast.simulation.samples import BitRegister
+
+__all__ = [
+    "Alloc",
+    "Choose",
+    "Enter",
+    "Free",
+    "Gates",
+    "Jump",
+    "Measure",
+    "Misread",
+    "NextValue",
+    "Noise",
+    "Reset",
+    "Script",
+    "Step",
+    "Store",
+    "Unless",
+    "script_of",
+]
 
 _MEASURE, _RESET, _BARRIER = OPCODES["measure"], OPCODES["reset"], OPCODES["barrier"]
 _BREAK, _CONTINUE = OPCODES["break_loop"], OPCODES["continue_loop"]
+
+NO_LOOP = -1
+"""`loop` of a step outside of loops: it is visited once."""
 
 
 @dataclass(slots=True)
@@ -32,10 +65,54 @@ class Gates:
 
 @dataclass(slots=True)
 class Measure:
-    """Measure a qubit into a classical bit; `bit` None: a reset, which flips the qubit back to 0."""
+    """Measure a qubit into a classical bit."""
 
     qubit: int
-    bit: int | None
+    bit: int
+    number: int
+    loop: int = NO_LOOP
+
+
+@dataclass(slots=True)
+class Reset:
+    """Bring a qubit to |0⟩: measure it, forget the outcome, flip it back."""
+
+    qubit: int
+    number: int
+    loop: int = NO_LOOP
+
+
+@dataclass(slots=True)
+class Alloc:
+    """Bring in a qubit in |0⟩, above all others."""
+
+
+@dataclass(slots=True)
+class Free:
+    """Take a qubit out of the state: measure it, forget the outcome, drop it. Those above it move down."""
+
+    qubit: int
+    number: int
+    loop: int = NO_LOOP
+
+
+@dataclass(slots=True)
+class Noise:
+    """A channel acts. `number` is -1 where it draws nothing."""
+
+    place: Place
+    number: int
+    loop: int = NO_LOOP
+
+
+@dataclass(slots=True)
+class Misread:
+    """A classical bit that a measurement has just written may be flipped."""
+
+    bit: int
+    error: ReadoutError
+    number: int
+    loop: int = NO_LOOP
 
 
 @dataclass(slots=True)
@@ -87,7 +164,9 @@ class NextValue:
     target: int = -1
 
 
-Step: TypeAlias = Gates | Measure | Store | Jump | Unless | Choose | Enter | NextValue
+Step: TypeAlias = (
+    Gates | Measure | Reset | Alloc | Free | Noise | Misread | Store | Jump | Unless | Choose | Enter | NextValue
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,43 +177,69 @@ class Script:
     ----------
     steps : tuple of Step
         Run from 0 to the end.
+    segments : tuple of Circuit
+        The stretches of gates, by number. A classical variable in an angle is a parameter there.
+    num_qubits : int
+        Of the state in the beginning.
+    num_bits : int
+        Classical bits of a shot's row: `wiring.num_bits`.
     wiring : Wiring
         The measurements at the end: which qubit goes to which classical bit.
     measured : tuple of int
         The qubits of `wiring`.
+    readout : tuple of (ReadoutError, tuple of int)
+        What is misread at the end, and the classical bits that each acts on.
     registers : tuple of BitRegister
         How outcomes are named.
-    variables : tuple of str
+    variables : tuple of Variable
+    loops : tuple of int
+        Of each loop, the step at which it begins (`Enter`); inner loops have higher numbers than those around them.
     is_static : bool
         At most one stretch of gates and nothing else: one run of an engine.
     """
 
     steps: tuple[Step, ...]
+    segments: tuple[Circuit, ...]
+    num_qubits: int
     wiring: Wiring
     measured: tuple[int, ...]
+    readout: tuple[tuple[ReadoutError, tuple[int, ...]], ...]
     registers: tuple[BitRegister, ...]
-    variables: tuple[str, ...]
-    is_static: bool
+    variables: tuple[Variable, ...]
+    loops: tuple[int, ...]
+
+    @property
+    def num_bits(self) -> int:
+        return self.wiring.num_bits
+
+    @property
+    def is_static(self) -> bool:
+        return len(self.steps) <= 1 and all(isinstance(step, Gates) for step in self.steps)
+
+    def widths(self) -> list[int]:
+        """Return how many qubits the state has before each step, and after the last one."""
+        found = [self.num_qubits]
+        for step in self.steps:
+            found.append(found[-1] + isinstance(step, Alloc) - isinstance(step, Free))
+        return found
 
 
-def script_of(circuit: AnyCircuit) -> tuple[Script, list[Circuit]]:
-    """Flatten a circuit.
-
-    Returns
-    -------
-    script : Script
-    segments : list of Circuit
-        The stretches of gates, and barriers, in the order of their numbers. A classical variable in an angle is a
-        parameter there.
+def script_of(circuit: AnyCircuit, noise: NoiseModel | None = None) -> Script:
+    """Flatten a circuit and what noise does to it.
 
     Raises
     ------
     CircuitError
-        ``break_loop`` or ``continue_loop`` outside any loop.
+        ``break_loop`` or ``continue_loop`` outside any loop; a readout error that cannot act where its qubits are
+        measured.
+    InputError
+        A channel does not fit its gate, or acts on a qubit that the circuit does not have.
     """
     check_loop_exits(circuit)
-    final = _final_measurements(circuit)
-    builder = _Builder()
+    if noise is not None and noise.is_empty:
+        noise = None
+    final = final_measurements(circuit, noise)
+    builder = _Builder(noise)
     builder.add_block(circuit, skipped=final)
     pairs = [(circuit.qubits[circuit.qubit_end[row] - 1], circuit.data[row]) for row in sorted(final)]
     registers = tuple(BitRegister(r.name, r.start, r.size) for r in circuit.classical_registers)
@@ -143,15 +248,18 @@ def script_of(circuit: AnyCircuit) -> tuple[Script, list[Circuit]]:
         pairs = [(qubit, qubit) for qubit in range(circuit.num_qubits)]
         registers = (BitRegister("meas", 0, circuit.num_qubits),) if circuit.num_qubits else ()
         num_bits = circuit.num_qubits
-    script = Script(
+    wiring = Wiring(pairs, num_bits)
+    return Script(
         steps=tuple(builder.steps),
-        wiring=Wiring(pairs, num_bits),
+        segments=tuple(builder.segments),
+        num_qubits=circuit.num_qubits,
+        wiring=wiring,
         measured=tuple(dict.fromkeys(qubit for qubit, _ in pairs)),
+        readout=() if noise is None else tuple(readout_groups(wiring, noise)),
         registers=registers,
-        variables=tuple(circuit.variables),
-        is_static=len(builder.steps) <= 1 and all(isinstance(step, Gates) for step in builder.steps),
+        variables=tuple(circuit.variables.values()),
+        loops=tuple(builder.loops),
     )
-    return script, builder.segments
 
 
 def _measures(circuit: AnyCircuit) -> bool:
@@ -162,55 +270,44 @@ def _measures(circuit: AnyCircuit) -> bool:
     return any(_measures(body) for block in blocks for body in bodies_of(block))
 
 
-def _final_measurements(circuit: AnyCircuit) -> set[int]:
-    """Rows of the measurements that may wait until the end of the circuit."""
-    final: set[int] = set()
-    if _MEASURE not in circuit.opcodes:
-        return final
-    touched: set[int] = set()  # qubits that a later instruction acts on
-    blocked: set[int] = set()  # bits that a later instruction reads, or writes before the end
-    end = len(circuit.qubits)
-    for row in range(len(circuit) - 1, -1, -1):
-        begin = circuit.qubit_end[row - 1] if row else 0
-        qubits = circuit.qubits[begin:end]
-        end = begin
-        opcode, number = circuit.opcodes[row], circuit.data[row]
-        if opcode == _MEASURE:
-            if qubits[0] not in touched and number not in blocked:
-                final.add(row)
-            else:
-                touched.add(qubits[0])
-                blocked.add(number)
-        elif opcode != _BARRIER:
-            touched.update(qubits)
-            if opcode >= NUM_GATES and number >= 0:
-                blocked |= clbits_of(circuit.data_items[number])
-        if len(touched) == circuit.num_qubits:
-            break
-    return final
-
-
 class _Builder:
     """Appends the steps of circuits; jumps are given their targets as soon as these are known."""
 
-    def __init__(self) -> None:
+    def __init__(self, noise: NoiseModel | None) -> None:
         self.steps: list[Step] = []
         self.segments: list[Circuit] = []
-        self._num_loops = 0
-        self._breaks: list[list[Jump]] = []  # of the loops that are open, innermost last
+        self.loops: list[int] = []
+        self._noise = noise
+        self._number = 0  # of the last instruction
+        self._num_channels = 0  # that draw
+        self._open: list[int] = []  # loops around the next step, innermost last
+        self._breaks: list[list[Jump]] = []  # of the open loops
         self._continues: list[list[Jump]] = []
 
-    def add_block(self, circuit: AnyCircuit, skipped: set[int] | None = None) -> None:
-        if max(circuit.opcodes, default=0) < NUM_GATES:
+    @property
+    def _loop(self) -> int:
+        return self._open[-1] if self._open else NO_LOOP
+
+    def add_block(self, circuit: AnyCircuit, skipped: Iterable[int] = ()) -> None:
+        if self._noise is None and max(circuit.opcodes, default=0) < NUM_GATES:
+            self._number += len(circuit)
             self._flush(circuit, list(range(len(circuit))))
             return
         gates: list[int] = []
-        for row, opcode in enumerate(circuit.opcodes):
+        for row, (before, after) in enumerate(places_of(circuit, self._noise)):
+            opcode = circuit.opcodes[row]
+            self._number += 1
+            if before:
+                self._flush(circuit, gates)
+                self._add_noise(before)
             if opcode < NUM_GATES:
                 gates.append(row)
-            elif opcode != _BARRIER and not (skipped and row in skipped):
+            elif opcode != _BARRIER and row not in skipped:
                 self._flush(circuit, gates)
                 self._add_row(circuit, row, opcode)
+            if after:
+                self._flush(circuit, gates)
+                self._add_noise(after)
         self._flush(circuit, gates)
 
     def _flush(self, circuit: AnyCircuit, gates: list[int]) -> None:
@@ -225,16 +322,38 @@ class _Builder:
         self.segments.append(segment)
         gates.clear()
 
+    def _add_noise(self, places: tuple[Place, ...]) -> None:
+        for place in places:
+            number = -1
+            if draws(place):
+                number = self._num_channels
+                self._num_channels += 1
+            self.steps.append(Noise(place, number, self._loop))
+
     def _add_row(self, circuit: AnyCircuit, row: int, opcode: int) -> None:
-        if opcode in (_MEASURE, _RESET):
-            qubit = circuit.qubits[circuit.qubit_end[row] - 1]
-            self.steps.append(Measure(qubit, circuit.data[row] if opcode == _MEASURE else None))
+        if opcode == _MEASURE:
+            self._add_measure(circuit.qubits[circuit.qubit_end[row] - 1], circuit.data[row])
+        elif opcode == _RESET:
+            self.steps.append(Reset(circuit.qubits[circuit.qubit_end[row] - 1], self._number, self._loop))
         elif opcode in (_BREAK, _CONTINUE):
             jump = Jump()
             self.steps.append(jump)
             (self._breaks if opcode == _BREAK else self._continues)[-1].append(jump)
         else:
             self._add_data(circuit.data_items[circuit.data[row]])
+
+    def _add_measure(self, qubit: int, bit: int) -> None:
+        self.steps.append(Measure(qubit, bit, self._number, self._loop))
+        found = None if self._noise is None else self._noise.readout_of(qubit)
+        if found is None:
+            return
+        error, group = found
+        if len(group) > 1:
+            raise CircuitError(
+                f"the readout error on qubits {list(group)} needs all of them measured at the end of the circuit, but "
+                f"qubit {qubit} is measured in the middle; give it a readout error of its own"
+            )
+        self.steps.append(Misread(bit, error, self._number, self._loop))
 
     def _add_data(self, block: Block) -> None:
         if isinstance(block, Assign):
@@ -298,14 +417,16 @@ class _Builder:
         self._close_loop(begin)
 
     def _open_loop(self) -> int:
-        loop = self._num_loops
-        self._num_loops += 1
+        loop = len(self.loops)
+        self.loops.append(len(self.steps))
         self.steps.append(Enter(loop))
+        self._open.append(loop)
         self._breaks.append([])
         self._continues.append([])
         return loop
 
     def _close_loop(self, begin: int) -> None:
+        self._open.pop()
         for jump in self._breaks.pop():
             jump.target = len(self.steps)
         for jump in self._continues.pop():

@@ -11,21 +11,22 @@ from qfast._typing import AnyArray, FloatArray, Precision
 from qfast.circuit import Circuit
 from qfast.circuit.binding import ParameterValues
 from qfast.engines import CancelToken
-from qfast.engines.bits import row_of_int, strings_of
+from qfast.engines.bits import row_bytes, strings_of
 from qfast.engines.memory import check_memory, memory_limits, state_bytes
-from qfast.engines.samplers import CHUNK
 from qfast.errors import CircuitError
 from qfast.noise import NoiseModel
-from qfast.simulation.branch_walk import MAX_LOOP_PASSES, Leaf, Shots, Walker, Weight, named_values
 from qfast.simulation.compiled import Compiled, compiled_for
 from qfast.simulation.density import noisy_distribution
 from qfast.simulation.noisy import check_noise, check_noisy_method, sample_noisy
+from qfast.simulation.populations import Shots, Weight
 from qfast.simulation.provenance import Provenance
+from qfast.simulation.pure_branch import PureBranch
 from qfast.simulation.run_settings import RunSettings, checked_shots, run_settings
 from qfast.simulation.samples import Samples
 from qfast.simulation.seeds import chosen_seed
 from qfast.simulation.statevector import Statevector
-from qfast.simulation.terminal_sampling import Collector, Method, Output, check_output, sample_state
+from qfast.simulation.terminal_sampling import Method, Output, check_output, check_rows, sample_state
+from qfast.simulation.walk import MAX_LOOP_PASSES, BranchWalk, add_outcomes
 from qfast.simulation.working_states import initial_array, working_state
 
 __all__ = ["distribution", "sample", "simulate"]
@@ -143,16 +144,16 @@ def _run_one_shot(
     state = working_state(out, None, compiled.num_qubits, settings.precision)
     begun = time.perf_counter()
     # One shot never divides, so the initial state is read once, before anything is written over it.
-    names = named_values(compiled.parameter_names, values)
-    walker = Walker(compiled, settings, names, state, initial, budget_bytes=0, cancel=cancel)
-    shot = Shots(settings.engine, seed, np.zeros(1, dtype=np.int64))
-    (leaf,) = walker.leaves(shot)
-    bits = strings_of(row_of_int(leaf.machine.bits, compiled.num_clbits), compiled.num_clbits)[0]
+    branch = PureBranch(compiled, settings, state, initial, cancel)
+    walk = BranchWalk(compiled, settings, compiled.named(values), branch, budget_bytes=0, cancel=cancel)
+    row = np.zeros((1, row_bytes(compiled.script.num_bits)), dtype=np.uint8)
+    (leaf,) = walk.leaves(Shots.of(settings.engine, seed, 0, row))
+    bits = strings_of(row[:, : row_bytes(compiled.num_clbits)], compiled.num_clbits)[0]
     times = {"prepare_s": compiled.prepare_s, "run_s": time.perf_counter() - begun}
     provenance = Provenance(
         settings, None, seed=seed, peak_bytes=peak_bytes, times=times, more={"classical_bits": bits}
     )
-    return Statevector._of_run(state, settings, provenance)
+    return Statevector._of_run(leaf.state, settings, provenance)
 
 
 def sample(
@@ -214,8 +215,7 @@ def sample(
     Notes
     -----
     Measurements at the end cost one simulation and a pass per 2**22 shots. With measurements in the middle the cost is
-    that of the distinct branches. A shot's uniform at its measurement number s is that of site s; resets count as
-    measurements.
+    that of the distinct branches. A shot's random numbers are those of (instruction, visit): see CONTRIBUTING.
 
     Examples
     --------
@@ -271,16 +271,18 @@ def run_shots(
             f"method {method!r} draws from one final state, but this circuit measures or resets in the middle; "
             "use method='philox'"
         )
-    collector = Collector(shots, script.wiring.num_bits, output)
-    walker, peak_bytes = _walker(compiled, settings, values, initial_state, branch_bytes, max_loop_passes, cancel)
+    check_output(output)
+    if output == "bits":
+        check_rows(shots, script.num_bits)
+    walk, peak_bytes = _walk(compiled, settings, values, initial_state, branch_bytes, max_loop_passes, cancel)
     begun = time.perf_counter()
-    for begin in range(0, shots, CHUNK):
-        first = first_shot + begin
-        indices = np.arange(first, first + min(CHUNK, shots - begin), dtype=np.int64)
-        for leaf in walker.leaves(Shots(settings.engine, seed, indices)):
-            _collect(collector, compiled, settings, walker.state, leaf, first_shot)
+    rows = histogram = None
+    if output == "bits":
+        rows = walk.rows(seed, first_shot, shots)
+    else:
+        histogram = walk.counts(seed, first_shot, shots)
     times = {"prepare_s": compiled.prepare_s, "run_s": time.perf_counter() - begun}
-    made_by = walker.statistics
+    made_by = walk.statistics
     provenance = Provenance(
         settings, None, seed=seed, peak_bytes=peak_bytes + made_by.peak_kept_bytes, times=times,
         more={
@@ -288,24 +290,10 @@ def run_shots(
             "replayed_branches": made_by.replays,
         },
     )  # fmt: skip
-    return Samples(script.registers, rows=collector.rows, histogram=collector.counts(), metadata=provenance)
+    return Samples(script.registers, rows=rows, histogram=histogram, metadata=provenance)
 
 
-def _collect(
-    collector: Collector, compiled: Compiled, settings: RunSettings, state: AnyArray, leaf: Leaf, first_shot: int
-) -> None:
-    """Make the final measurements of the shots of one branch."""
-    wiring = compiled.script.wiring
-    places = leaf.population.indices - first_shot
-    if not wiring.runs:
-        collector.put(places, row_of_int(leaf.machine.bits, wiring.num_bits))
-        return
-    uniforms = leaf.population.uniforms(leaf.machine.site)
-    indices = settings.engine.sampler(state, threads=settings.threads).find(uniforms)
-    collector.put(places, wiring.pack(indices, leaf.machine.bits))
-
-
-def _walker(
+def _walk(
     compiled: Compiled,
     settings: RunSettings,
     values: FloatArray,
@@ -313,8 +301,8 @@ def _walker(
     branch_bytes: int | None,
     max_loop_passes: int,
     cancel: CancelToken | None,
-) -> tuple[Walker, int]:
-    """Make a walker, and the bytes it holds without the branches that wait."""
+) -> tuple[BranchWalk, int]:
+    """Make a walk, and the bytes it holds without the branches that wait."""
     size = state_bytes(compiled.num_qubits, settings.precision)
     peak_bytes = compiled.check_memory(settings)
     if branch_bytes is None:
@@ -323,11 +311,11 @@ def _walker(
         branch_bytes = max(0, free - peak_bytes) // 2
     initial = initial_array(initial_state, compiled.num_qubits)
     state = working_state(None, None, compiled.num_qubits, settings.precision)
-    walker = Walker(
-        compiled, settings, named_values(compiled.parameter_names, values), state, initial,
+    walk = BranchWalk(
+        compiled, settings, compiled.named(values), PureBranch(compiled, settings, state, initial, cancel),
         budget_bytes=branch_bytes, max_loop_passes=max_loop_passes, cancel=cancel,
     )  # fmt: skip
-    return walker, peak_bytes
+    return walk, peak_bytes
 
 
 def distribution(
@@ -389,18 +377,10 @@ def distribution(
     # A dictionary entry takes some 200 bytes.
     check_memory(208 << measured.size, f"the exact distribution over {measured.size} qubits", amplitude_bytes=208)
     values = compiled.values(parameters)
-    walker, _ = _walker(compiled, settings, values, initial_state, branch_bytes, max_loop_passes, cancel)
-    place_of = {qubit: place for place, qubit in enumerate(script.measured)}
+    walk, _ = _walk(compiled, settings, values, initial_state, branch_bytes, max_loop_passes, cancel)
     found: dict[int, float] = {}
-    for leaf in walker.leaves(Weight(1.0, cutoff, [])):
-        kept = leaf.machine.bits & ~script.wiring.written
-        weights = settings.engine.probabilities(walker.state, measured, threads=settings.threads)
-        weights = weights * (leaf.population.value / weights.sum())
-        for outcome in np.flatnonzero(weights > cutoff).tolist():
-            bits = kept
-            for run in script.wiring.runs:
-                for step in range(run.width):
-                    bits |= (outcome >> place_of[run.source + step] & 1) << (run.destination + step)
-            found[bits] = found.get(bits, 0.0) + float(weights[outcome])
+    for leaf in walk.leaves(Weight.one(cutoff)):
+        weights = settings.engine.probabilities(leaf.state, measured, threads=settings.threads)
+        add_outcomes(found, script, leaf.population, weights)
     width = script.wiring.num_bits
     return {f"{bits:0{width}b}" if width else "": found[bits] for bits in sorted(found)}
