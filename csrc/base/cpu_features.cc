@@ -80,6 +80,8 @@ constexpr const char* kArchitecture = "x86_64";
 
 #else
 
+Isa best_isa_of_processor() { return Isa::kBaseline; }  // the only kernels that are compiled here
+
 std::string processor_model() {
   std::ifstream file("/proc/device-tree/model");
   std::string name;

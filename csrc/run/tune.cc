@@ -30,12 +30,19 @@ void check_range(std::int64_t value, std::int64_t least, std::int64_t most, cons
                                      std::to_string(least) + " to " + std::to_string(most));
 }
 
-void check_tile(int num_qubits, const std::vector<std::int32_t>& tile_bits) {
+// Tiles with runs shorter than a vector would share vectors: no plan has them.
+void check_tile(int num_qubits, const std::vector<std::int32_t>& tile_bits, int lane_bits) {
   check_range(static_cast<std::int64_t>(tile_bits.size()), kMinTileBits, std::min(kMaxTileBits, num_qubits),
               "the number of tile bits");
   for (std::size_t k = 0; k < tile_bits.size(); ++k) {
     const std::int32_t least = k == 0 ? 0 : tile_bits[k - 1] + 1;
     check_range(tile_bits[k], least, num_qubits - 1, "a tile bit");
+  }
+  for (std::int32_t b = 0; b < lane_bits; ++b) {
+    if (tile_bits[to_size(b)] == b) continue;
+    throw Error(ErrorKind::kInput, "bit " + std::to_string(b) +
+                                       " of memory is not among the tile's bits, whose lowest must be 0 to " +
+                                       std::to_string(lane_bits - 1) + ": those of one vector");
   }
 }
 
@@ -110,6 +117,7 @@ template <class T>
 double time_sweep(int num_qubits, const std::vector<std::int32_t>& tile_bits, int num_steps, Isa isa, int threads,
                   int repeats) {
   const TileKernels<T>& kernels = tile_kernels_of<T>(kernels_for(isa));
+  check_tile(num_qubits, tile_bits, kernels.lane_bits);
   const FlatCircuit circuit = dense_pair_circuit(num_qubits);
   const Plan plan = one_sweep<T>(circuit, tile_bits, num_steps, kernels);
   const std::vector<SweepLayout> layouts = lay_out(plan);
@@ -216,7 +224,6 @@ double time_step(const MeasuredStep& measured, int tile_bits, Isa isa, int threa
 double measure_sweep(int num_qubits, const std::vector<std::int32_t>& tile_bits, int num_steps, Precision precision,
                      Isa isa, int threads, int repeats) {
   check_range(num_qubits, kMinTileBits, kMaxQubits, "num_qubits");
-  check_tile(num_qubits, tile_bits);
   check_range(num_steps, 1, 1000, "num_steps");
   check_range(threads, 1, ThreadPool::kMaxThreads, "threads");
   check_range(repeats, 1, 1000, "repeats");

@@ -11,8 +11,8 @@ namespace qfast {
 
 // A sweep over 2^num_qubits amplitudes whose tiles hold the given memory bits (ascending) and whose work is
 // `num_steps` dense two-qubit steps, two to a block. Seconds of one sweep, the best of `repeats` after one to warm up.
-// Throws Error(kInput) for bits that are not ascending, outside the state, or fewer than a block needs (7), and
-// Error(kCapacity) where the state cannot be had.
+// Throws Error(kInput) for bits that are not ascending, outside the state, fewer than a block needs (7) or without the
+// lowest ones, which make a vector of the ISA, and Error(kCapacity) where the state cannot be had.
 QFAST_API double measure_sweep(int num_qubits, const std::vector<std::int32_t>& tile_bits, int num_steps,
                                Precision precision, Isa isa, int threads, int repeats);
 

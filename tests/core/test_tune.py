@@ -15,6 +15,7 @@ from qfast.benchmark import tune
 from qfast.cli import main
 from qfast.engines import cost_tables
 from qfast.engines.cost_tables import BUILT_IN, table_path, this_machine
+from qfast.engines.extension import core
 
 
 @pytest.fixture
@@ -59,6 +60,12 @@ def test_measured_prices_are_those_of_a_machine() -> None:
     steps = tuner.step_prices(lambda: None)
     assert steps.keys() == tuner.built_in["steps"].keys()
     assert steps["exchange"] < steps["pairs"] < steps["dense_pair"]
+
+
+def test_a_sweep_in_runs_shorter_than_a_vector_is_not_measured() -> None:
+    bits = [0, *range(6, 16)]
+    with pytest.raises(qfast.errors.InputError, match="bit 1 of memory is not among the tile's bits"):
+        core.measure_sweep(18, bits, 4, "complex64", "baseline", 1, 1)
 
 
 def test_progress_reaches_no_more_than_its_total(cache: Path) -> None:

@@ -41,6 +41,7 @@ TILE_BITS = range(13, 18)
 SMALL_QUBITS, LARGE_QUBITS = 20, 24
 SMALL_ONLY = ("qv",)  # bound by arithmetic: a table hardly changes it, and it would take most of the time
 SWEEP_STEPS = 8  # dense pairs of a timed sweep: the work of a usual one
+SHORTEST_RUN = 4  # memory bits that every tile of a plan holds: whole cache lines, and the widest vector
 PATTERNS = 3  # choices of the tile's upper bits that a price is the mean of
 MIN_GAIN = 0.015  # of all workloads together: below this a difference is noise, and the built-in numbers stay
 MAX_LOSS = 0.1  # of any one workload: a table is for circuits that it was not measured by, too
@@ -224,9 +225,12 @@ class Tuner:
         return prices | {"dense_pair": self.built_in["steps"]["dense_pair"]}
 
     def pass_prices(self, tile_bits: int, step: Callable[[], None]) -> list[float]:
-        """Return what a sweep costs beside its steps, by the number of lowest memory bits in its tiles."""
+        """Return what a sweep costs beside its steps, by the number of lowest memory bits in its tiles.
+
+        No plan has tiles with fewer than `SHORTEST_RUN` of them; their price stands for what is not measured.
+        """
         rng = random.Random(0)
-        runs = range(len(self.built_in["pass"]))
+        runs = range(SHORTEST_RUN, len(self.built_in["pass"]))
         tiles = {run: [self._tile(run, tile_bits, rng) for _ in range(PATTERNS)] for run in runs}
         least = {(run, pattern): math.inf for run in runs for pattern in range(PATTERNS)}
         for _ in _rounds(BUDGET_S["sweeps"]):
@@ -239,7 +243,7 @@ class Tuner:
         unit_s = self.seconds_per_fma * 2.0 ** self.sizes[-1] / self.threads
         work = SWEEP_STEPS * self.built_in["steps"]["dense_pair"]
         prices = [sum(least[run, pattern] for pattern in range(PATTERNS)) / PATTERNS / unit_s - work for run in runs]
-        return _descending([max(price, 1.0) for price in prices])
+        return _descending([max(price, 1.0) for price in [prices[0]] * SHORTEST_RUN + prices])
 
     def _tile(self, run: int, tile_bits: int, rng: random.Random) -> list[int]:
         """Tile bits whose lowest `run` ones are the lowest of memory, and the next bit of memory is not among them."""
