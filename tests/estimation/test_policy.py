@@ -30,8 +30,9 @@ def measured(observable: PauliSum, means: list[float], policy: Policy, seed: int
 )
 def test_a_target_is_reached_and_three_errors_hold_the_truth(mean: float, target: float) -> None:
     """300 seeds; outside three errors are 0.8 on the average, more than 8 where rare outcomes are few."""
+    observable = PauliSum([("Z", [0])])
     policy = Policy.make(1, 10**7, target_error=target)
-    found = [measured(PauliSum([("Z", [0])]), [mean], policy, seed) for seed in range(300)]
+    found = [measured(observable, [mean], policy, seed) for seed in range(300)]
     assert all(one.standard_error <= target for one in found)
     assert all(one.metadata["target"]["reached"] for one in found)
     outside = sum(abs(one.expectation - mean) > 3 * one.standard_error for one in found)
@@ -50,7 +51,6 @@ def test_totals_are_kept_exactly(allocation: str) -> None:
 
 
 def test_a_certain_setting_gets_few_shots_and_an_uncertain_one_many() -> None:
-    observable = PauliSum([("Z", [0]), ("X", [1])])  # measured together they would share their shots
     observable = PauliSum([("Z", [0]), ("X", [0])])
     settings, _ = group_settings(observable, "qubit_wise")
     shots = [0, 0]

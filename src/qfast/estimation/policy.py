@@ -20,6 +20,8 @@ __all__ = ["Policy"]
 _PILOT_SHARE = 10
 _PILOT_SHOTS = 30  # per setting
 _GROWTH = 1.1  # from one checkpoint to the next: at most a tenth of the shots is more than was needed
+_CERTAIN = 0.8  # of the shots foretold: a checkpoint below has next to no chance to be the last
+_MOST_GROWTH = 2  # from one look to the next: shots that agree foretell too many
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +37,15 @@ class Policy:
     checkpoints : tuple of int
         Totals after which the counts so far decide what follows; the last is `shots`. They are fixed beforehand, and
         counts are merged before they are looked at: it does not matter who takes the shots, or in which order.
+    skips : bool
+        Whether checkpoints are passed over that the counts so far say to be too early.
     """
 
     allocation: Allocation
     shots: int
     target_error: float | None
     checkpoints: tuple[int, ...]
+    skips: bool = False
 
     @classmethod
     def make(
@@ -70,7 +75,7 @@ class Policy:
         if is_learning:
             pilot = _pilot(total, num_settings, target is not None, pilot_shots)
             points = _checkpoints(total, pilot, target is not None, checkpoints)
-        return cls(allocation, total, target, points)
+        return cls(allocation, total, target, points, target is not None and checkpoints is None)
 
     @property
     def is_static(self) -> bool:
@@ -88,7 +93,11 @@ class Policy:
             return divide_shots(first, weights, least)
         if done >= self.shots or self.is_reached(tallies):
             return []
-        increment = next(point for point in self.checkpoints if point > done) - done
+        least = done + 1
+        if self.skips and self.target_error is not None:
+            foretold = _CERTAIN * done * (_cautious_error(tallies) / self.target_error) ** 2
+            least = max(least, math.ceil(min(_MOST_GROWTH * done, foretold, self.shots)))
+        increment = next(point for point in self.checkpoints if point >= least) - done
         if self.allocation == "variance":
             has_target = self.target_error is not None
             spreads = [math.sqrt(each.cautious_variance if has_target else each.variance) for each in tallies]
@@ -97,12 +106,7 @@ class Policy:
 
     def is_reached(self, tallies: Sequence[Tally]) -> bool:
         """Whether the counts so far show, with caution, that the target is reached; False without one."""
-        if self.target_error is None:
-            return False
-        if any(tally.shots == 0 for tally in tallies):
-            return False
-        variance = math.fsum(tally.cautious_variance / tally.shots for tally in tallies)
-        return math.sqrt(variance) <= self.target_error
+        return self.target_error is not None and _cautious_error(tallies) <= self.target_error
 
     def report(self, tallies: Sequence[Tally], pilot: Sequence[Tally]) -> dict[str, Any] | None:
         """Say whether the target was reached, and what the pilot foretold; None without a target."""
@@ -116,6 +120,12 @@ class Policy:
             "shots_foretold_by_pilot": math.ceil((spreads / self.target_error) ** 2),
             "error_foretold_by_pilot": spreads / math.sqrt(self.shots),
         }
+
+
+def _cautious_error(tallies: Sequence[Tally]) -> float:
+    if any(tally.shots == 0 for tally in tallies):
+        return math.inf
+    return math.sqrt(math.fsum(tally.cautious_variance / tally.shots for tally in tallies))
 
 
 def _check(num_settings: int, total: int, allocation: str, target_error: Any) -> None:
@@ -147,18 +157,16 @@ def _pilot(total: int, num_settings: int, has_target: bool, given: Any) -> int:
 
 
 def _checkpoints(total: int, pilot: int, has_target: bool, given: Sequence[Any] | None) -> tuple[int, ...]:
-    """Return the totals at which a plan looks at its counts."""
+    """Return the totals at which a plan may look at its counts; one without a target looks after its pilot only."""
     points = [pilot]
-    if given is not None:
-        for place, entry in enumerate(given):
-            point = positive_count(entry, f"checkpoint {place}")
-            if not points[-1] < point <= total:
-                raise ShotPlanError(
-                    f"checkpoint {place} is {point}; checkpoints ascend from above the pilot's {pilot} to the {total} "
-                    "shots of the plan"
-                )
-            points.append(point)
-    else:
-        while has_target and points[-1] < total:
-            points.append(min(total, math.ceil(points[-1] * _GROWTH)))
+    for place, entry in enumerate(given or ()):
+        point = positive_count(entry, f"checkpoint {place}")
+        if not points[-1] < point <= total:
+            raise ShotPlanError(
+                f"checkpoint {place} is {point}; checkpoints ascend from above the pilot's {pilot} to the {total} "
+                "shots of the plan"
+            )
+        points.append(point)
+    while has_target and given is None and points[-1] < total:
+        points.append(min(total, math.ceil(points[-1] * _GROWTH)))
     return tuple(points) if points[-1] == total else (*points, total)

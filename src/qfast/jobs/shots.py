@@ -155,7 +155,8 @@ class ShotPlan:
             All settings together, of plans that learn. By default 30 a setting; without a target at least a tenth
             and at most half of the shots.
         checkpoints : sequence of int, optional
-            Totals at which the target is looked at, ascending; by default each a tenth more than the one before.
+            Totals at which the target is looked at, ascending; by default each a tenth more than the one before, but
+            for those that the counts so far say to be too early.
 
         Raises
         ------
