@@ -102,7 +102,11 @@ def test_primitives_run_under_the_noise_of_their_device(runtime: Runtime) -> Non
     for i, value in enumerate(values):
         density = simulate_density(circuit, noise, parameters=value)
         assert exact.expectation[:, i] == pytest.approx([density.expectation(o) for o in (ZZ, Z0)], abs=1e-12)
-    assert abs(drawn.expectation - exact.expectation[0, 1]) < 5 * 0.02
+    # What is drawn from shots is also misread.
+    bound = circuit.bind(values[1]).measure_all()
+    read = sum(p * (-1) ** key.count("1") for key, p in qfast.distribution(bound, noise=noise).items())
+    assert abs(drawn.expectation - read) < 5 * drawn.standard_error
+    assert exact.expectation[0, 1] - read > 0.1
     assert samples.shape == (3,)
     assert sum(samples.get_counts(1).values()) == 300
 
@@ -192,3 +196,37 @@ def test_a_device_file_gives_a_device_named_after_it(file: Path) -> None:
     device = device_from_file(file)
     assert isinstance(device, Device)
     assert (device.name, device.num_qubits, device.coupling) == ("local::leaky", 2, frozenset({(0, 1)}))
+
+
+def test_values_from_shots_have_the_readout_errors_of_the_device(runtime: Runtime, file: Path) -> None:
+    """A qubit in 1 that reads 0 in a quarter of all cases: -1/2 for everything that is drawn from shots."""
+    device = device_from_file(file, "lab::leaky")
+    add_device(device)
+    circuit = Circuit(2).x(0)
+    try:
+        estimator = Estimator(Session("lab::leaky", runtime=runtime))
+        (sampled,) = estimator.run([(circuit, [Z0, ZZ])], precision=0.04, seed=3).result(WAIT_S)
+        (exact,) = estimator.run([(circuit, [Z0, ZZ])], seed=3).result(WAIT_S)
+        planned = ShotPlan.for_observable(circuit, Z0, shots=2000).run("lab::leaky", seed=3)
+        with pytest.raises(CapacityError, match=r"needs 1100000 shots, but the most of lab::leaky is 5000"):
+            estimator.run([(circuit, Z0)], precision=0.001)
+        without = ShotPlan.for_observable(circuit, Z0, shots=200).run("lab::leaky", seed=3, noise=NoiseModel())
+    finally:
+        remove_device("lab::leaky")
+    assert (np.abs(sampled.expectation + 0.5) < 4 * sampled.standard_error).all()
+    assert (sampled.standard_error <= 0.04).all()
+    assert exact.expectation == pytest.approx([-1.0, -1.0])
+    assert abs(planned.expectation + 0.5) < 4 * planned.standard_error
+    assert without.expectation == -1.0, "an empty model means no noise, not the device's"
+
+
+def test_an_empty_model_means_no_noise_everywhere(runtime: Runtime) -> None:
+    with Session(MANILA, runtime=runtime) as session:
+        state = session.run(BELL, noise=NoiseModel()).result(WAIT_S)
+        value = session.run(BELL, noise=NoiseModel(), observables=ZZ).result(WAIT_S)
+        counts = session.run(BELL, noise=NoiseModel(), shots=500, seed=1).result(WAIT_S).get_counts()
+        plan = ShotPlan.for_observable(BELL, ZZ, shots=500).run(session, seed=1, noise=NoiseModel())
+    assert abs(state.expectation(ZZ) - 1) < 1e-12
+    assert value == pytest.approx(1.0)
+    assert set(counts) == {"00", "11"}
+    assert plan.expectation == 1.0

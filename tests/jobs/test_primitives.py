@@ -14,7 +14,7 @@ from hypothesis.extra.numpy import mutually_broadcastable_shapes
 import qfast
 from qfast import Circuit, Parameter, PauliSum
 from qfast.devices import Device
-from qfast.errors import InputError, ObservableError, ParameterError, SessionClosedError
+from qfast.errors import CapacityError, InputError, ObservableError, ParameterError, SessionClosedError
 from qfast.jobs import Batch, Estimator, Runtime, Sampler, Session
 from qfast.jobs.pubs import make_estimator_pub, make_sampler_pub
 from qfast.simulation.seeds import derived_seed
@@ -129,12 +129,38 @@ def test_a_precision_is_met_and_the_errors_are_honest(session: Session) -> None:
     # 400 draws: the mean of a standard normal lies within 4 / sqrt(400), its spread within 15 percent.
     assert abs(deviation.mean()) < 0.2
     assert 0.85 < deviation.std() < 1.15
-    assert result.metadata == {"target_precision": 0.05, "method": "sampled"}
+    assert result.metadata == {"target_precision": 0.05, "method": "sampled", "reached": True}
 
 
-def test_a_certain_outcome_takes_one_shot_a_string(session: Session) -> None:
+def test_a_certain_outcome_takes_few_shots_and_is_not_believed_without_any(session: Session) -> None:
     (result,) = Estimator(session).run([(Circuit(2).x(0), [Z0 + ZZ])], precision=0.01).result(WAIT_S)
-    assert (result.expectation[0], result.standard_error[0], result.shots[0]) == (-1.5, 0.0, 2)
+    assert result.expectation[0] == -1.5
+    assert 0 < result.standard_error[0] <= 0.01
+    assert result.shots[0] < 0.1 / 0.01**2
+
+
+def test_a_precision_is_met_where_terms_are_correlated_unless_shots_are_limited(session: Session) -> None:
+    ghz, every = Circuit(6).h(0), PauliSum([("Z", [q]) for q in range(6)])
+    for q in range(5):
+        ghz.cx(q, q + 1)
+    (result,) = Estimator(session).run([(ghz, every)], precision=0.1, seed=1).result(WAIT_S)
+    assert 0.095 < result.standard_error <= 0.1
+    limited = Estimator(session, options={"max_shots": 1000})
+    (ended,) = limited.run([(ghz, every)], precision=0.1, seed=1).result(WAIT_S)
+    assert (ended.shots, ended.metadata["reached"]) == (660, False)  # a tenth more than six independent terms take
+    assert ended.standard_error == pytest.approx(6 / 660**0.5, rel=0.05)
+    with pytest.raises(CapacityError, match="660 shots"):
+        Estimator(session, options={"max_shots": 600}).run([(ghz, every)], precision=0.1)
+
+
+def test_few_qubits_of_a_wide_circuit_are_sampled_on_their_light_cone(session: Session) -> None:
+    cone = Circuit(2).ry(0.3, 0).cx(0, 1)
+    wide = Circuit(16).compose(cone)
+    for q in range(2, 15):
+        wide.h(q).cx(q, q + 1)
+    (result,) = Estimator(session).run([(wide, PauliSum([("ZZ", [0, 1])]))], precision=0.05, seed=2).result(WAIT_S)
+    (alone,) = Estimator(session).run([(cone, PauliSum([("ZZ", [0, 1])]))], precision=0.05, seed=2).result(WAIT_S)
+    assert (result.expectation, result.shots) == (alone.expectation, alone.shots)
 
 
 def test_the_same_seed_gives_the_same_estimate(session: Session) -> None:

@@ -113,7 +113,7 @@ def test_an_estimator_reaches_its_precision_and_tells_what_it_spent() -> None:
     assert (np.abs(result.expectation - damped) < 4.5 * result.standard_error).all()
     assert (result.standard_error < 0.035).all()
     assert (np.abs(result.metadata["unmitigated"][0] - exact[0]) > 0.1).all()
-    assert result.shots.tolist() == [[22_500] * 3] * 2
+    assert result.shots.tolist() == [[22_750] * 3] * 2
     assert len(result.metadata["mitigation"]) == 6
 
 

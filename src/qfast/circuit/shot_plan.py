@@ -9,10 +9,10 @@ from typing import Any
 from qfast.circuit.checks import as_index
 from qfast.errors import ShotPlanError
 
-__all__ = ["Segment", "check_cover", "make_segments", "positive_count", "split_shots"]
+__all__ = ["MAX_SHOTS", "Segment", "check_cover", "make_segments", "positive_count", "split_shots"]
 
 _LETTERS = "IXYZ"
-_MAX_SHOTS = 2**62  # absolute shot indices are 64-bit
+MAX_SHOTS = 2**62  # absolute shot indices are 64-bit
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ def split_shots(shots: int, limit: int | None) -> list[int]:
 def positive_count(value: Any, place: str) -> int:
     """Return a number of shots, or raise ``ShotPlanError`` with its place."""
     number = None if isinstance(value, bool) else as_index(value)
-    if number is None or not 1 <= number <= _MAX_SHOTS:
+    if number is None or not 1 <= number <= MAX_SHOTS:
         raise ShotPlanError(f"{place} is {value!r}; a whole number from 1 to 2**62 is needed")
     return number
 
@@ -154,7 +154,7 @@ def _segment(entry: Any, place: str, num_qubits: int | None, follows: int) -> Se
     shots = positive_count(entry["shots"], f"{place}: shots")
     first = entry.get("first_shot")
     start = follows if first is None else as_index(first)
-    if start is None or not 0 <= start <= _MAX_SHOTS - shots:
+    if start is None or not 0 <= start <= MAX_SHOTS - shots:
         raise ShotPlanError(f"{place}: first_shot is {first!r}; a whole number from 0 is needed")
     letters = {qubit: letter for qubit, letter in _basis_map(entry, place, num_qubits).items() if letter != "I"}
     if not letters:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qfast.estimation.allocation import Allocation, coefficient_shares, divide_shots, neyman_shares, shots_for
+from qfast.estimation.allocation import Allocation, coefficient_shares, divide_shots, neyman_shares, planned_shots
 from qfast.estimation.estimate import Estimate
 from qfast.estimation.policy import Policy
 from qfast.estimation.rounds import Draw, measure
@@ -24,8 +24,8 @@ __all__ = [
     "measure",
     "merge",
     "neyman_shares",
+    "planned_shots",
     "segment_setting",
-    "shots_for",
     "sum_of",
     "tally",
     "term_moments",

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any, Literal, TypeAlias
 
-from qfast.errors import ShotPlanError
+from qfast.circuit.shot_plan import MAX_SHOTS
+from qfast.errors import InputError, ShotPlanError
 from qfast.estimation.settings import Setting
 
 __all__ = [
@@ -17,7 +18,7 @@ __all__ = [
     "coefficient_shares",
     "divide_shots",
     "neyman_shares",
-    "shots_for",
+    "planned_shots",
     "weights_of",
 ]
 
@@ -106,13 +107,22 @@ def coefficient_shares(settings: Sequence[Setting], shots: int) -> list[int]:
     return divide_shots(shots, weights_of(settings, "coefficient"), LEAST_SHOTS)
 
 
-def shots_for(settings: Sequence[Setting], standard_error: float) -> int:
-    """Return the shots that reach a standard error on the maximally mixed state, divided by `coefficient_shares`.
+def planned_shots(settings: Sequence[Setting], standard_error: float) -> int:
+    """Return the shots that a value to a standard error is planned with, divided by `coefficient_shares`.
 
-    ``(sum of the settings' 2-norms / standard_error)**2``: enough wherever terms are not correlated.
+    A tenth more than ``(sum of the settings' 2-norms / standard_error)**2``, which is enough wherever terms are not
+    correlated; errors are estimates themselves.
+
+    Raises
+    ------
+    InputError
+        More than can be counted.
     """
     norms = math.fsum(weights_of(settings, "coefficient"))
-    return max(LEAST_SHOTS * len(settings), math.ceil((norms / standard_error) ** 2))
+    wanted = 1.1 * (norms / standard_error) ** 2
+    if wanted > MAX_SHOTS:
+        raise InputError(f"precision {standard_error:g} would take {wanted:.1e} shots; 0 asks for the exact value")
+    return max(LEAST_SHOTS * len(settings), math.ceil(wanted * (1 - 1e-12)))  # no shot for a rounding error
 
 
 def neyman_shares(increment: int, spreads: Sequence[float], done: Sequence[int]) -> list[int]:

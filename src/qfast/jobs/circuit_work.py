@@ -121,7 +121,7 @@ class CircuitWork:
         if context.config["error_mitigation"]:
             return self._execute_mitigated(context)
         noise = context.device.noise if self.noise is None else self.noise
-        if noise is not None:
+        if noise is not None and not noise.is_empty:
             return self._execute_with(noise, context)
         # A token would cost more than a short run, which is over long before anybody could ask it to stop.
         cancel = None if self._is_short else context.token_with_progress()

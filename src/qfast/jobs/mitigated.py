@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from qfast.circuit import Circuit, PauliSum
 from qfast.errors import ConfigError
-from qfast.estimation import Estimate, coefficient_shares, group_settings, shots_for
+from qfast.estimation import Estimate, coefficient_shares, group_settings, planned_shots
 from qfast.jobs.device_check import check_fits_device
 from qfast.mitigation.expectation import check_exact, exact_values, sampled_value
 from qfast.mitigation.options import Mitigation
@@ -81,7 +81,7 @@ def mitigated_sampled(
     """Estimate one observable of a bound circuit."""
     check_target(mitigation, target.noise, circuit)
     settings, constant = group_settings(observable, "qubit_wise")
-    shares = coefficient_shares(settings, shots_for(settings, precision))
+    shares = coefficient_shares(settings, planned_shots(settings, precision))
     return sampled_value(circuit, settings, shares, constant, mitigation, target)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
@@ -13,7 +12,7 @@ from qfast.circuit import PauliSum
 from qfast.devices import Device
 from qfast.engines.memory import check_qubits, state_bytes
 from qfast.errors import InputError
-from qfast.estimation import Estimate, group_settings, shots_for
+from qfast.estimation import Estimate, group_settings, planned_shots
 from qfast.jobs.circuit_work import check_unchanged, circuit_cost, engine_arguments
 from qfast.jobs.device_check import check_fits_device
 from qfast.jobs.job import Job
@@ -29,6 +28,7 @@ from qfast.jobs.mitigated import (
 from qfast.jobs.pubs import EstimatorPub, ObjectArray, SamplerPub, make_estimator_pub, make_sampler_pub
 from qfast.jobs.results import EstimatorPubResult, PrimitiveResult, SamplerPubResult
 from qfast.jobs.runtime import submit
+from qfast.jobs.sampled_values import sampled_pub
 from qfast.jobs.work import Requirements
 from qfast.mitigation import Mitigation
 from qfast.simulation import Program, Samples, compile, sample
@@ -44,9 +44,6 @@ __all__ = ["Estimator", "EstimatorWork", "Sampler", "SamplerWork"]
 
 Mode: TypeAlias = JobGroup | Device | str | None
 P = TypeVar("P", bound=SamplerPub | EstimatorPub)
-
-# A binomial draw of numpy takes 64-bit counts.
-_MAX_SHOTS = 2**62
 
 
 class _PubWork(Generic[P]):
@@ -120,15 +117,17 @@ class EstimatorWork(_PubWork[EstimatorPub]):
     name = "estimator"
 
     def _shots(self, mitigation: Mitigation | None) -> int:
-        if mitigation is None:
-            return 0  # outcomes are drawn from exact values
         total = 0
         for pub in self.pubs:
             if pub.precision == 0:
-                check_exact(mitigation)
+                if mitigation is not None:
+                    check_exact(mitigation)
                 continue
-            shots = [_shots_of(observable, pub.precision) for observable in pub.observables]
-            total += sum(mitigation.total_shots(shots[k]) for k in pub.of_observable.ravel().tolist() if shots[k])
+            settings = [group_settings(observable, "qubit_wise")[0] for observable in pub.observables]
+            shots = [planned_shots(each, pub.precision) for each in settings]
+            if mitigation is not None:
+                shots = [mitigation.total_shots(number) if number else 0 for number in shots]
+            total += sum(shots[k] for k in pub.of_observable.ravel().tolist())
         return total
 
     def execute(self, context: JobContext) -> PrimitiveResult[EstimatorPubResult]:
@@ -141,7 +140,7 @@ class EstimatorWork(_PubWork[EstimatorPub]):
             if pub.precision == 0:
                 results.append(_exact(pub, program, context))
             else:
-                results.append(_sampled(pub, program, context, derived_seed(seed, "estimate", number)))
+                results.append(sampled_pub(pub, context, derived_seed(seed, "estimate", number)))
             context.progress(number + 1, len(self.pubs))
         return PrimitiveResult(results, {"seed": seed, "engine": self._programs[0].engine})
 
@@ -186,11 +185,6 @@ def _mitigated_result(pub: EstimatorPub, found: ObjectArray) -> EstimatorPubResu
             "mitigation": [value.metadata for value in listed],
         },
     )
-
-
-def _shots_of(observable: PauliSum, precision: float) -> int:
-    settings, _ = group_settings(observable, "qubit_wise")
-    return shots_for(settings, precision) if settings else 0
 
 
 def _sample(pub: SamplerPub, program: Program, values: FloatArray, seed: int, context: JobContext) -> Samples:
@@ -248,59 +242,6 @@ def _wanted(pub: EstimatorPub) -> list[list[int]]:
     for row, number in zip(pub.of_binding.ravel().tolist(), pub.of_observable.ravel().tolist(), strict=True):
         wanted[row].add(number)
     return [sorted(numbers) for numbers in wanted]
-
-
-def _sampled(pub: EstimatorPub, program: Program, context: JobContext, seed: int) -> EstimatorPubResult:
-    shape = pub.of_binding.shape
-    values, errors = np.zeros(shape), np.zeros(shape)
-    shots = np.zeros(shape, dtype=np.int64)
-    terms = [_single_terms(observable) for observable in pub.observables]
-    exact: dict[int, dict[int, FloatArray]] = {}
-    for row, numbers in enumerate(_wanted(pub)):
-        strings = [string for k in numbers for string in terms[k]]
-        means = _expectations(pub, program, pub.bindings.table[row], strings, context)
-        ends = np.cumsum([len(terms[k]) for k in numbers])
-        exact[row] = dict(zip(numbers, np.split(means, ends[:-1]), strict=True))
-    generator = np.random.Generator(np.random.Philox(key=seed))
-    for place in np.ndindex(shape):
-        row, k = int(pub.of_binding[place]), int(pub.of_observable[place])
-        coefficients = pub.observables[k].coefficients.real
-        drawn = _draw(coefficients, exact[row][k], pub.precision, generator)
-        values[place], errors[place], shots[place] = drawn
-    return EstimatorPubResult(values, errors, shots, {"target_precision": pub.precision, "method": "sampled"})
-
-
-def _single_terms(observable: PauliSum) -> list[PauliSum]:
-    """Return the Pauli strings of a sum, each with coefficient 1."""
-    width = observable.num_qubits
-    return [PauliSum([(letters, qubits, 1.0)], num_qubits=width) for letters, qubits, _ in observable]
-
-
-def _draw(
-    coefficients: FloatArray, means: FloatArray, precision: float, generator: np.random.Generator
-) -> tuple[float, float, int]:
-    """Measure every Pauli string by itself, often enough for the standard error of the sum.
-
-    The outcomes are drawn from their exact law: of N shots on a string with mean m, the number of +1 is binomial with
-    probability (1 + m) / 2. Shots are allocated in proportion to abs(c) sigma (Neyman 1934), which makes the total the
-    least possible: (sum abs(c) sigma)**2 / precision**2, with sigma**2 = 1 - m**2.
-
-    Returns
-    -------
-    estimate, standard_error, shots
-    """
-    means = np.clip(means.astype(np.float64), -1.0, 1.0)
-    spread = np.abs(coefficients) * np.sqrt(1.0 - means**2)
-    total = spread.sum()
-    if total == 0.0:  # every string has a certain outcome: one shot each tells it
-        return float(coefficients @ means), 0.0, len(means)
-    wanted = np.maximum(1.0, np.ceil(total * spread / precision**2))
-    if wanted.sum() > _MAX_SHOTS:
-        raise InputError(f"precision {precision:g} would take {wanted.sum():.1e} shots; 0 asks for the exact value")
-    counts = wanted.astype(np.int64)
-    plus = generator.binomial(counts, (1.0 + means) / 2.0)
-    estimate = coefficients @ (2.0 * plus / counts - 1.0)
-    return float(estimate), math.sqrt(float((spread**2 / counts).sum())), int(counts.sum())
 
 
 class _Primitive:
@@ -388,7 +329,8 @@ class Estimator(_Primitive):
             precision)``. Observables: a `PauliSum` or nested lists of them, whose shape broadcasts with that of the
             sets of values, by numpy's rules.
         precision : float
-            Of pubs that name none: the standard error that is aimed at. 0: exact values.
+            Of pubs that name none: the standard error that is aimed at, from shots with the device's noise and readout
+            errors. 0: exact values.
         seed : int, optional
         tags : iterable of str
 

@@ -28,7 +28,7 @@ from qfast.mitigation.expectation import sampled_value
 from qfast.mitigation.options import Mitigation
 from qfast.mitigation.target import check_target
 from qfast.noise import NoiseModel
-from qfast.simulation.basis_counts import Basis, CircuitReadout, Readout, StateReadout
+from qfast.simulation.basis_counts import Basis, Readout, readout_of
 from qfast.simulation.compiled import Compiled, compiled_for
 from qfast.simulation.noisy import check_noise
 from qfast.simulation.provenance import Provenance
@@ -68,7 +68,7 @@ class PlanWork:
         self.plan = plan
         self._most_shots = plan.shots
         self._mitigation = mitigation
-        self._noise = None if noise is None or check_noise(noise).is_empty else noise.snapshot()
+        self._noise = None if noise is None else check_noise(noise).snapshot()
         self._circuit = circuit
         self._length = len(circuit)
         self._parameters = copied_values(parameters)
@@ -227,10 +227,7 @@ class PlanWork:
         cancel = context.cancel_token
         # From now on the job's progress is counted in shots, not in steps of the engine.
         context.job.follow_progress(None)
-        settings, bases = self._settings, self._bases
-        if self._compiled.script.is_static and self._noise is None:
-            return StateReadout(self._circuit, self._compiled, settings, self._values, bases, cancel)
-        return CircuitReadout(self._circuit, settings, self._values, bases, cancel, self._noise)
+        return readout_of(self._circuit, self._settings, self._values, self._bases, self._noise, cancel)
 
     def _tell(self, context: JobContext, done: int) -> None:
         context.progress(done, self._most_shots)

@@ -297,7 +297,8 @@ class ShotPlan:
         parameters : mapping or array, optional
             Values of the circuit's free parameters, as for `qfast.simulate`.
         noise : NoiseModel, optional
-            Acts on the circuit, the basis changes and the readout; every block of shots is then simulated anew.
+            Acts on the circuit, the basis changes and the readout; every block of shots is then simulated anew. By
+            default the device's; an empty model means none.
         checkpoint : path, optional
             The segments that are done are kept in this file (``.npz``) every few seconds and at the end, whatever the
             end is. Where it exists, the run goes on from it, and ends with the same result, bit for bit, as if it had

@@ -25,7 +25,7 @@ from qfast.simulation.terminal_sampling import Output
 from qfast.simulation.verbs import run_shots, run_state
 from qfast.simulation.walk import MAX_LOOP_PASSES
 
-__all__ = ["Basis", "CircuitReadout", "Readout", "StateReadout", "measured", "without_measurements"]
+__all__ = ["Basis", "CircuitReadout", "Readout", "StateReadout", "measured", "readout_of", "without_measurements"]
 
 _NO_VALUES: FloatArray = np.zeros(0)
 
@@ -232,6 +232,23 @@ class CircuitReadout:
     def statistics(self) -> dict[str, Any]:
         """See `Readout.statistics`."""
         return {"simulations": self._num_runs, "basis_changes": self._num_runs}
+
+
+def readout_of(
+    circuit: Circuit,
+    settings: RunSettings,
+    values: FloatArray,
+    bases: Sequence[Basis],
+    noise: NoiseModel | None = None,
+    cancel: CancelToken | None = None,
+) -> Readout:
+    """Return how a circuit is read: from one final state where it has one, and shot by shot where it has not."""
+    if noise is None or noise.is_empty:
+        compiled = compiled_for(circuit, settings.engine, settings.precision)
+        if compiled.script.is_static:
+            return StateReadout(circuit, compiled, settings, values, bases, cancel)
+        noise = None
+    return CircuitReadout(circuit, settings, values, bases, cancel, noise)
 
 
 def without_measurements(circuit: Circuit) -> Circuit:
