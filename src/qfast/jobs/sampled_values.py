@@ -65,7 +65,7 @@ class _Measured:
         self._context = context
         circuit, table, observables = pub.circuit, pub.bindings.table, list(pub.observables)
         cone = None
-        if context.device.noise is None and script_of(circuit)[0].is_static:
+        if context.device.noise is None and script_of(circuit).is_static:
             masks = [x | z for x, z, _ in (observable.masks() for observable in observables)]
             cone = light_cone(circuit, circuit.parameters, int(np.bitwise_or.reduce(np.concatenate(masks))))
         if cone is not None:
