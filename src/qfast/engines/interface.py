@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -40,21 +39,21 @@ class CancelToken:
     __slots__ = ("_cancelled", "_done", "_total", "native")
 
     def __init__(self) -> None:
-        self._cancelled = threading.Event()
+        self._cancelled = False  # no Event: Ctrl-C inside its `set` may leave it locked for good
         self._done = 0
         self._total = 0
         self.native = None if core is None else core.CancelToken()  # what the C++ executor polls
 
     def cancel(self) -> None:
         """Ask the run to stop; returns at once."""
-        self._cancelled.set()
+        self._cancelled = True
         if self.native is not None:
             self.native.cancel()
 
     @property
     def cancelled(self) -> bool:
         """Whether `cancel` was called."""
-        return self._cancelled.is_set()
+        return self._cancelled
 
     def raise_if_cancelled(self, what: str) -> None:
         """Raise `CancelledRunError` if `cancel` was called; `what` was going on."""

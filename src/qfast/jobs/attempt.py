@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import traceback
 from contextvars import copy_context
 from dataclasses import dataclass
@@ -26,7 +27,9 @@ from qfast.jobs.context import JobContext
 if TYPE_CHECKING:
     from qfast.jobs.job import Job
 
-__all__ = ["Outcome", "error_code", "is_transient", "mark_error", "mark_result", "run_attempt"]
+__all__ = ["Outcome", "error_code", "is_transient", "mark_error", "mark_outcome", "run_attempt", "text_of"]
+
+_log = logging.getLogger("qfast.jobs")
 
 # The first row that fits counts. Where the source system has a code, it is that one.
 _CODES: tuple[tuple[type[BaseException], int], ...] = (
@@ -74,12 +77,19 @@ def error_code(error: BaseException) -> int:
 def is_transient(error: BaseException) -> bool:
     """Whether trying again may help: a busy or unreachable device, a dead worker, or an error that says so itself
     with an attribute ``is_transient``."""
-    return getattr(error, "is_transient", isinstance(error, _TRANSIENT)) is True
+    try:
+        return getattr(error, "is_transient", isinstance(error, _TRANSIENT)) is True
+    except Exception as raised:  # a property of somebody's class
+        _log.error("%s does not say whether it is transient: %s", type(error).__name__, text_of(raised))
+        return False
 
 
-def mark_result(value: Any, job: Job) -> None:
-    """Tell a result that takes metadata which job made it, and how that went."""
-    add_metadata = getattr(value, "add_metadata", None)
+def mark_outcome(job: Job) -> None:
+    """Tell a job's result, if it takes metadata, or its error which job it is of, and how that went."""
+    if job.error is not None:
+        mark_error(job.error, job)
+        return
+    add_metadata = getattr(job.value, "add_metadata", None)
     if add_metadata is not None:
         add_metadata(
             job_id=job.id,
@@ -107,7 +117,8 @@ def _let_go_of_arrays(error: BaseException | None) -> None:
         error = error.__cause__ or error.__context__
 
 
-def _text_of(error: BaseException) -> str:
+def text_of(error: BaseException) -> str:
+    """Return an error in words, whatever its class does."""
     try:
         return f"{type(error).__name__}: {error}"
     except Exception:  # its __str__ fails: that must not be the end of the job layer
@@ -117,10 +128,10 @@ def _text_of(error: BaseException) -> str:
 def _note_failure(outcome: Outcome, error: BaseException, context: JobContext) -> None:
     outcome.error = error
     outcome.has_stopped = isinstance(error, CancelledRunError) and context.cancellation.cancelled
-    context.note(("ERROR", _text_of(error)))
+    context.note(("ERROR", text_of(error)))
     if not isinstance(error, Exception):
         outcome.interrupt = error
-        outcome.error = JobFailedError(f"the worker of job {context.job.id} died: {_text_of(error)}")
+        outcome.error = JobFailedError(f"the worker of job {context.job.id} died: {text_of(error)}")
         outcome.error.is_transient = True  # type: ignore[attr-defined]
         outcome.error.__cause__ = error
     _let_go_of_arrays(error)
@@ -135,18 +146,17 @@ def run_attempt(context: JobContext) -> Outcome:
     outcome = Outcome()
     copy_context().run(_run, context, outcome)
     outcome.interrupt = outcome.interrupt or context.interrupt
-    context.job.note_attempt(context.lines(), context.telemetry())
+    context.tell_job()
     return outcome
 
 
 def _run(context: JobContext, outcome: Outcome) -> None:
     job = context.job
-    has_begun = False
     try:
         state_allocator.set(context.allocate_for_engine)
         config.use(job.config)
         context.check_cancelled()
-        has_begun = True
+        context.is_loaded = True
         job.work.load(context)
         context.note(_LOADED)
         context.check_cancelled()
@@ -155,4 +165,4 @@ def _run(context: JobContext, outcome: Outcome) -> None:
     except BaseException as error:
         _note_failure(outcome, error, context)
     finally:
-        context.unload(has_begun)
+        context.unload()

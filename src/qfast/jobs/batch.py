@@ -68,7 +68,8 @@ class Batch(JobGroup):
         TimeoutError
             Not all are done within ``timeout_s`` seconds.
         """
-        for job in concurrent.futures.as_completed(self.jobs, timeout_s):
+        jobs: list[concurrent.futures.Future[Any]] = list(self.jobs)
+        for job in concurrent.futures.as_completed(jobs, timeout_s):
             yield cast(Job, job)
 
     def results(self, timeout_s: float | None = None) -> list[Any]:

@@ -11,7 +11,7 @@ from qfast._typing import AnyArray, Precision
 from qfast.engines import CancelToken
 from qfast.errors import CancelledRunError, CapacityError
 from qfast.pools import Cancellation, Lease, StateBuffers
-from qfast.pools.cleanup import CleanupFailure, report_cleanup_failure
+from qfast.pools.cleanup import CleanupFailure, message_of, report_cleanup_failure
 from qfast.pools.state_buffers import Memory, size_class, state_array
 
 if TYPE_CHECKING:
@@ -39,12 +39,15 @@ class JobContext:
     threads : int
         Threads this attempt may use: the setting, shared with the jobs that run beside it.
     cancellation : Cancellation
+    is_loaded : bool
+        LOAD has begun and UNLOAD has not.
     interrupt : BaseException or None
         What UNLOAD raised that ends a thread.
     """
 
     __slots__ = (
         "_at_unload",
+        "_is_told",
         "_is_unloaded",
         "_leases",
         "_lines",
@@ -59,6 +62,7 @@ class JobContext:
         "config",
         "device",
         "interrupt",
+        "is_loaded",
         "job",
         "peak_bytes",
         "seed",
@@ -92,7 +96,8 @@ class JobContext:
         self._peak_leases = 0
         self._at_unload: list[Callable[[], None]] = []
         self._lines: list[tuple[str, ...]] = []
-        self._is_unloaded = False
+        self._is_told = self._is_unloaded = False
+        self.is_loaded = False
 
     # --- for the work -------------------------------------------------------------------------------------------------
     @property
@@ -186,17 +191,13 @@ class JobContext:
         """Add a line of any phase to the execution log."""
         self._lines.append(line)
 
-    def lines(self) -> tuple[tuple[str, ...], ...]:
-        """Return the execution log so far."""
-        return tuple(self._lines)
-
-    def unload(self, is_loaded: bool) -> None:
-        """Give everything back; runs always, never raises, and does nothing the second time."""
+    def unload(self) -> None:
+        """Give everything back; runs always and never raises. Again does what was broken off, and nothing else."""
         if self._is_unloaded:
             return
-        self._is_unloaded = True
         started = time.perf_counter()
-        if is_loaded:
+        if self.is_loaded:
+            self.is_loaded = False
             try:
                 self.job.work.unload(self)
             except BaseException as error:
@@ -209,14 +210,15 @@ class JobContext:
         # What is alive now, the work has put into its result or keeps for itself: it is not the job's any more.
         kept = 0
         for lease in self._leases:
-            kept += not lease.returned and self._pool.export(lease)
+            kept += not lease.returned and (lease.exported or self._pool.export(lease))
         if self._token is not None:
             self.cancellation.unsubscribe(self._token.cancel)
             self.job.follow_progress(None)
         if self._num_leases > kept:
             self._lines.append(("UNLOAD", f"freed_{self._num_leases - kept}_buffers"))
-        self._lines.append(_RELEASED)
         self.cleanup_s = time.perf_counter() - started
+        self._lines.append(_RELEASED)
+        self._is_unloaded = True
 
     def telemetry(self) -> dict[str, Any]:
         """Return what is in use, and what was at the peak."""
@@ -230,10 +232,16 @@ class JobContext:
             "cleanup_failures": self.cleanup_failures,
         }
 
+    def tell_job(self) -> None:
+        """Hand the log and the figures to the job; again is harmless."""
+        if not self._is_told:
+            self.job.note_attempt(tuple(self._lines), self.telemetry())
+            self._is_told = True
+
     def _report(self, what: str, error: BaseException) -> None:
         """Tell everybody but the caller that something could not be given back."""
         self.cleanup_failures += 1
         if not isinstance(error, Exception):
             self.interrupt = error
-        self._lines.append(("ERROR", f"{what} failed: {error}"))
+        self._lines.append(("ERROR", f"{what} failed: {message_of(error)}"))
         report_cleanup_failure(_log, self._on_cleanup_failure, f"job {self.job.id}: {what} failed", error)

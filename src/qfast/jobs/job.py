@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 import logging
 import os
 import secrets
 import threading
+import weakref
+from collections import deque
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from itertools import count
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from queue import SimpleQueue
+from types import MappingProxyType, TracebackType
+from typing import TYPE_CHECKING, Any, Self
 
 from qfast.errors import JobCancelledError, JobFailedError, LifecycleError
+from qfast.pools.recovery import is_main_thread, recover_soon, wait_at
 
 if TYPE_CHECKING:
     from qfast.config import Snapshot
+    from qfast.jobs.context import JobContext
     from qfast.jobs.job_queue import Flow
     from qfast.jobs.scheduler import Scheduler
     from qfast.jobs.work import Requirements, Work
@@ -96,18 +102,77 @@ _numbers = count(1)
 _prefix = secrets.token_hex(4)
 
 
-# One for all: it is hardly ever waited for. A finalizer that runs while it is held may ask for a job, too.
-_making = threading.RLock()
-
-
 def _after_fork() -> None:
-    global _prefix, _making
+    global _prefix
     _prefix = secrets.token_hex(4)
-    _making = threading.RLock()
 
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
+
+
+class _Hold:
+    """What ``concurrent.futures`` takes for the condition of a job.
+
+    It locks nothing. It freezes what the holding thread sees: whether the job was done when the thread began to enlist
+    as a waiter, which decides whether it is to be told.
+    """
+
+    __slots__ = ("_job",)
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+
+    def acquire(self) -> bool:
+        job = self._job
+        job.__dict__.setdefault("_held", {})[threading.get_ident()] = job.done()
+        return True
+
+    def release(self) -> None:
+        self._job.__dict__["_held"].pop(threading.get_ident(), None)
+
+    def __enter__(self) -> bool:
+        return self.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+
+class _Gate(SimpleQueue[Any]):
+    """Where one thread waits for one job: a waiter, as ``concurrent.futures`` has them."""
+
+    add_result = add_exception = SimpleQueue.put
+
+
+class _Waiters(list[Any]):
+    """Who is to be told that a job is done. Whoever takes a waiter out tells it, so each is told once."""
+
+    def __init__(self, job: Job) -> None:
+        super().__init__()
+        self._job = weakref.ref(job)
+
+    def append(self, waiter: Any) -> None:
+        """Add a waiter, and tell it at once if the job is done: that may have been a moment ago."""
+        super().append(waiter)
+        job = self._job()
+        if job is not None and job.done() and not job.was_done():
+            self.tell(job, waiter)
+
+    def remove(self, waiter: Any) -> None:
+        """Forget a waiter; one that has been told is gone already."""
+        with contextlib.suppress(ValueError):
+            super().remove(waiter)
+
+    def tell(self, job: Job, waiter: Any) -> None:
+        """Tell one waiter, unless somebody else does."""
+        try:
+            super().remove(waiter)
+        except ValueError:
+            return
+        if job._exception is None:
+            waiter.add_result(job)
+        else:
+            waiter.add_exception(job)
 
 
 class Job(concurrent.futures.Future[Any]):
@@ -129,7 +194,13 @@ class Job(concurrent.futures.Future[Any]):
 
     Notes
     -----
-    Thread-safe. ``timeout`` of `result` and `exception` limits the waiting, not the job.
+    Thread-safe. ``timeout`` of `result` and `exception` limits the waiting, not the job. So does Ctrl-C: the job goes
+    on, ahead of the next of its session. ``job.cancel(interrupt=True)`` stops it, and ``with job:`` does that by itself
+    when the block is left by an error or by Ctrl-C.
+
+    Nothing locks a job. Its outcome is complete before ``done()`` says so, which is one step; whoever begins to wait
+    looks again after having enlisted. (A ``threading.Condition``, which futures have otherwise, stays locked for good
+    when Ctrl-C strikes inside its ``__enter__``.)
     """
 
     # What most jobs never change stands on the class, and what others know is asked of them: up to 30 attributes of
@@ -137,6 +208,8 @@ class Job(concurrent.futures.Future[Any]):
     execution_log: tuple[tuple[str, ...], ...] = ()
     # The scheduler's, changed under its lock.
     scheduler: Scheduler | None = None
+    context: JobContext | None = None  # of the attempt that runs
+    is_backing_off = False  # it waits for its next attempt's time
     cancellation: Cancellation | None = None
     alarms: tuple[Alarm, ...] = ()
     runner: int | None = None  # the thread that runs this attempt, once it has taken it on
@@ -150,7 +223,7 @@ class Job(concurrent.futures.Future[Any]):
     finished_at: float | None = None
     _status = JobStatus.QUEUED
     _telemetry: Mapping[str, Any] = MappingProxyType({})
-    _made_condition: threading.Condition | None = None
+    _is_done = False
     _progress: tuple[int, int] = (0, 0)
     _progress_source: Callable[[], tuple[int, int]] | None = None
 
@@ -164,12 +237,8 @@ class Job(concurrent.futures.Future[Any]):
         seed: int | None,
         tags: tuple[str, ...],
     ) -> None:
-        # Instead of Future's own __init__, which makes a condition: most jobs are done before anybody waits, and it
-        # would cost each of them a microsecond and nine objects for the garbage collector. See `_condition`.
-        self._state = "PENDING"
+        # Instead of Future's own __init__, which makes a condition.
         self._result = self._exception = None
-        self._waiters: list[Any] = []
-        self._done_callbacks: list[Any] = []
         self.id = f"job-{_prefix}-{next(_numbers)}"
         self.work = work
         self.requirements = requirements
@@ -219,7 +288,7 @@ class Job(concurrent.futures.Future[Any]):
 
     def done(self) -> bool:
         """Return whether its outcome can be had."""
-        return self._state == "FINISHED"
+        return self._is_done
 
     def cancel(self, interrupt: bool = False) -> bool:
         """Cancel the job.
@@ -251,29 +320,86 @@ class Job(concurrent.futures.Future[Any]):
         Exception
             Whatever the work raised, with ``execution_log``, ``telemetry`` and ``code``.
         """
-        if not self.done():
-            self._check_process()
-            return super().result(timeout)
+        self.wait(timeout)
         if self._exception is not None:
-            raise self._exception
+            try:
+                raise self._exception
+            finally:
+                self = None  # type: ignore[assignment]  # or the error would hold the job, by this frame
         return self._result
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """Return the job's error, or None, waiting for its end; for a cancelled job, raise."""
-        self._check_process()
-        error = self._exception if self.done() else super().exception(timeout)
+        self.wait(timeout)
+        error = self._exception
         if isinstance(error, CancelledJobError):
             raise error
         return error
 
-    def _check_process(self) -> None:
-        if self._status not in _FINAL and os.getpid() != self.flow.process:
-            raise JobFailedError(f"job {self.id} runs in the parent process; wait for it there, or submit it here")
+    def wait(self, timeout: float | None = None) -> None:
+        """Wait until it is done, however it ends.
+
+        Raises
+        ------
+        TimeoutError
+            It is not done within ``timeout`` seconds; the job goes on.
+        """
+        if self._is_done:
+            return
+        gate = _Gate()
+        self._waiters.append(gate)
+        try:
+            if not wait_at(gate, timeout) and not self.done():
+                raise TimeoutError(f"job {self.id} was not done within {timeout:g} s; it goes on")
+        finally:
+            self._waiters.remove(gate)
+
+    def was_done(self) -> bool:
+        """Whether this thread has seen, since it holds the job, that it is done; for ``concurrent.futures``."""
+        held = self.__dict__.get("_held")
+        return held is not None and held.get(threading.get_ident(), False)
+
+    @property
+    def _condition(self) -> _Hold:  # type: ignore[override]
+        return _Hold(self)
+
+    @property
+    def _state(self) -> str:  # type: ignore[override]
+        """The state as ``concurrent.futures`` has it, while this thread holds the job as it was then."""
+        held = self.__dict__.get("_held")
+        is_done = held.get(threading.get_ident(), self._is_done) if held else self._is_done
+        return "FINISHED" if is_done else "PENDING"
+
+    @property
+    def _waiters(self) -> _Waiters:  # type: ignore[override]
+        """Who waits; made when it is first asked for: most jobs are done before anybody does."""
+        waiters: _Waiters = self.__dict__.get("_made_waiters") or self.__dict__.setdefault(
+            "_made_waiters", _Waiters(self)
+        )
+        return waiters
+
+    def add_done_callback(self, fn: Callable[[Any], object]) -> None:
+        """Have ``fn(job)`` called when the job is done; at once, by this thread, if it is.
+
+        It is called by the thread that ends the job, or by one of its own. What it raises is logged.
+        """
+        callbacks: deque[Callable[[Any], object]] = self.__dict__.setdefault("_made_callbacks", deque())
+        callbacks.append(fn)
+        if self.done():
+            self._call_back()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self.cancel(interrupt=True)
 
     def __await__(self) -> Generator[Any, None, Any]:
         """Wait without blocking the event loop; cancelling the task that waits does not cancel the job."""
         if not self.done():
-            self._check_process()
             loop = asyncio.get_running_loop()
             done = loop.create_future()
 
@@ -289,61 +415,86 @@ class Job(concurrent.futures.Future[Any]):
             yield from done
         return self.result()
 
+    # --- the end, for the scheduler -----------------------------------------------------------------------------------
+    def settle(self, status: JobStatus, value: Any, error: BaseException | None) -> None:
+        """Enter a final state with an outcome; called by the scheduler inside its lock, and shown by `publish`."""
+        self._result, self._exception = value, error
+        self.enter(status)
+
     @property
-    def _condition(self) -> threading.Condition:
-        """What Future locks and waits with, made when it is first needed."""
-        condition = self._made_condition
-        if condition is None:
-            with _making:
-                condition = self._made_condition
-                if condition is None:
-                    condition = self._made_condition = threading.Condition()
-        return condition
+    def value(self) -> Any:
+        """The result, perhaps before it is published."""
+        return self._result
 
-    @_condition.setter
-    def _condition(self, condition: threading.Condition) -> None:
-        self._made_condition = condition
+    @property
+    def error(self) -> BaseException | None:
+        """The error, perhaps before it is published."""
+        return self._exception
 
-    def publish(self, value: Any, error: BaseException | None, release: Callable[[], None] | None) -> None:
-        """Make the outcome visible; called once, by the scheduler.
+    def publish(self, release: Callable[[], None] | None = None) -> None:
+        """Make the outcome visible, wake those who wait, and call back; again is harmless.
 
         ``release`` gives the worker back. It is called before those who wait are woken, so that their next job finds
         the worker free and warm; but after the callbacks, because a callback may wait for a job that this very worker
         would have to run.
         """
-        with _making:
-            if self._made_condition is None:  # nobody waits, and there is no callback: these need the condition
-                if release is not None:
-                    release()
-                self._result, self._exception, self._state = value, error, "FINISHED"
-                return
-        with self._condition:
-            has_callbacks = self.has_callbacks
-            if not has_callbacks:
-                if release is not None:
-                    release()
-                self._settle(value, error)
-        if has_callbacks:
-            try:
-                self._settle(value, error)
-            except BaseException as raised:  # of a callback; what is an Exception, Future itself has logged
-                if threading.current_thread() is threading.main_thread():
-                    raise  # Ctrl-C
-                _log.error("a callback of job %s raised %r; it ends nothing but the callback", self.id, raised)
-            finally:
-                if release is not None:
-                    release()
+        if release is not None and not self.has_callbacks:
+            release()
+            release = None
+        self._is_done = True
+        self._tell_waiters()
+        try:
+            self._call_back()
+        finally:
+            if release is not None:
+                release()
 
-    def _settle(self, value: Any, error: BaseException | None) -> None:
-        if error is None:
-            self.set_result(value)
-        else:
-            self.set_exception(error)
+    def abandon(self) -> None:
+        """End a job of the parent process in a forked child, where nobody will run it."""
+        if self._status not in _FINAL:
+            why = f"job {self.id} runs in the parent process; wait for it there, or submit it here"
+            self._result, self._exception, self._status = None, JobFailedError(why), JobStatus.FAILED
+        self.__dict__.pop("_made_callbacks", None)
+        self._is_done = True
+        self._tell_waiters()
+
+    def recover(self) -> None:
+        """Tell everybody who has not been told: Ctrl-C broke that off, or might have. See `qfast.pools.recovery`."""
+        self._tell_waiters()
+        if self.has_callbacks:  # they may take their time
+            threading.Thread(target=self._call_back, name=f"qfast-callbacks-of-{self.id}", daemon=True).start()
+
+    def _tell_waiters(self) -> None:
+        waiters: _Waiters | None = self.__dict__.get("_made_waiters")
+        if not waiters:
+            return
+        if is_main_thread():
+            recover_soon((self,))  # the waiters of concurrent.futures have locks that Ctrl-C could leave locked
+            return
+        for waiter in tuple(waiters):
+            waiters.tell(self, waiter)
+
+    def _call_back(self) -> None:
+        """Call everybody who asked for it, each once: taking one out is one step."""
+        callbacks: deque[Callable[[Any], object]] | None = self.__dict__.get("_made_callbacks")
+        if not callbacks:
+            return
+        with contextlib.suppress(IndexError):  # nobody is left
+            for call in iter(callbacks.popleft, None):
+                try:
+                    call(self)
+                except Exception:
+                    _log.exception("a callback of job %s failed", self.id)
+                except BaseException as raised:
+                    recover_soon((self,))  # for the others
+                    if is_main_thread():
+                        raise  # Ctrl-C
+                    _log.error("a callback of job %s raised %r; it ends nothing but the callback", self.id, raised)
 
     @property
     def has_callbacks(self) -> bool:
-        """Whether anybody has asked to be called at its end."""
-        return bool(self._done_callbacks)
+        """Whether anybody waits to be called at its end."""
+        return bool(self.__dict__.get("_made_callbacks"))
 
     # --- figures ------------------------------------------------------------------------------------------------------
     def metrics(self) -> JobMetrics:

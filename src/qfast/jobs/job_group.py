@@ -7,7 +7,7 @@ import math
 import os
 import threading
 import weakref
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
@@ -28,10 +28,12 @@ from qfast.jobs.circuit_work import make_circuit_work
 from qfast.jobs.job import Job, JobStatus
 from qfast.jobs.job_queue import Flow, check_priority
 from qfast.jobs.runtime import LOCAL_TENANT, Runtime, check_tags, check_tenant, default_runtime
+from qfast.jobs.scheduler import Scheduler
 from qfast.jobs.work import Work
 from qfast.noise import NoiseModel
 from qfast.pools import Clock, Lifecycle, check_transition
 from qfast.pools.clock import Alarm
+from qfast.pools.recovery import Gates, recover_soon
 from qfast.simulation.seeds import chosen_seed, derived_seed
 
 __all__ = ["CloseReason", "GroupMetrics", "JobGroup", "get_session"]
@@ -79,20 +81,20 @@ class GroupMetrics:
         return self.completed / finished if finished else None
 
     def add(self, job: Job) -> None:
-        """Count a finished job."""
-        status = job.status()
-        if status is JobStatus.COMPLETED:
-            self.completed += 1
-            self.shots += job.requirements.shots
-        elif status is JobStatus.CANCELLED:
-            self.cancelled += 1
-        else:
-            self.failed += 1
-        queue_s, run_s = job.durations()
-        self.queue_s += queue_s
-        self.run_s += run_s
-        self.peak_bytes = max(self.peak_bytes, job.peak_bytes)
-        self.retries += max(0, job.attempts - 1)
+        """Count a finished job, once."""
+        status, (queue_s, run_s) = job.status(), job.durations()
+        is_completed, is_cancelled = status is JobStatus.COMPLETED, status is JobStatus.CANCELLED
+        shots = job.requirements.shots if is_completed else 0
+        peak_bytes, retries = max(self.peak_bytes, job.peak_bytes), max(0, job.attempts - 1)
+        if job.is_counted:
+            return
+        # One statement without a call: Ctrl-C cannot divide it.
+        self.completed, self.cancelled, self.failed, self.shots, self.queue_s, self.run_s, self.peak_bytes, \
+            self.retries, job.is_counted = (
+            self.completed + is_completed, self.cancelled + is_cancelled, self.failed + (not is_completed and
+            not is_cancelled), self.shots + shots, self.queue_s + queue_s, self.run_s + run_s, peak_bytes,
+            self.retries + retries, True,
+        )  # fmt: skip
 
 
 class JobGroup:
@@ -136,11 +138,8 @@ class JobGroup:
         # Weak: jobs hold the flow, and must not keep a session alive that its owner has dropped.
         self._flow.on_finished = weakref.WeakMethod(self._job_finished)
         self._make_lock()
-        self._jobs: dict[str, Job] = {}
-        self._finished: deque[str] = deque()
+        self._jobs: OrderedDict[str, Job] = OrderedDict()
         self._num_submitted = 0
-        self._num_refused = 0
-        self._num_pending = 0
         self._metrics = GroupMetrics()
         self._state = Lifecycle.NEW
         self._reason: CloseReason | None = None
@@ -148,8 +147,8 @@ class JobGroup:
         self._open()
 
     def _make_lock(self) -> None:
-        self._lock = threading.Lock()
-        self._closed = threading.Condition(self._lock)
+        self.lock = threading.Lock()
+        self._closed = Gates()
 
     def __del__(self) -> None:
         if self._alarm is not None:
@@ -203,7 +202,7 @@ class JobGroup:
     @property
     def jobs(self) -> list[Job]:
         """Its jobs, in order of submission; it holds them, so that results stay readable (see ``keep_jobs``)."""
-        with self._lock:
+        with self.lock:
             return list(self._jobs.values())
 
     def _open(self) -> None:
@@ -230,45 +229,53 @@ class JobGroup:
 
     def _drain(self, reason: CloseReason) -> None:
         """Take no more jobs."""
-        with self._lock:
-            if self._state is Lifecycle.OPEN:
-                self._state = check_transition(self._who(), self._state, Lifecycle.DRAINING)
-                self._reason = reason
-                if self._alarm is not None:
-                    self._alarm.cancel()
-            elif self._state is Lifecycle.DRAINING and reason == "cancelled":
-                self._reason = reason
-            is_closed = self._close_if_drained()
-        if is_closed:
+        try:
+            with self.lock:
+                if self._state is Lifecycle.OPEN:
+                    draining = check_transition(self._who(), self._state, Lifecycle.DRAINING)
+                    self._state, self._reason = draining, reason
+                elif self._state is Lifecycle.DRAINING and reason == "cancelled":
+                    self._reason = reason
+                is_closed = self._close_if_drained()
+            if self._alarm is not None:
+                self._alarm.cancel()
+            if is_closed:
+                self._return_resources()
+        except BaseException:
+            recover_soon((self,))
+            self.recover()
+            raise
+
+    def recover(self) -> None:
+        """Finish a `close` or `cancel` that was broken off; see `qfast.pools.recovery`."""
+        with self.lock:
+            self._close_if_drained()
+        if self._reason == "cancelled":
+            self._cancel_jobs()
+        if self._state is Lifecycle.CLOSED:
             self._return_resources()
 
     def _close_if_drained(self) -> bool:
-        if self._state is not Lifecycle.DRAINING or self._num_pending:
+        if self._state is not Lifecycle.DRAINING or self._flow.unpublished:
             return False
-        self._state = check_transition(self._who(), self._state, Lifecycle.CLOSED)
+        closed = check_transition(self._who(), self._state, Lifecycle.CLOSED)
         self._ended_at = self._clock.monotonic()
-        self._closed.notify_all()
+        self._state = closed
         return True
 
     def _return_resources(self) -> None:
+        self._closed.wake()
         if self._is_dedicated:
             for device in self.devices:
                 self._runtime.scheduler(device).unreserve(self)
 
-    def _count(self, job: Job) -> None:
-        self._metrics.add(job)
-        if self._keep_jobs is not None:
-            self._finished.append(job.id)
-            if len(self._finished) > self._keep_jobs:
-                self._jobs.pop(self._finished.popleft(), None)
-
     def _job_finished(self, job: Job) -> None:
-        """Count a job that is done; called before those who wait for it are woken."""
-        with self._lock:
-            if not job.is_counted:
-                job.is_counted = True
-                self._num_pending -= 1
-                self._count(job)
+        """Count a job that is done; called before those who wait for it are woken, and again is harmless."""
+        with self.lock:
+            self._metrics.add(job)
+            self._flow.unpublished.pop(job.id, None)
+            if self._keep_jobs is not None:
+                self._drop_jobs(self._keep_jobs)
             is_closed = self._close_if_drained()
         if is_closed:
             self._return_resources()
@@ -276,6 +283,13 @@ class JobGroup:
             following = self._flow.first_unfinished()
             if following is not None and following.scheduler not in (None, job.scheduler):
                 following.scheduler.wake()  # it waits for its turn on another device
+
+    def _drop_jobs(self, keep: int) -> None:
+        """Drop finished jobs, the oldest first, until there are so many."""
+        surplus = len(self._jobs) - len(self._flow.unpublished) - keep
+        if surplus > 0:
+            for key in [job.id for job in self._jobs.values() if job.is_counted][:surplus]:
+                del self._jobs[key]
 
     # --- running ------------------------------------------------------------------------------------------------------
     def run(
@@ -344,50 +358,30 @@ class JobGroup:
         if options:
             layers = config.Options({**layers, **config.check_options(options, "options of the job")})
         settings = config.snapshot(layers, device=chosen.name)
-        self._check_expiry()
-        job, has_entered = None, False
-        try:
-            with self._lock:
-                if self._state is not Lifecycle.OPEN or os.getpid() != self._process:
-                    raise self._refusal()
-                index = self._num_submitted
-                self._num_submitted = index + 1
-                self._num_pending += 1
-                has_entered = True
-            target, requirements = self._runtime.admit(work, chosen, settings)
-            if seed is not None:
-                seed = chosen_seed(seed)
-            elif self.seed is not None:
-                seed = derived_seed(self.seed, "job", index)
-            job = Job(
-                work,
-                requirements,
-                settings,
-                self._flow,
-                seed=settings["seed"] if seed is None else seed,
-                tags=self.tags + check_tags(tags) if tags else self.tags,
-            )
-            self._jobs[job.id] = job
-            self._runtime.enqueue(job, chosen, target)
-            if self._reason == "cancelled":  # `cancel` came between the two steps, and has not seen this job
-                job.cancel(interrupt=self._interrupts)
-        except BaseException:
-            # A job that was accepted counts itself at its end, and it has come to one.
-            if has_entered and (job is None or job.scheduler is None):
-                self._undo_submission(job)
-            raise
+        if not self.accepting_jobs:
+            raise self._refusal()
+        target, requirements = self._runtime.admit(work, chosen, settings)
+        job = Job(
+            work,
+            requirements,
+            settings,
+            self._flow,
+            seed=None if seed is None else chosen_seed(seed),
+            tags=self.tags + check_tags(tags) if tags else self.tags,
+        )
+        self._runtime.enqueue(job, chosen, target, self)
         return job
 
-    def _undo_submission(self, job: Job | None) -> None:
-        """Forget a job that was not accepted; its number stays used."""
-        with self._lock:
-            if job is not None:
-                self._jobs.pop(job.id, None)
-            self._num_refused += 1
-            self._num_pending -= 1
-            is_closed = self._close_if_drained()
-        if is_closed:
-            self._return_resources()
+    def let_in(self, job: Job) -> None:
+        """Give a job its number and its seed, or refuse it; called by the scheduler inside ``lock``."""
+        if self._state is not Lifecycle.OPEN or os.getpid() != self._process:
+            raise self._refusal()
+        if job.seed is None:
+            job.seed = job.config["seed"] if self.seed is None else derived_seed(self.seed, "job", self._num_submitted)
+
+    def has_entered(self, job: Job) -> None:
+        """Keep a job that was accepted; called by the scheduler inside ``lock``."""
+        self._jobs[job.id], self._num_submitted = job, self._num_submitted + 1
 
     def _refusal(self) -> SessionClosedError | SessionExpiredError:
         if os.getpid() != self._process:
@@ -432,17 +426,27 @@ class JobGroup:
             Whether all jobs are done.
         """
         self._drain("closed")
-        with self._closed:
-            if wait:
-                self._closed.wait_for(lambda: self._state is Lifecycle.CLOSED, timeout_s)
-            return self._state is Lifecycle.CLOSED
+        return self._closed.wait_for(lambda: self._state is Lifecycle.CLOSED, timeout_s if wait else 0.0)
 
     def cancel(self, interrupt: bool = False) -> None:
         """Take no more jobs and cancel those that wait; running ones finish, or with ``interrupt`` are stopped, too."""
         self._interrupts = interrupt
-        self._drain("cancelled")
-        for job in list(self._flow.unfinished.values()):
-            job.cancel(interrupt=interrupt)
+        try:
+            self._drain("cancelled")
+            self._cancel_jobs()
+        except BaseException:
+            recover_soon((self,))
+            self.recover()
+            raise
+
+    def _cancel_jobs(self) -> None:
+        self._flow.is_stopped = True
+        schedulers: dict[Scheduler, list[Job]] = {}
+        for job in tuple(self._flow.unfinished.values()):
+            if job.scheduler is not None:
+                schedulers.setdefault(job.scheduler, []).append(job)
+        for scheduler, jobs in schedulers.items():
+            scheduler.cancel_all(jobs, interrupt=self._interrupts)
 
     def __enter__(self) -> Self:
         return self
@@ -455,11 +459,11 @@ class JobGroup:
     # --- figures ------------------------------------------------------------------------------------------------------
     def metrics(self) -> GroupMetrics:
         """Return a copy of the figures so far."""
-        with self._lock:
+        with self.lock:
             unfinished = [job.status() for job in list(self._flow.unfinished.values())]
             return replace(
                 self._metrics,
-                submitted=self._num_submitted - self._num_refused,
+                submitted=self._num_submitted,
                 queued=unfinished.count(JobStatus.QUEUED),
                 running=unfinished.count(JobStatus.RUNNING),
             )
@@ -494,6 +498,7 @@ class JobGroup:
 def _make_locks_in_child() -> None:
     for group in list(_live.values()):
         group._make_lock()  # another thread of the parent may have held the old one
+        group._flow.unpublished.clear()  # the parent's
 
 
 if hasattr(os, "register_at_fork"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from qfast.errors import InputError
@@ -50,7 +50,12 @@ class Flow:
     on_finished : WeakMethod or None
         Called with every job that is done, before those who wait for it are woken.
     unfinished : OrderedDict of Job
-        In order of submission, over all devices. Each scheduler adds and removes its own; nobody iterates over it.
+        In order of submission, over all devices: those that have not come to their end. Each scheduler adds and removes
+        its own.
+    unpublished : dict of Job
+        Those whose end its session has not counted.
+    is_stopped : bool
+        Nothing of it starts any more.
     """
 
     def __init__(self, tenant: str, session_id: str | None, priority: int, *, is_dedicated: bool) -> None:
@@ -61,12 +66,16 @@ class Flow:
         self.key = session_id or f"{tenant}, priority {priority}"
         self.process = os.getpid()
         self.unfinished: OrderedDict[str, Job] = OrderedDict()
+        self.unpublished: dict[str, Job] = {}
+        self.is_stopped = False
         self.on_finished: weakref.WeakMethod[Callable[[Job], None]] | None = None
 
     def tell_finished(self, job: Job) -> None:
         """Tell the session that a job is done."""
         on_finished = None if self.on_finished is None else self.on_finished()
-        if on_finished is not None:
+        if on_finished is None:
+            self.unpublished.pop(job.id, None)
+        else:
             on_finished(job)
 
     def first_unfinished(self) -> Job | None:
@@ -78,8 +87,8 @@ class Flow:
                 continue
 
     def is_next(self, job: Job) -> bool:
-        """Whether the order of a dedicated session lets this job start."""
-        return not self.is_dedicated or self.first_unfinished() is job
+        """Whether the order of a dedicated session lets this job start; one that is not in yet would be the last."""
+        return not self.is_dedicated or self.first_unfinished() in (None, job)
 
 
 class _FlowQueue:
@@ -131,6 +140,21 @@ class JobQueue:
         tenant.order.join(flow.key, flow.weight)
         self._order.join(flow.tenant)
         self._length += 1
+
+    def mend(self, jobs: Iterable[Job]) -> None:
+        """Make the queue hold these jobs, in their order; shares begin anew.
+
+        For when a change was broken off, so that its parts may contradict each other.
+        """
+        for tenant in self._tenants.values():
+            for key in tuple(tenant.flows):
+                tenant.order.leave(key)
+            tenant.flows = {}
+        for name in tuple(self._tenants):
+            self._order.leave(name)
+        self._length = 0
+        for job in jobs:
+            self.push(job)
 
     def remove(self, job: Job) -> bool:
         """Take a job out; False if it is not in."""

@@ -7,6 +7,7 @@ import logging
 import math
 import os
 import threading
+import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -19,7 +20,7 @@ from qfast.errors import CapacityError, ConfigError, DeviceBusyError, DeviceOffl
 from qfast.jobs.circuit_work import make_circuit_work
 from qfast.jobs.job import Job
 from qfast.jobs.job_queue import Flow, check_priority
-from qfast.jobs.scheduler import Scheduler
+from qfast.jobs.scheduler import Door, Scheduler
 from qfast.jobs.work import Requirements, Work
 from qfast.noise import NoiseModel
 from qfast.pools import SYSTEM_CLOCK, Clock, StateBuffers
@@ -77,6 +78,7 @@ class Runtime:
             clock=clock,
         )
         self.buffers.open()
+        _all.add(self)
 
     def _budget(self) -> int:
         return self._budget_bytes or self._settings["max_total_bytes"] or memory_limits().limit_bytes
@@ -125,11 +127,11 @@ class Runtime:
         check_limits(requirements, settings, target)
         return target, requirements
 
-    def enqueue(self, job: Job, asked: Device, target: Device) -> None:
+    def enqueue(self, job: Job, asked: Device, target: Device, door: Door | None = None) -> None:
         """Hand an admitted job to its device's scheduler; in execution mode sync, return when it is done."""
         if target is not asked:
             job.execution_log += (("REDIRECT", asked.name, target.name),)
-        self.scheduler(target).submit(job)
+        self.scheduler(target).submit(job, door)
 
     def close(self, timeout_s: float | None = _EXIT_TIMEOUT_S) -> bool:
         """Cancel and stop every job, unload, and end the workers; return whether all has ended in time."""
@@ -207,6 +209,7 @@ def check_tags(tags: Iterable[str]) -> tuple[str, ...]:
     return tuple(tags)
 
 
+_all: weakref.WeakSet[Runtime] = weakref.WeakSet()
 _default: Runtime | None = None
 _default_lock = threading.Lock()
 
@@ -225,8 +228,8 @@ def default_runtime() -> Runtime:
 def _after_fork() -> None:
     global _default_lock
     _default_lock = threading.Lock()
-    if _default is not None:
-        _default.after_fork()
+    for runtime in list(_all):
+        runtime.after_fork()
 
 
 if hasattr(os, "register_at_fork"):

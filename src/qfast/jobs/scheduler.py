@@ -3,27 +3,31 @@
 One lock guards all decisions of a device: each step of a job's state machine is taken inside it, so every job ends
 exactly once. Work, callbacks, worker hand-over and waking those who wait happen outside. Nothing polls: a job starts
 because another ended, one was submitted, an alarm of the clock rang, or the device changed its status.
+
+The truth is the table of jobs that live here, and each job's own status; queue and running jobs are derived from it.
+Whatever is broken off, by Ctrl-C or by an error of foreign code, is mended from it and finished by `Scheduler.recover`.
 """
 
 from __future__ import annotations
 
-import concurrent.futures
 import logging
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
+from typing import Any, Protocol
 
 from qfast import config
 from qfast.config import Snapshot, Source
 from qfast.devices import Device, DeviceLoad
-from qfast.errors import ConfigError, DeviceBusyError, JobTimeoutError, LifecycleError
-from qfast.jobs.attempt import Outcome, is_transient, mark_error, mark_result, run_attempt
+from qfast.errors import ConfigError, DeviceBusyError, JobFailedError, JobTimeoutError, LifecycleError
+from qfast.jobs.attempt import Outcome, is_transient, mark_outcome, run_attempt, text_of
 from qfast.jobs.context import JobContext
 from qfast.jobs.job import CancelledJobError, Job, JobStatus
 from qfast.jobs.job_queue import JobQueue
 from qfast.pools import SYSTEM_CLOCK, Cancellation, Clock, Lease, PoolStatistics, StateBuffers, Worker, make_worker_pool
 from qfast.pools.cleanup import CleanupFailure
+from qfast.pools.recovery import Gates, is_main_thread, recover_soon, start_recovery
 
 __all__ = ["Scheduler"]
 
@@ -31,6 +35,20 @@ _log = logging.getLogger("qfast.jobs")
 
 # The device's setting limits how many work; the pool only keeps the idle ones.
 _MANY_WORKERS = 1 << 16
+
+
+class Door(Protocol):
+    """A session, to the scheduler that takes its jobs."""
+
+    lock: threading.Lock
+
+    def let_in(self, job: Job) -> None:
+        """Give the job its number, or refuse it; inside ``lock``."""
+        ...
+
+    def has_entered(self, job: Job) -> None:
+        """Note that the job was accepted; inside ``lock``."""
+        ...
 
 
 class Scheduler:
@@ -72,8 +90,9 @@ class Scheduler:
 
     def _start_clean(self) -> None:
         self._lock = threading.Lock()
-        self._idle = threading.Condition(self._lock)
-        self._num_idle_waiters = 0
+        self._is_torn = False  # the books are being changed, or were left half changed: see `_mend`
+        self._idle = Gates()
+        self._live: dict[str, Job] = {}  # the truth: those that were accepted and are not published
         self._queue = JobQueue()
         self._retrying: dict[str, Job] = {}
         self._running: dict[str, Job] = {}
@@ -83,7 +102,12 @@ class Scheduler:
 
     def after_fork(self) -> None:
         """Begin anew in a forked child: the parent's jobs and threads are not the child's."""
+        abandoned = list(self._live.values())
         self._start_clean()
+        for job in abandoned:
+            job.flow.unfinished.pop(job.id, None)
+            job.flow.unpublished.pop(job.id, None)
+            job.abandon()
 
     # --- for devices and sessions -------------------------------------------------------------------------------------
     def load(self) -> DeviceLoad:
@@ -108,65 +132,87 @@ class Scheduler:
 
     def wait_until_idle(self, timeout_s: float | None = None) -> bool:
         """Wait until nothing runs and nothing waits; return whether that is so."""
-        with self._idle:
-            self._num_idle_waiters += 1
-            try:
-                return self._idle.wait_for(lambda: not (self._running or self._queue or self._retrying), timeout_s)
-            finally:
-                self._num_idle_waiters -= 1
+        return self._idle.wait_for(self._is_idle, timeout_s)
+
+    def _is_idle(self) -> bool:
+        return not (self._running or self._queue or self._retrying)
 
     # --- submitting ---------------------------------------------------------------------------------------------------
-    def submit(self, job: Job) -> None:
+    def submit(self, job: Job, door: Door | None = None) -> None:
         """Accept a job; in execution mode sync, return when it is done.
 
         A job that may start at once is run by this very thread in execution mode sync, and in mode async if it is
         short; by the same steps as in a worker.
+
+        Parameters
+        ----------
+        job : Job
+        door : Door, optional
+            Its session, which lets it in; the order of passing the door is that of the jobs.
 
         Raises
         ------
         DeviceBusyError
             More jobs wait than are allowed.
         """
+        start_recovery()
         self.clock.start()
-        is_sync = job.config["execution_mode"] == "sync"
+        thread = threading.get_ident()
         try:
-            with self._lock:
-                can_start = self._accept(job)
-                runs_here = can_start and (is_sync or job.requirements.is_short)
-                if runs_here:
-                    job.runner = threading.get_ident()
-            if runs_here:
+            if door is None:
+                has_begun = self._accept(job, thread)
+            else:
+                with door.lock:
+                    door.let_in(job)
+                    has_begun = self._accept(job, thread)
+                    door.has_entered(job)
+            if job.runner == thread:
                 self._run_here(job)
-            elif can_start:
+            elif has_begun:
                 self._start([job])
             else:
                 self.wake()  # it may be able to go although others wait, if they may not
-            if is_sync and not job.done():
-                concurrent.futures.wait((job,))
+            if not job.done() and job.config["execution_mode"] == "sync":
+                job.wait()
         except BaseException as error:
-            if not job.done():
-                self._rescue(job, error)
+            # The caller gets no handle on the job, so it must neither run on nor hold up its session.
+            if job.scheduler is not None:
+                recover_soon((self, job, thread, error.__class__.__name__))  # the guarantee
+                self.recover(job, thread, error.__class__.__name__)  # at once, unless that is broken off, too
             raise
 
-    def _accept(self, job: Job) -> bool:
+    def _accept(self, job: Job, thread: int) -> bool:
         """Register a job and begin it, or put it into the queue; return whether it has begun."""
-        if self._is_closed:
-            raise LifecycleError(f"device {self.device.name} is shut down and takes no jobs; start a new process")
-        if self._queue:
-            self._check_queue()
-        job.queued_at = self.clock.monotonic()
-        job.queued_wall = self.clock.wall()
-        job.scheduler = self
-        job.flow.unfinished[job.id] = job
+        is_sync = job.config["execution_mode"] == "sync"
+        with self._lock:
+            if self._is_torn:
+                self._mend()
+            if self._is_closed:
+                raise LifecycleError(f"device {self.device.name} is shut down and takes no jobs; start a new process")
+            if self._queue:
+                self._check_queue()
+            can_start = self._can_start_at_once(job)
+            job.queued_at = self.clock.monotonic()
+            job.queued_wall = self.clock.wall()
+            self._is_torn = True
+            # The truth: from here on it is accepted.
+            flow, key = job.flow, job.id
+            job.scheduler, self._live[key], flow.unfinished[key], flow.unpublished[key] = self, job, job, job
+            self._set_alarms(job)
+            if can_start:
+                self._begin(job)
+                if is_sync or job.requirements.is_short:
+                    job.runner = thread
+            else:
+                self._queue.push(job)
+            self._is_torn = False
+        return can_start
+
+    def _set_alarms(self, job: Job) -> None:
         if (seconds := job.config["queue_timeout_s"]) is not None:
             self._set_alarm(job, seconds, self._queue_time_is_over)
         if (seconds := job.config["total_timeout_s"]) is not None:
             self._set_alarm(job, seconds, self._total_time_is_over)
-        if self._can_start_at_once(job):
-            self._begin(job)
-            return True
-        self._queue.push(job)
-        return False
 
     def _check_queue(self) -> None:
         limit = self.device.settings()["max_queued_jobs"]
@@ -182,35 +228,57 @@ class Scheduler:
     def _run_here(self, job: Job) -> None:
         outcome = self._attempt(job)
         self._start(self._conclude(job, outcome))
-        self._publish(job, outcome, None)
+        self._publish(job)
         if outcome.interrupt is not None:
             raise outcome.interrupt  # Ctrl-C belongs to the caller, whose thread this is
 
-    def _rescue(self, job: Job, error: BaseException) -> None:
-        """End a job whose submission was broken off, mostly by Ctrl-C, which may strike between any two steps.
-
-        The caller gets no handle on the job, so it must neither run on nor hold up its session.
-        """
-        with self._lock:
-            status, cancellation = job.status(), job.cancellation
-            if job.scheduler is None:
-                return  # it was not accepted
-            is_nobodys = status is JobStatus.QUEUED or (status is JobStatus.RUNNING and job.runner is None)
-            is_mine = is_nobodys or job.runner == threading.get_ident()
-            if is_mine:
-                self._running.pop(job.id, None)
-                if not status.is_final:
-                    self._withdraw(job, JobStatus.CANCELLED)
+    # --- mending ------------------------------------------------------------------------------------------------------
+    def _mend(self) -> None:
+        """Derive the books from the jobs themselves; inside the lock."""
+        live = list(self._live.values())
+        for job in live:
+            if job.status().is_final:
                 self._close_books(job)
-                starting = self._pick()
-        if is_mine:
-            self._start(starting)
-            broken_off = CancelledJobError(
-                f"job {job.id} was cancelled: {type(error).__name__} broke off its submission"
-            )
-            self._publish(job, Outcome(error=broken_off), None)
-        elif cancellation is not None:
-            cancellation.cancel("its submission was broken off")
+        self._running = {job.id: job for job in live if job.status() is JobStatus.RUNNING}
+        queued = [job for job in live if job.status() is JobStatus.QUEUED]
+        self._retrying = {job.id: job for job in queued if job.is_backing_off}
+        self._queue.mend(job for job in queued if not job.is_backing_off)
+        self._is_torn = False
+
+    def recover(self, job: Job | None = None, thread: int = 0, why: str = "") -> None:
+        """Finish what was broken off; see `qfast.pools.recovery`.
+
+        ``job``: its submission, by ``thread``, which gave up because of ``why``.
+        """
+        interrupted = None
+        with self._lock:
+            self._mend()
+            self._is_torn = True
+            if job is not None and job.id in self._live:
+                interrupted = self._end_broken_off(job, thread, why)
+            starting = self._pick()
+            starting += [other for other in self._running.values() if other.runner is None and other not in starting]
+            ended = [other for other in self._live.values() if other.status().is_final]
+            self._is_torn = False
+        if interrupted is not None:
+            interrupted.cancel("its submission was broken off")
+        for other in ended:
+            self._publish_elsewhere(other)
+        self._start(starting)
+        self._wake_if_idle()
+
+    def _end_broken_off(self, job: Job, thread: int, why: str) -> Cancellation | None:
+        """End a job that nobody runs; return what stops one that a worker has taken on."""
+        status = job.status()
+        if status is JobStatus.RUNNING and job.runner not in (None, thread):
+            return job.cancellation
+        if not status.is_final:
+            if job.context is not None:
+                job.context.unload()
+                job.context.tell_job()
+            error = CancelledJobError(f"job {job.id} was cancelled: {why} broke off its submission")
+            self._withdraw(job, JobStatus.CANCELLED, error)
+        return None
 
     def _can_start_at_once(self, job: Job) -> bool:
         """Whether nobody waits and a worker is free: then there are no turns to keep, and the queue is spared."""
@@ -231,6 +299,8 @@ class Scheduler:
         if not self._queue or self.device.is_held or self._is_closed:
             return picked
         self._read_limits()
+        was_torn = self._is_torn
+        self._is_torn = True
         while len(self._running) < self._num_workers:
             job = self._queue.first(self._may_start, self._is_below_limit)
             if job is None or not self._fits(job):
@@ -239,6 +309,7 @@ class Scheduler:
             self._queue.remove(job)
             self._begin(job)
             picked.append(job)
+        self._is_torn = was_torn
         return picked
 
     def _read_limits(self) -> None:
@@ -254,6 +325,8 @@ class Scheduler:
         self._max_tenant_jobs = settings["max_tenant_jobs"]
 
     def _may_start(self, job: Job) -> bool:
+        if job.flow.is_stopped:
+            return False
         if job.flow.is_dedicated:
             return job.flow.is_next(job)
         if not self._dedicated_sessions:
@@ -274,31 +347,35 @@ class Scheduler:
         return sum(job.requirements.size_bytes for job in self._running.values())
 
     def _begin(self, job: Job) -> None:
-        job.enter(JobStatus.RUNNING)
-        job.attempts += 1
-        job.started_at = self.clock.monotonic()
-        job.cancellation = Cancellation()
+        now, cancellation, attempt = self.clock.monotonic(), Cancellation(), job.attempts + 1
         job.runner = None
+        job.attempts, job.started_at, job.cancellation = attempt, now, cancellation
+        job.enter(JobStatus.RUNNING)
         self._running[job.id] = job
         if (seconds := job.config["run_timeout_s"]) is not None:
-            self._set_alarm(job, seconds, partial(self._run_time_is_over, job.attempts))
+            self._set_alarm(job, seconds, partial(self._run_time_is_over, attempt))
 
-    def _finish(self, job: Job, status: JobStatus) -> None:
+    def _finish(self, job: Job, status: JobStatus, value: Any, error: BaseException | None) -> None:
         """Enter a final state."""
-        job.enter(status)
         job.finished_at = self.clock.monotonic()
+        job.settle(status, value, error)
         self._close_books(job)
 
     def _close_books(self, job: Job) -> None:
         """Let nothing of the job stay behind here; again is harmless."""
+        self._running.pop(job.id, None)
         if job.alarms:
             for alarm in job.alarms:
                 alarm.cancel()
             job.alarms = ()
         job.cancellation = None
+        job.context = None
         job.flow.unfinished.pop(job.id, None)
-        if self._num_idle_waiters and not (self._running or self._queue or self._retrying):
-            self._idle.notify_all()
+        self._wake_if_idle()
+
+    def _wake_if_idle(self) -> None:
+        if self._is_idle():
+            self._idle.wake()
 
     # --- running ------------------------------------------------------------------------------------------------------
     def _start(self, jobs: list[Job]) -> None:
@@ -309,14 +386,18 @@ class Scheduler:
             lease: Lease[Worker] | None = None
             try:
                 lease = self._workers.acquire(tenant=job.tenant, job=job.id)
+                if not lease.resource.has_thread and is_main_thread():
+                    # Starting a thread is a long way, and Ctrl-C on it could leave the thread stuck.
+                    lease.release()
+                    recover_soon((self,))
+                    return
                 lease.resource.run(partial(self._serve, lease, job))
             except Exception as error:  # no thread to be had
                 if lease is not None:
                     lease.discard()
-                job.runner = threading.get_ident()
-                outcome = Outcome(error=error)
-                pending.extend(self._conclude(job, outcome))
-                self._publish(job, outcome, None)
+                if self._claim(job):
+                    pending.extend(self._conclude(job, Outcome(error=error)))
+                    self._publish(job)
 
     def _serve(self, lease: Lease[Worker], job: Job) -> None:
         """Run a job in a worker's thread, and then, in the same thread, whatever comes next."""
@@ -330,14 +411,14 @@ class Scheduler:
             starting = self._conclude(job, outcome)
             if outcome.interrupt is not None:
                 self._start(starting)
-                self._publish(job, outcome, lease.discard)
+                self._publish(job, lease.discard)
                 return
             following = starting.pop(0) if starting else None
             self._start(starting)
-            self._publish(job, outcome, lease.release if following is None else None)
+            self._publish(job, lease.release if following is None else None)
 
     def _claim(self, job: Job) -> bool:
-        """Take on an attempt that was begun; False if it was ended meanwhile, see `_rescue`."""
+        """Take on an attempt that was begun; False if it was ended or taken on meanwhile, see `recover`."""
         with self._lock:
             if job.runner is not None or job.status() is not JobStatus.RUNNING:
                 return False
@@ -345,11 +426,31 @@ class Scheduler:
             return True
 
     def _attempt(self, job: Job) -> Outcome:
-        assert job.cancellation is not None  # set by _begin
+        """Run an attempt; whatever is raised, also by the job layer itself, is its outcome."""
+        cancellation = job.cancellation
+        assert cancellation is not None  # set by _begin
         context = JobContext(
-            job, self.device, self._buffers, job.cancellation, self._threads_for(job), self._on_cleanup_failure
+            job, self.device, self._buffers, cancellation, self._threads_for(job), self._on_cleanup_failure
         )
-        return run_attempt(context)
+        job.context = context
+        try:
+            return run_attempt(context)
+        except BaseException as error:
+            if is_main_thread() and not isinstance(error, Exception):
+                raise  # Ctrl-C: `submit` has the rest done
+            return self._last_net(job, context, error)
+
+    def _last_net(self, job: Job, context: JobContext, error: BaseException) -> Outcome:
+        """Make an outcome of an error that foreign code raised where nobody expects one."""
+        _log.error("job %s: %s, where none was expected", job.id, text_of(error))
+        failed = JobFailedError(f"job {job.id} failed with {text_of(error)}, which came from handling another error")
+        failed.__cause__ = error
+        try:
+            context.unload()
+        except BaseException as again:  # the alert's: there is nothing left that could be told
+            _log.error("job %s: unloading it failed with %s", job.id, text_of(again))
+        context.tell_job()
+        return Outcome(error=failed, interrupt=None if isinstance(error, Exception) else error)
 
     def _threads_for(self, job: Job) -> int:
         """Return the threads of one job: those of the machine, shared among the jobs that run beside it."""
@@ -364,89 +465,120 @@ class Scheduler:
 
     def _conclude(self, job: Job, outcome: Outcome) -> list[Job]:
         """Close the books on an attempt; return the jobs that start in its place."""
+        may_help = outcome.error is not None and is_transient(outcome.error)
         with self._lock:
-            del self._running[job.id]
-            if self._should_retry(job, outcome):
+            if self._is_torn:
+                self._mend()
+            if job.status() is not JobStatus.RUNNING:
+                return []  # it was ended meanwhile, see `recover`
+            self._is_torn = True
+            if may_help and self._may_retry(job):
                 self._wait_for_retry(job, outcome)
             elif outcome.error is None:
-                self._finish(job, JobStatus.COMPLETED)
+                self._finish(job, JobStatus.COMPLETED, outcome.value, None)
             elif outcome.has_stopped and job.timed_out is None:
-                outcome.error = CancelledJobError(f"job {job.id} was cancelled while it ran")
-                self._finish(job, JobStatus.CANCELLED)
+                error = CancelledJobError(f"job {job.id} was cancelled while it ran")
+                self._finish(job, JobStatus.CANCELLED, None, error)
+            elif outcome.has_stopped and job.timed_out is not None:
+                self._finish(job, JobStatus.FAILED, None, JobTimeoutError(job.timed_out))
             else:
-                if outcome.has_stopped and job.timed_out is not None:
-                    outcome.error = JobTimeoutError(job.timed_out)
-                self._finish(job, JobStatus.FAILED)
-            return self._pick()
+                self._finish(job, JobStatus.FAILED, None, outcome.error)
+            starting = self._pick()
+            self._is_torn = False
+        return starting
 
-    def _publish(self, job: Job, outcome: Outcome, release: Callable[[], None] | None) -> None:
-        """Tell everybody that a job is done, if it is, and give its worker back."""
+    def _publish(self, job: Job, release: Callable[[], None] | None = None) -> None:
+        """Tell everybody that a job is done, if it is, and give its worker back; again is harmless."""
         if not job.status().is_final:  # it is tried again
             if release is not None:
                 release()
             return
         try:
-            if outcome.error is not None:
-                mark_error(outcome.error, job)
-            else:
-                mark_result(outcome.value, job)
-        except Exception:  # somebody's class that takes no attributes: the outcome goes out without them
-            _log.exception("job %s: its outcome could not be told which job it is of", job.id)
+            mark_outcome(job)
+        except BaseException as error:  # somebody's class that takes no attributes: the outcome goes out without them
+            if is_main_thread() and not isinstance(error, Exception):
+                raise  # Ctrl-C
+            _log.error("job %s: its outcome could not be told which job it is of: %s", job.id, text_of(error))
         job.flow.tell_finished(job)
-        job.publish(outcome.value, outcome.error, release)
+        job.publish(release)
+        self._live.pop(job.id, None)
 
     # --- retries ------------------------------------------------------------------------------------------------------
-    def _should_retry(self, job: Job, outcome: Outcome) -> bool:
+    def _may_retry(self, job: Job) -> bool:
         return (
-            outcome.error is not None
-            and job.cancellation is not None
+            job.cancellation is not None
             and not job.cancellation.cancelled
             and not self._is_closed
+            and not job.flow.is_stopped
             and job.attempts <= job.config["retry_attempts"]
-            and is_transient(outcome.error)
         )
 
     def _wait_for_retry(self, job: Job, outcome: Outcome) -> None:
-        delay = min(job.config["retry_max_delay_s"], job.config["retry_delay_s"] * 2.0 ** (job.attempts - 1))
+        doublings = min(job.attempts - 1, 1000)  # 2.0**1024 overflows
+        delay = min(job.config["retry_max_delay_s"], job.config["retry_delay_s"] * 2.0**doublings)
         job.execution_log += (("RETRY", f"attempt_{job.attempts}_failed", f"again_in_{delay:g}_s"),)
-        _log.info("job %s, attempt %d: %s; again in %g s", job.id, job.attempts, outcome.error, delay)
-        job.enter(JobStatus.QUEUED)
-        job.runner = None
-        self._retrying[job.id] = job
+        assert outcome.error is not None
+        _log.info("job %s, attempt %d: %s; again in %g s", job.id, job.attempts, text_of(outcome.error), delay)
         self._set_alarm(job, delay, self._retry)
+        job.context = job.runner = None
+        job.is_backing_off = True
+        job.enter(JobStatus.QUEUED)
+        self._running.pop(job.id, None)
+        self._retrying[job.id] = job
 
     def _retry(self, job: Job) -> None:
         with self._lock:
-            if self._retrying.pop(job.id, None) is None:
+            if self._is_torn:
+                self._mend()
+            if job.id not in self._retrying:
                 return
+            self._is_torn = True
+            job.is_backing_off = False
+            del self._retrying[job.id]
             self._queue.push(job, first=True)
             starting = self._pick()
+            self._is_torn = False
         self._start(starting)
 
     # --- ending early -------------------------------------------------------------------------------------------------
     def cancel(self, job: Job, *, interrupt: bool) -> bool:
         """See `Job.cancel`."""
-        with self._lock:
-            status = job.status()
-            if status is JobStatus.QUEUED:
-                self._withdraw(job, JobStatus.CANCELLED)
-                starting = self._pick()
-            cancellation = job.cancellation
-        if status is JobStatus.QUEUED:
-            error = CancelledJobError(f"job {job.id} was cancelled before it began")
-            self._publish(job, Outcome(error=error), None)
-            self._start(starting)
-            return True
-        if status is not JobStatus.RUNNING or not interrupt or cancellation is None:
-            return False
-        cancellation.cancel("it was cancelled")
-        return True
+        return self.cancel_all([job], interrupt=interrupt) > 0
 
-    def _withdraw(self, job: Job, status: JobStatus) -> None:
-        """End a job that waits."""
+    def cancel_all(self, jobs: Iterable[Job], *, interrupt: bool) -> int:
+        """Cancel jobs before any other is started in their place; return how many were, or were told to stop."""
+        try:
+            with self._lock:
+                if self._is_torn:
+                    self._mend()
+                self._is_torn = True
+                ended, told = [], []
+                for job in jobs:
+                    status = job.status()
+                    if status is JobStatus.QUEUED and job.id in self._live:
+                        error = CancelledJobError(f"job {job.id} was cancelled before it began")
+                        self._withdraw(job, JobStatus.CANCELLED, error)
+                        ended.append(job)
+                    elif status is JobStatus.RUNNING and interrupt and job.cancellation is not None:
+                        told.append(job.cancellation)
+                starting = self._pick() if ended else []
+                self._is_torn = False
+            for job in ended:
+                self._publish(job)
+            for cancellation in told:
+                cancellation.cancel("it was cancelled")
+            self._start(starting)
+        except BaseException:
+            recover_soon((self,))
+            self.recover()
+            raise
+        return len(ended) + len(told)
+
+    def _withdraw(self, job: Job, status: JobStatus, error: BaseException) -> None:
+        """End a job that waits, or that nobody runs."""
         if self._retrying.pop(job.id, None) is None:
             self._queue.remove(job)
-        self._finish(job, status)
+        self._finish(job, status, None, error)
 
     def _queue_time_is_over(self, job: Job) -> None:
         self._time_is_over(job, f"waited longer than queue_timeout_s = {job.config['queue_timeout_s']:g}", attempt=0)
@@ -462,38 +594,49 @@ class Scheduler:
         message = f"job {job.id} {why}; it is stopped"
         starting: list[Job] = []
         with self._lock:
-            if attempt not in (None, job.attempts):
+            if self._is_torn:
+                self._mend()
+            if attempt not in (None, job.attempts) or job.id not in self._live:
                 return
             status, cancellation = job.status(), job.cancellation
             if status is JobStatus.QUEUED:
+                self._is_torn = True
                 job.timed_out = message
-                self._withdraw(job, JobStatus.FAILED)
+                self._withdraw(job, JobStatus.FAILED, JobTimeoutError(message))
                 starting = self._pick()
+                self._is_torn = False
             elif status is JobStatus.RUNNING and cancellation is not None and not cancellation.cancelled:
                 job.timed_out = message
         if status is JobStatus.QUEUED:
-            self._publish_elsewhere(job, Outcome(error=JobTimeoutError(message)))
+            self._publish_elsewhere(job)
             self._start(starting)
         elif status is JobStatus.RUNNING and cancellation is not None:
             cancellation.cancel(why)
 
-    def _publish_elsewhere(self, job: Job, outcome: Outcome) -> None:
-        """Publish from the clock's thread: callbacks, which may take their time, get a worker."""
+    def _publish_elsewhere(self, job: Job) -> None:
+        """Publish from the clock's thread or the recovery's: callbacks, which may take their time, get a worker."""
         if not job.has_callbacks:
-            self._publish(job, outcome, None)
+            self._publish(job)
             return
         try:
             lease = self._workers.acquire(tenant=job.tenant, job=job.id)
-            lease.resource.run(partial(self._publish, job, outcome, lease.release))
+            lease.resource.run(partial(self._publish, job, lease.release))
         except Exception:  # no thread to be had
-            self._publish(job, outcome, None)
+            self._publish(job)
 
     # --- waking and closing -------------------------------------------------------------------------------------------
     def wake(self) -> None:
         """Start what may start now; called when something outside has changed."""
-        with self._lock:
-            starting = self._pick()
-        self._start(starting)
+        try:
+            with self._lock:
+                if self._is_torn:
+                    self._mend()
+                starting = self._pick()
+            self._start(starting)
+        except BaseException:
+            recover_soon((self,))
+            self.recover()
+            raise
 
     def close(self, timeout_s: float | None = None) -> bool:
         """Cancel what waits, stop what runs, wait for its unloading and for callbacks; return whether all has ended.
@@ -502,10 +645,7 @@ class Scheduler:
         """
         with self._lock:
             self._is_closed = True
-            waiting = [*self._queue.jobs(), *self._retrying.values()]
-            running = list(self._running.values())
-        for job in waiting + running:
-            self.cancel(job, interrupt=True)
+        self.cancel_all(list(self._live.values()), interrupt=True)
         is_done = self.wait_until_idle(timeout_s)
         are_back = self._workers.close(timeout_s)  # callbacks have run when a worker is back
         self.device.detach(self.load, self.wake)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from collections.abc import Callable
+
+from qfast.pools.recovery import recover_soon
 
 __all__ = ["Cancellation"]
 
@@ -14,13 +17,14 @@ _lock = threading.Lock()
 
 
 class Cancellation:
-    """Set once by `cancel`; every subscriber is told exactly once, also one that comes late. Thread-safe."""
+    """Set once by `cancel`; every subscriber is told once, also one that comes late (again, if Ctrl-C broke
+    it off). Thread-safe."""
 
     __slots__ = ("_subscribers", "reason")
 
     def __init__(self) -> None:
         self.reason: str | None = None
-        self._subscribers: tuple[Callable[[], None], ...] = ()
+        self._subscribers: list[Callable[[], None]] = []
 
     @property
     def cancelled(self) -> bool:
@@ -30,26 +34,38 @@ class Cancellation:
     def cancel(self, reason: str) -> bool:
         """Set the flag; return whether this call was the first."""
         with _lock:
-            if self.reason is not None:
-                return False
-            self.reason = reason
-            told, self._subscribers = self._subscribers, ()
-        for subscriber in told:
+            is_first = self.reason is None
+            if is_first:
+                self.reason = reason
+        self.recover()
+        return is_first
+
+    def recover(self, *broken_off: Callable[[], None]) -> None:
+        """Tell those who have not been told: taking one out is one step. See `qfast.pools.recovery`."""
+        for subscriber in broken_off:
             subscriber()
-        return True
+        with contextlib.suppress(IndexError):  # nobody is left
+            for subscriber in iter(self._subscribers.pop, None):
+                try:
+                    subscriber()
+                except BaseException as error:
+                    if not isinstance(error, Exception):
+                        recover_soon((self, subscriber))
+                    raise
 
     def subscribe(self, subscriber: Callable[[], None]) -> None:
         """Call ``subscriber`` on `cancel`, or now if that has been."""
         with _lock:
             if self.reason is None:
-                self._subscribers += (subscriber,)
+                self._subscribers.append(subscriber)
                 return
         subscriber()
 
     def unsubscribe(self, subscriber: Callable[[], None]) -> None:
         """Forget a subscriber; one that is not there is no error."""
         with _lock:
-            self._subscribers = tuple(other for other in self._subscribers if other != subscriber)
+            if subscriber in self._subscribers:
+                self._subscribers.remove(subscriber)
 
 
 def _new_lock() -> None:

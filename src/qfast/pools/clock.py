@@ -7,18 +7,26 @@ from __future__ import annotations
 
 import heapq
 import logging
+import math
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from itertools import count
+from queue import SimpleQueue
 from typing import Protocol
+
+from qfast.pools.recovery import wait_at
 
 __all__ = ["SYSTEM_CLOCK", "Alarm", "Clock", "ManualClock", "SystemClock"]
 
 _log = logging.getLogger("qfast.pools")
 
 Action = Callable[[], None]
+
+# So many new alarms make the clock's thread look at them before the next one is due: most may have been cancelled.
+_MANY_NEW = 1024
 
 
 class Alarm:
@@ -52,12 +60,15 @@ class _AlarmQueue:
 
     def push(self, when: float, action: Action) -> Alarm:
         alarm = Alarm(when, next(self._numbers), action, self)
+        self.add(alarm)
+        return alarm
+
+    def add(self, alarm: Alarm) -> None:
         if self._cancelled > 64 and self._cancelled > len(self._heap) // 2:
             self._heap = [a for a in self._heap if a.action is not None]
             heapq.heapify(self._heap)
             self._cancelled = 0
         heapq.heappush(self._heap, alarm)
-        return alarm
 
     def note_cancelled(self) -> None:
         self._cancelled += 1  # a race may lose a count: it only delays the clearing
@@ -100,46 +111,60 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The system's time. One daemon thread, started by the first alarm, runs them all; a forked child starts clean."""
+    """The system's time. One daemon thread, started by the first alarm, runs them all; a forked child starts clean.
+
+    The thread alone touches the queue of alarms. Setting one is an ``append`` and, if it is earlier than the thread
+    would wake, a ``put``: nothing that Ctrl-C could leave half done.
+    """
 
     def __init__(self) -> None:
         self.start_clean()
 
     def start_clean(self) -> None:
         """Forget every alarm; a forked child has neither the thread nor those who wait."""
-        self._condition = threading.Condition()
+        self._new: deque[Alarm] = deque()
+        self._wake: SimpleQueue[None] = SimpleQueue()
+        self._wakes_at = math.inf
+        self._numbers = count()
         self._alarms = _AlarmQueue()
-        self._thread: threading.Thread | None = None
+        self._has_thread = False
+        self._is_served = threading.Lock()
 
     monotonic = staticmethod(time.monotonic)
     wall = staticmethod(time.time)
 
     def start(self) -> None:
         """See `Clock`."""
-        if self._thread is None:
-            with self._condition:
-                if self._thread is None:
-                    thread = threading.Thread(target=self._run, name="qfast-clock", daemon=True)
-                    thread.start()
-                    self._thread = thread
+        if not self._has_thread:
+            threading.Thread(target=self._run, name="qfast-clock", daemon=True).start()
+            self._has_thread = True
 
     def call_at(self, when: float, action: Action) -> Alarm:
         """See `Clock`."""
         self.start()
-        with self._condition:
-            alarm = self._alarms.push(when, action)
-            if self._alarms.next_time() == when:
-                self._condition.notify()
-            return alarm
+        alarm = Alarm(when, next(self._numbers), action, self._alarms)
+        self._new.append(alarm)
+        if when < self._wakes_at or len(self._new) > _MANY_NEW:
+            self._wake.put(None)
+        return alarm
 
     def _run(self) -> None:
+        if not self._is_served.acquire(blocking=False):
+            return  # two started it at once
+        new, wake, alarms = self._new, self._wake, self._alarms
         while True:
-            with self._condition:
-                while (action := self._alarms.pop_due(time.monotonic())) is None:
-                    when = self._alarms.next_time()
-                    self._condition.wait(None if when is None else _waitable(when - time.monotonic()))
-            _run_safely(action)
-            del action  # it may hold a job while this thread waits for the next
+            self._wakes_at = (
+                -math.inf
+            )  # meanwhile nobody need wake this thread: it looks at what is new before it waits
+            while new:
+                alarms.add(new.popleft())
+            while (action := alarms.pop_due(time.monotonic())) is not None:
+                _run_safely(action)
+                del action  # it may hold a job while this thread waits for the next
+            when = alarms.next_time()
+            self._wakes_at = math.inf if when is None else when
+            if not new:
+                wait_at(wake, None if when is None else when - time.monotonic())
 
 
 class ManualClock:
@@ -194,11 +219,6 @@ class ManualClock:
         """Return how many alarms are set."""
         with self._lock:
             return len(self._alarms)
-
-
-def _waitable(seconds: float) -> float:
-    """Return a time that the system can wait: a thousand years overflow, and would end the clock's thread."""
-    return min(max(0.0, seconds), threading.TIMEOUT_MAX)
 
 
 def _run_safely(action: Action) -> None:

@@ -23,7 +23,7 @@ class Idle(Generic[T]):
 class IdleStore(Generic[T]):
     """Idle resources by size and by age. Takes no lock: the pool has one.
 
-    Ctrl-C strikes at calls, so there is none between two changes that must not be parted.
+    The order by age is the truth; the rest follows from it, see `mend`.
     """
 
     def __init__(self) -> None:
@@ -33,6 +33,14 @@ class IdleStore(Generic[T]):
 
     def __len__(self) -> int:
         return len(self._by_age)
+
+    def mend(self) -> None:
+        """Derive the rest from the order by age: a change may have been broken off."""
+        by_size: dict[int, list[Idle[T]]] = {}
+        for idle in self._by_age.values():
+            by_size.setdefault(idle.size, []).append(idle)
+        self._by_size = by_size
+        self.amount = sum(idle.size for idle in self._by_age.values())
 
     def put(self, idle: Idle[T]) -> None:
         """Keep a resource; it becomes the youngest."""
@@ -59,10 +67,10 @@ class IdleStore(Generic[T]):
         return oldest
 
     def _forget(self, idle: Idle[T]) -> None:
-        key, stack = id(idle), self._by_size[idle.size]
-        if stack and stack[-1] is idle:
+        del self._by_age[id(idle)]
+        stack = self._by_size[idle.size]
+        if stack[-1] is idle:
             del stack[-1]
-        elif idle in stack:
+        else:
             stack.remove(idle)
-        del self._by_age[key]
         self.amount -= idle.size

@@ -1,20 +1,20 @@
-"""What a pool hands out, and what it notes about those who wait."""
+"""What a pool hands out, and what its books hold of it."""
 
 from __future__ import annotations
 
 import sys
-import threading
-from dataclasses import dataclass, field
+import weakref
 from pathlib import Path
+from queue import SimpleQueue
 from types import CodeType, TracebackType
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from qfast.pools.idle import Idle
 
 if TYPE_CHECKING:
     from qfast.pools.pool import Pool
 
-__all__ = ["Grant", "Lease", "Waiter"]
+__all__ = ["Grant", "Lease"]
 
 T = TypeVar("T")
 _OWN_FOLDER = str(Path(__file__).parent)
@@ -27,12 +27,8 @@ class Lease(Generic[T]):
     ----------
     resource : T
         Yours alone while the lease lasts.
-    size : int
-        Amount charged to the budget, in the pool's unit.
-    tenant, job : str
-        Who is charged.
-    exported : bool
-        Whether a result holds it, see `Pool.export`.
+    grant : Grant
+        The pool's entry for it.
 
     Notes
     -----
@@ -40,22 +36,44 @@ class Lease(Generic[T]):
     it was given, and throws the resource away, because somebody may still use it.
     """
 
-    __slots__ = ("_code", "_line", "_pool", "exported", "generation", "job", "resource", "returned", "size", "tenant")
+    __slots__ = ("__weakref__", "_code", "_line", "_pool", "grant", "resource")
 
-    def __init__(self, pool: Pool[T], resource: T, size: int, tenant: str, job: str, generation: int) -> None:
-        self.returned = True  # until the last step: a lease that Ctrl-C leaves unfinished has nothing to return
+    def __init__(self, pool: Pool[T], resource: T, grant: Grant[T]) -> None:
         self._pool = pool
         self.resource = resource
-        self.size = size
-        self.tenant = tenant
-        self.job = job
-        self.generation = generation
-        self.exported = False
         self._code: CodeType | None = None
         self._line = 0
-        if not job:  # a job's name says where to look, and walking the frames would cost it a microsecond
+        if not grant.job:  # a job's name says where to look, and walking the frames would cost it a microsecond
             self._code, self._line = _place()
-        self.returned = False
+        holder = weakref.ref(self)
+        # The last step, without a call: a lease that Ctrl-C leaves unfinished has nothing to return.
+        self.grant = grant
+        grant.holder = holder
+
+    @property
+    def size(self) -> int:
+        """Amount charged to the budget, in the pool's unit."""
+        return self.grant.size
+
+    @property
+    def tenant(self) -> str:
+        """Who is charged."""
+        return self.grant.tenant
+
+    @property
+    def job(self) -> str:
+        """Who is charged; empty: nobody."""
+        return self.grant.job
+
+    @property
+    def exported(self) -> bool:
+        """Whether a result holds it, see `Pool.export`."""
+        return self.grant.exported
+
+    @property
+    def returned(self) -> bool:
+        """Whether it is over."""
+        return self.grant.is_over
 
     @property
     def pool(self) -> Pool[T]:
@@ -65,7 +83,7 @@ class Lease(Generic[T]):
     @property
     def place(self) -> str:
         """``file:line`` of the code outside the pools that asked for it, or the job."""
-        return f"job {self.job}" if self._code is None else f"{self._code.co_filename}:{self._line}"
+        return f"job {self.grant.job}" if self._code is None else f"{self._code.co_filename}:{self._line}"
 
     def release(self) -> None:
         """Return the resource for the next user; a second time is a ``LeaseError``."""
@@ -85,7 +103,8 @@ class Lease(Generic[T]):
             self.release()
 
     def __del__(self) -> None:
-        if not getattr(self, "returned", True):  # absent when Ctrl-C broke off __init__
+        grant = getattr(self, "grant", None)  # absent when Ctrl-C broke off __init__
+        if grant is not None and not grant.is_over:
             self._pool.release_soon(self, is_lost=True)
 
     def __repr__(self) -> str:
@@ -101,31 +120,57 @@ def _place() -> tuple[CodeType, int]:
     return frame.f_code, frame.f_lineno
 
 
-@dataclass(slots=True)
 class Grant(Generic[T]):
-    """A decision taken inside the lock: budget is reserved; the rest is done outside."""
+    """What the books hold of one lease, from the question to the return.
 
-    size: int
-    tenant: str
-    job: str
-    idle: Idle[T] | None
-    evicted: list[Idle[T]] | None
+    Attributes
+    ----------
+    size, tenant, job
+        What is charged, and to whom.
+    generation : int
+        Of the pool: a forked child has a new one.
+    is_over : bool
+        The truth: while False, a grant in the books counts.
+    exported : bool
+        A result holds it.
+    idle, evicted
+        The used resource that it gets, and those that make room for it.
+    holder : weakref or None
+        Of the lease, or of the array made of it: what is dead and not over was lost.
+    is_silent : bool
+        The holder's death is the return, and no leak.
+    error : Exception or None
+        Why it was refused while it was waited for.
+    gate : SimpleQueue
+        Where its waiter waits.
+    """
 
+    __slots__ = (
+        "error", "evicted", "exported", "gate", "generation", "holder", "idle", "is_granted", "is_over", "is_silent",
+        "job", "size", "tenant",
+    )  # fmt: skip
 
-@dataclass(slots=True, eq=False)
-class Waiter(Generic[T]):
-    """Somebody who waits. Exactly one of ``grant`` and ``error`` is set, inside the lock; then the gate opens."""
-
-    size: int
-    tenant: str
-    job: str
-    grant: Grant[T] | None = None
-    error: Exception | None = None
-    gate: threading.Lock = field(default_factory=threading.Lock)
-
-    def __post_init__(self) -> None:
-        self.gate.acquire()
+    def __init__(self, size: int, tenant: str, job: str, generation: int) -> None:
+        self.size = size
+        self.tenant = tenant
+        self.job = job
+        self.generation = generation
+        self.is_granted = False
+        self.is_over = False
+        self.exported = False
+        self.is_silent = False
+        self.idle: Idle[T] | None = None
+        self.evicted: list[Idle[T]] | None = None
+        self.holder: weakref.ref[Any] | None = None
+        self.error: Exception | None = None
+        self.gate: SimpleQueue[None] | None = None
 
     @property
     def is_decided(self) -> bool:
-        return self.grant is not None or self.error is not None
+        """Whether its waiter may go on."""
+        return self.is_granted or self.error is not None
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether its holder has died without a return."""
+        return not self.is_over and self.holder is not None and self.holder() is None

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
+from qfast.pools.lease import Grant
+
 __all__ = ["Ledger"]
 
 
@@ -17,6 +22,16 @@ class Ledger:
         self.tenants: dict[str, int] = {}
         self.jobs: dict[str, int] = {}
         self.exported: dict[str, int] = {}
+
+    @classmethod
+    def of(cls, grants: Iterable[Grant[Any]]) -> Ledger:
+        """Return the ledger of what is leased."""
+        ledger = cls()
+        for grant in grants:
+            ledger.add(grant.tenant, grant.job, grant.size)
+            if grant.exported:
+                ledger.export(grant.tenant, grant.job, grant.size)
+        return ledger
 
     def add(self, tenant: str, job: str, amount: int) -> None:
         """Note a lease; ``job=""`` is nobody's."""

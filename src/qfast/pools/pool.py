@@ -16,6 +16,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
+from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
 
 from qfast.errors import CancelledRunError, CapacityError, LeaseError, PoolClosedError, PoolTimeoutError
@@ -23,9 +24,10 @@ from qfast.pools.cancellation import Cancellation
 from qfast.pools.cleanup import CleanupFailure, report_cleanup_failure
 from qfast.pools.clock import SYSTEM_CLOCK, Clock
 from qfast.pools.idle import Idle, IdleStore
-from qfast.pools.lease import Grant, Lease, Waiter
+from qfast.pools.lease import Grant, Lease
 from qfast.pools.ledger import Ledger
 from qfast.pools.lifecycle import Lifecycle, check_transition
+from qfast.pools.recovery import Gates, recover_soon, start_recovery, wait_at
 from qfast.pools.statistics import PoolStatistics
 from qfast.pools.stuck import find_stuck
 from qfast.pools.waiting_line import WaitingLine
@@ -34,6 +36,9 @@ __all__ = ["Pool"]
 
 _log = logging.getLogger("qfast.pools")
 T = TypeVar("T")
+
+# How often a waiter looks for leases that were lost, see `Pool._wait`.
+_SWEEP_S = 1.0
 
 _POOLS: weakref.WeakSet[Pool[Any]] = weakref.WeakSet()
 
@@ -104,11 +109,13 @@ class Pool(Generic[T]):
 
     def _start_clean(self) -> None:
         self._lock = threading.Lock()
+        self._is_torn = False  # the books are being changed, or were left half changed: see `_mend`
+        self._granted: dict[int, Grant[T]] = {}  # the truth: those that are not over
         self._returned_later: deque[tuple[Lease[T], bool]] = deque()
         self._idle: IdleStore[T] = IdleStore()
         self._ledger = Ledger()
         self._line: WaitingLine[T] = WaitingLine()
-        self._drained = threading.Event()
+        self._gates = Gates()
 
     def _after_fork(self) -> None:
         """Begin anew in a forked child: the parent's leases, waiters and idle resources are not the child's."""
@@ -117,7 +124,6 @@ class Pool(Generic[T]):
         self._start_clean()
         if self._state is Lifecycle.DRAINING:
             self._state = Lifecycle.CLOSED
-            self._drained.set()
 
     # --- life ---------------------------------------------------------------------------------------------------------
     @property
@@ -127,6 +133,7 @@ class Pool(Generic[T]):
 
     def open(self) -> None:
         """Begin to give leases."""
+        start_recovery()
         with self._lock:
             self._state = check_transition(f"pool {self.name!r}", self._state, Lifecycle.OPEN)
 
@@ -143,24 +150,34 @@ class Pool(Generic[T]):
         bool
             Whether all leases have come back.
         """
-        with self._lock:
-            if self._state is Lifecycle.NEW:
-                self._enter(Lifecycle.CLOSED)
-            elif self._state is Lifecycle.OPEN:
-                self._enter(Lifecycle.DRAINING)
-                for waiter in list(self._line):
-                    self._refuse(waiter, PoolClosedError(f"pool {self.name!r} was closed while a lease was waited for"))
-                self._close_if_drained()
-            thrown = [self._idle.take_oldest() for _ in range(len(self._idle))]
-        self._look_after()
-        for idle in thrown:
-            self._throw_away(idle.resource)
-        return self._drained.wait(timeout_s)
+        try:
+            with self._lock:
+                if self._is_torn:
+                    self._mend()
+                self._is_torn = True
+                if self._state is Lifecycle.NEW:
+                    self._enter(Lifecycle.CLOSED)
+                elif self._state is Lifecycle.OPEN:
+                    self._enter(Lifecycle.DRAINING)
+                    why = f"pool {self.name!r} was closed while a lease was waited for"
+                    for waiter in list(self._line):
+                        self._refuse(waiter, PoolClosedError(why))
+                    self._close_if_drained()
+                thrown = [self._idle.take_oldest() for _ in range(len(self._idle))]
+                self._is_torn = False
+            self._look_after()
+            for idle in thrown:
+                self._throw_away(idle.resource)
+        except BaseException:
+            recover_soon((self,))
+            self.recover()
+            raise
+        return self._gates.wait_for(lambda: self._state is Lifecycle.CLOSED, timeout_s)
 
     def _enter(self, state: Lifecycle) -> None:
         self._state = check_transition(f"pool {self.name!r}", self._state, state)
         if state is Lifecycle.CLOSED:
-            self._drained.set()
+            self._gates.wake()
 
     def _close_if_drained(self) -> None:
         if self._state is Lifecycle.DRAINING and self._statistics.leases == 0:
@@ -174,22 +191,31 @@ class Pool(Generic[T]):
 
     def set_limits(self, budget: int, max_per_tenant: int | None, max_per_job: int | None) -> None:
         """Change the limits; what is leased stays, idle resources over the budget are thrown away."""
-        with self._lock:
-            self.budget = budget
-            self.max_per_tenant = max_per_tenant
-            self.max_per_job = max_per_job
-            thrown = []
-            while len(self._idle) and self._statistics.leased + self._idle.amount > budget:
-                thrown.append(self._idle.take_oldest())
-            self._refuse_the_impossible()
-            self._serve_waiters()
-        self._look_after()
-        for idle in thrown:
-            self._throw_away(idle.resource)
+        try:
+            with self._lock:
+                if self._is_torn:
+                    self._mend()
+                self._is_torn = True
+                self.budget, self.max_per_tenant, self.max_per_job = budget, max_per_tenant, max_per_job
+                thrown = []
+                while len(self._idle) and self._statistics.leased + self._idle.amount > budget:
+                    thrown.append(self._idle.take_oldest())
+                self._refuse_the_impossible()
+                self._serve_waiters()
+                self._is_torn = False
+            self._look_after()
+            for idle in thrown:
+                self._throw_away(idle.resource)
+        except BaseException:
+            recover_soon((self,))
+            self.recover()
+            raise
 
     def statistics(self) -> PoolStatistics:
         """Return a copy of the gauges and counters."""
         self._look_after()
+        if self._is_torn or self._has_lost():
+            self.recover()
         with self._lock:
             idle, waiters = self._idle, len(self._line)
             return replace(self._statistics, idle=idle.amount, idle_resources=len(idle), waiters=waiters)
@@ -227,24 +253,22 @@ class Pool(Generic[T]):
         PoolTimeoutError, PoolClosedError, CancelledRunError
             The waiting ended otherwise.
         """
-        waiter = grant = None
+        grant: Grant[T] = Grant(size, tenant, job, self._generation)
         try:
             with self._lock:
+                if self._is_torn:
+                    self._mend()
                 self._check_can_ever_be(size, tenant, job)
-                grant = None if self._line else self._try_grant(size, tenant, job)
-                if grant is None:
-                    waiter = self._enqueue(size, tenant, job)
-                    self._serve_waiters()
+                if self._line or not self._try_grant(grant):
+                    self._enqueue(grant)
             self._look_after()
-            if waiter is not None:
-                grant = self._wait(waiter, timeout_s, cancellation)
-            assert grant is not None
+            if not grant.is_granted:
+                self._wait(grant, timeout_s, cancellation)
             return self._fulfil(grant, overwrite)
-        except BaseException:  # a callback's error, or Ctrl-C
-            if grant is not None:
-                with self._lock:
-                    self._give_back(grant)
-                self._look_after()
+        except BaseException:  # a refusal, a callback's error, or Ctrl-C
+            if grant.is_granted or grant.gate is not None or self._is_torn:
+                recover_soon((self, grant))  # the guarantee
+                self.recover(grant)  # at once, unless that is broken off, too
             raise
 
     def release(self, lease: Lease[T], *, reuse: bool = True) -> None:
@@ -259,13 +283,21 @@ class Pool(Generic[T]):
             raise LeaseError(
                 f"pool {self.name!r} was handed {lease!r}, which it did not give; return it to its own pool"
             )
-        with self._lock:
-            if lease.returned:
-                raise LeaseError(f"{lease!r} was returned before; return a lease once")
-            thrown = self._take_back(lease, reuse=reuse)
-        self._look_after()
-        if thrown is not None:
-            self._throw_away(thrown)
+        try:
+            with self._lock:
+                if self._is_torn:
+                    self._mend()
+                if lease.grant.is_over:
+                    raise LeaseError(f"{lease!r} was returned before; return a lease once")
+                thrown = self._take_back(lease.grant, lease.resource, reuse=reuse)
+            self._look_after()
+            if thrown is not None:
+                self._throw_away(thrown)
+        except BaseException:
+            if self._is_torn:
+                recover_soon((self,))
+                self.recover()
+            raise
 
     def release_soon(self, lease: Lease[T], *, is_lost: bool = False) -> None:
         """Like `release`, but safe inside a finalizer: it does not wait for the lock, which this thread may hold.
@@ -276,11 +308,18 @@ class Pool(Generic[T]):
             self._returned_later.append((lease, is_lost))
             self._look_after()
             return
-        with self._lock:
-            thrown = None if lease.returned else self._take_back(lease, reuse=True)
-        if thrown is not None:
-            self._throw_away(thrown)
-        self._look_after()
+        try:
+            with self._lock:
+                if self._is_torn:
+                    self._mend()
+                grant = lease.grant
+                thrown = None if grant.is_over else self._take_back(grant, lease.resource, reuse=True)
+            if thrown is not None:
+                self._throw_away(thrown)
+            self._look_after()
+        except BaseException:  # Ctrl-C, which Python drops in a finalizer
+            recover_soon((self,))
+            raise
 
     def export(self, lease: Lease[T]) -> bool:
         """Note that a result holds the lease: it outlives its job, and waiting for it would be in vain.
@@ -290,17 +329,29 @@ class Pool(Generic[T]):
         bool
             False: the lease is back already, nothing was done.
         """
-        with self._lock:
-            if lease.returned or lease.generation != self._generation:
-                return False
-            if lease.exported:
-                raise LeaseError(f"{lease!r} was exported before; export a lease once")
-            lease.exported = True
-            self._statistics.exported += lease.size
-            self._ledger.export(lease.tenant, lease.job, lease.size)
-            self._refuse_the_impossible()
-            self._serve_waiters()
-        self._look_after()
+        grant = lease.grant
+        try:
+            with self._lock:
+                if self._is_torn:
+                    self._mend()
+                if grant.is_over or grant.generation != self._generation:
+                    return False
+                if grant.exported:
+                    raise LeaseError(f"{lease!r} was exported before; export a lease once")
+                self._is_torn = True
+                grant.exported = True  # the truth; the sums follow
+                self._statistics.exported += grant.size
+                self._ledger.export(grant.tenant, grant.job, grant.size)
+                if self._line:
+                    self._refuse_the_impossible()
+                    self._serve_waiters()
+                self._is_torn = False
+            self._look_after()
+        except BaseException:
+            if self._is_torn:
+                recover_soon((self,))
+                self.recover()
+            raise
         return True
 
     def _refuse_the_impossible(self) -> None:
@@ -337,47 +388,47 @@ class Pool(Generic[T]):
             f"{max(0, limit - held)}; ask for less, let go of results, or raise the limit"
         )
 
-    def _is_within_limit(self, waiter: Waiter[T]) -> bool:
+    def _is_within_limit(self, waiter: Grant[T]) -> bool:
         limit = self.max_per_tenant
         return limit is None or self._ledger.tenants.get(waiter.tenant, 0) + waiter.size <= limit
 
-    def _try_grant(self, size: int, tenant: str, job: str) -> Grant[T] | None:
-        """Reserve budget, and choose a used resource or evict others to make room."""
-        s = self._statistics
+    def _try_grant(self, grant: Grant[T]) -> bool:
+        """Reserve budget, and choose a used resource or evict others to make room; return whether it could be."""
+        s, size, tenant = self._statistics, grant.size, grant.tenant
         if s.leased + size > self.budget:
-            return None
+            return False
         if self.max_per_tenant is not None and self._ledger.tenants.get(tenant, 0) + size > self.max_per_tenant:
-            return None
-        idle = self._idle.take(size, tenant)
-        evicted: list[Idle[T]] | None = None
+            return False
+        was_torn, key = self._is_torn, id(grant)
+        self._is_torn = True
+        grant.idle = self._idle.take(size, tenant)
         while s.leased + size + self._idle.amount > self.budget:
-            evicted = evicted or []
-            evicted.append(self._idle.take_oldest())
+            grant.evicted = grant.evicted or []
+            grant.evicted.append(self._idle.take_oldest())
             s.evicted += 1
-        grant = Grant(size, tenant, job, idle, evicted)
-        self._ledger.add(tenant, job, size)
-        # No call from here on: Ctrl-C, which strikes at calls, cannot divide the books.
-        s.leases += 1
-        s.leased += size
+        reused = grant.idle is not None
+        self._ledger.add(tenant, grant.job, size)
+        self._granted[key], grant.is_granted, s.leases, s.leased = grant, True, s.leases + 1, s.leased + size
+        s.acquired, s.reused = s.acquired + 1, s.reused + reused
         if s.leased > s.peak_leased:
             s.peak_leased = s.leased
-        s.acquired += 1
-        if idle is None:
-            s.created += 1
-        else:
-            s.reused += 1
-        return grant
+        self._is_torn = was_torn
+        return True
 
-    def _enqueue(self, size: int, tenant: str, job: str) -> Waiter[T]:
+    def _enqueue(self, grant: Grant[T]) -> None:
         if self._max_waiters is not None and len(self._line) >= self._max_waiters:
             self._statistics.refused += 1
             raise CapacityError(
                 f"pool {self.name!r} has {len(self._line)} callers waiting, and {self._max_waiters} are allowed; "
                 "try again later"
             )
-        waiter: Waiter[T] = Waiter(size, tenant, job)
-        self._line.push(waiter)
-        return waiter
+        gate: SimpleQueue[None] = SimpleQueue()
+        self._is_torn = True
+        grant.gate = gate
+        self._line.push(grant)
+        self._sweep()
+        self._serve_waiters()
+        self._is_torn = False
 
     def _serve_waiters(self) -> None:
         """Grant what can be granted in turn, and let somebody give way if all wait for each other."""
@@ -399,57 +450,113 @@ class Pool(Generic[T]):
 
     def _grant_in_turn(self) -> None:
         while (waiter := self._line.first(self._is_within_limit)) is not None:
-            grant = self._try_grant(waiter.size, waiter.tenant, waiter.job)
-            if grant is None:
+            if not self._try_grant(waiter):
                 return  # it is this one's turn: were others to overtake it, a large lease would starve
             self._line.charge(waiter)
-            self._line.remove(waiter)
-            waiter.grant = grant
-            waiter.gate.release()
+            self._let_go_on(waiter)
 
-    def _refuse(self, waiter: Waiter[T], error: Exception) -> bool:
+    def _refuse(self, waiter: Grant[T], error: Exception) -> bool:
         """End a waiting; False when the decision has been taken already."""
         if waiter.is_decided:
             return False
-        self._line.remove(waiter)
         waiter.error = error
-        waiter.gate.release()
+        self._let_go_on(waiter)
         return True
 
-    def _take_back(self, lease: Lease[T], *, reuse: bool) -> T | None:
+    def _let_go_on(self, waiter: Grant[T]) -> None:
+        """Wake a waiter that has its answer; it leaves the line last, so that `_mend` finds one that was not woken."""
+        assert waiter.gate is not None
+        waiter.gate.put(None)
+        self._line.remove(waiter)
+
+    def _take_back(self, grant: Grant[T], resource: T | None, *, reuse: bool) -> T | None:
         """Close the books on a lease; return the resource if it is to be thrown away."""
-        if lease.generation != self._generation:
-            lease.returned = True
+        if grant.generation != self._generation:
+            grant.is_over = True
             return None  # a lease of the parent process
-        s = self._statistics
-        self._ledger.remove(lease.tenant, lease.job, lease.size, is_exported=lease.exported)
-        lease.returned = True  # no call from here on, as in `_try_grant`
-        s.leases -= 1
-        s.leased -= lease.size
-        if lease.exported:
-            s.exported -= lease.size
-        thrown: T | None = lease.resource
-        if reuse and self._keep_idle and self._state is Lifecycle.OPEN:
-            self._idle.put(Idle(lease.resource, lease.size, lease.tenant))
+        was_torn, s = self._is_torn, self._statistics
+        self._is_torn = True
+        grant.is_over = True  # the truth; the sums follow
+        self._granted.pop(id(grant), None)
+        self._ledger.remove(grant.tenant, grant.job, grant.size, is_exported=grant.exported)
+        s.leases, s.leased = s.leases - 1, s.leased - grant.size
+        if grant.exported:
+            s.exported -= grant.size
+        thrown = resource
+        if resource is not None and reuse and self._keep_idle and self._state is Lifecycle.OPEN:
+            self._idle.put(Idle(resource, grant.size, grant.tenant))
             thrown = None
         if self._line:
             self._serve_waiters()
         if self._state is Lifecycle.DRAINING:
             self._close_if_drained()
+        self._is_torn = was_torn
         return thrown
 
+    # --- mending, inside the lock -------------------------------------------------------------------------------------
+    def _mend(self) -> None:
+        """Derive the books from the truth: Ctrl-C broke off somebody who was changing them."""
+        s = self._statistics
+        granted = {key: grant for key, grant in tuple(self._granted.items()) if not grant.is_over}
+        self._granted = granted
+        self._ledger = Ledger.of(granted.values())
+        s.leases = len(granted)
+        s.leased = sum(grant.size for grant in granted.values())
+        s.exported = sum(grant.size for grant in granted.values() if grant.exported)
+        self._idle.mend()
+        self._line.mend()
+        for waiter in list(self._line):
+            if waiter.is_decided:
+                self._let_go_on(waiter)
+        self._is_torn = False
+
+    def _has_lost(self) -> bool:
+        """Whether a holder has died and its finalizer was broken off; asked without the lock."""
+        return any(grant.is_lost for grant in tuple(self._granted.values()))
+
+    def _sweep(self) -> None:
+        """Take back what was lost because Ctrl-C broke off a finalizer."""
+        returned = {id(lease.grant) for lease, _ in tuple(self._returned_later)}
+        for key, grant in tuple(self._granted.items()):
+            if grant.is_lost and key not in returned:
+                self._take_back(grant, None, reuse=False)
+                if not grant.is_silent:
+                    self._statistics.leaked += 1
+
+    def _give_up(self, grant: Grant[T]) -> None:
+        """Undo a question that nobody waits to have answered; a resource that was chosen for it is lost."""
+        if grant in self._line:
+            self._refuse(grant, CancelledRunError("its waiter was interrupted"))
+        elif grant.is_granted and not grant.is_over and (grant.holder is None or grant.holder() is None):
+            self._take_back(grant, None, reuse=False)
+
+    def recover(self, grant: Grant[T] | None = None) -> None:
+        """Mend the books and answer those who wait; ``grant``: its acquirer gave up. See `qfast.pools.recovery`."""
+        with self._lock:
+            self._mend()
+            self._is_torn = True
+            if grant is not None:
+                self._give_up(grant)
+            self._sweep()
+            self._serve_waiters()
+            self._close_if_drained()
+            self._is_torn = False
+        self._look_after()
+
     # --- work, outside the lock ---------------------------------------------------------------------------------------
-    def _wait(self, waiter: Waiter[T], timeout_s: float | None, cancellation: Cancellation | None) -> Grant[T]:
+    def _wait(self, grant: Grant[T], timeout_s: float | None, cancellation: Cancellation | None) -> None:
+        """Wait for the answer; raise a refusal."""
+        assert grant.gate is not None
         started = self._clock.monotonic()
 
         def time_out() -> None:
-            message = f"pool {self.name!r} had no {waiter.size} {self.unit} within {timeout_s} s ({self._usage()})"
-            self._end_waiting(waiter, PoolTimeoutError(message), "timed_out")
+            message = f"pool {self.name!r} had no {grant.size} {self.unit} within {timeout_s} s ({self._usage()})"
+            self._end_waiting(grant, PoolTimeoutError(message), "timed_out")
 
         def give_up() -> None:
             reason = cancellation.reason if cancellation is not None else ""
             message = f"waiting for pool {self.name!r} was cancelled: {reason}"
-            self._end_waiting(waiter, CancelledRunError(message), "cancelled")
+            self._end_waiting(grant, CancelledRunError(message), "cancelled")
 
         alarm = None
         if timeout_s is not None:
@@ -460,44 +567,37 @@ class Pool(Generic[T]):
         if cancellation is not None:
             cancellation.subscribe(give_up)
         try:
-            waiter.gate.acquire()
-        except BaseException:  # Ctrl-C in the main thread
-            self._abandon(waiter)
-            raise
+            while not grant.is_decided:
+                # A return wakes it. But nobody hears of one whose finalizer Ctrl-C broke off: look from time to time.
+                if not wait_at(grant.gate, _SWEEP_S) and self._has_lost():
+                    self.recover()
         finally:
             if alarm is not None:
                 alarm.cancel()
             if cancellation is not None:
                 cancellation.unsubscribe(give_up)
             self._count(waited=1, wait_s=self._clock.monotonic() - started)
-        if waiter.error is not None:
-            raise waiter.error
-        assert waiter.grant is not None
-        return waiter.grant
+        error, grant.error = grant.error, None
+        if error is not None:
+            try:
+                raise error
+            finally:
+                del error  # or it would hold itself, by this frame, and with it the arrays of all frames below
 
-    def _end_waiting(self, waiter: Waiter[T], error: Exception, counter: str) -> None:
+    def _end_waiting(self, waiter: Grant[T], error: Exception, counter: str) -> None:
         with self._lock:
+            if self._is_torn:
+                self._mend()
+            self._is_torn = True
             has_ended = self._refuse(waiter, error)
+            if has_ended:
+                self._serve_waiters()  # it may have been its turn
+            self._is_torn = False
         self._count(**{counter: has_ended})
 
     def _usage(self) -> str:
         s = self._statistics
         return f"{s.leased} of {self.budget} are leased, {s.exported} of them to results; {len(self._line)} wait"
-
-    def _abandon(self, waiter: Waiter[T]) -> None:
-        """Leave the queue, or give back what was granted in the same moment."""
-        with self._lock:
-            if not self._refuse(waiter, CancelledRunError("interrupted")) and waiter.grant is not None:
-                self._give_back(waiter.grant)
-        self._look_after()
-
-    def _give_back(self, grant: Grant[T]) -> None:
-        """Undo a reservation that will not become a lease; its resource, if any, is lost."""
-        self._statistics.leases -= 1
-        self._statistics.leased -= grant.size
-        self._ledger.remove(grant.tenant, grant.job, grant.size, is_exported=False)
-        self._serve_waiters()
-        self._close_if_drained()
 
     def _fulfil(self, grant: Grant[T], overwrite: bool) -> Lease[T]:
         """Turn a grant into a lease: throw away what was evicted, check and reset or create the resource."""
@@ -509,9 +609,10 @@ class Pool(Generic[T]):
         else:
             if idle is not None:
                 self._throw_away(idle.resource)
-                self._count(reused=-1, created=1)
+                self._count(reused=-1)
             resource = self._create(grant.size)
-        return Lease(self, resource, grant.size, grant.tenant, grant.job, self._generation)
+        grant.idle = grant.evicted = None
+        return Lease(self, resource, grant)
 
     def _is_fit(self, idle: Idle[T], tenant: str, overwrite: bool) -> bool:
         if self._check is not None:
@@ -569,11 +670,14 @@ class Pool(Generic[T]):
         while self._returned_later and not self._lock.locked():
             lost, thrown = [], []
             with self._lock:
+                if self._is_torn:
+                    self._mend()
                 while self._returned_later:
                     lease, is_lost = self._returned_later[0]
-                    if not lease.returned:
-                        current = lease.generation == self._generation
-                        resource = self._take_back(lease, reuse=not is_lost)
+                    grant = lease.grant
+                    if not grant.is_over:
+                        current = grant.generation == self._generation
+                        resource = self._take_back(grant, lease.resource, reuse=not is_lost)
                         if resource is not None and not is_lost:
                             thrown.append(resource)
                         if is_lost and current:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,10 +96,11 @@ def state_array(lease: Lease[Memory], num_qubits: int, precision: Precision) -> 
 class _Owner:
     """The base of a leased array. numpy keeps it alive as long as any view lives."""
 
-    __slots__ = ("__array_interface__", "_lease")
+    __slots__ = ("__array_interface__", "__weakref__", "_lease")
 
     def __init__(self, lease: Lease[Memory], num_qubits: int, precision: Precision) -> None:
-        self._lease = lease
+        grant, holder = lease.grant, weakref.ref(self)
+        self._lease, grant.holder, grant.is_silent = lease, holder, True
         self.__array_interface__ = {
             "version": 3,
             "data": (lease.resource.address, False),

@@ -23,8 +23,8 @@ class PoolStatistics:
         Gauge: callers that wait.
     peak_leased : int
         The most that was ever leased.
-    acquired, reused, created : int
-        Counters: leases given, of these with a used resource and with a new one.
+    acquired, reused : int
+        Counters: leases given, and of these with a used resource; the others are ``created``.
     reset, evicted, discarded : int
         Counters: resources cleaned for another tenant, given up for the budget's sake, thrown away in all.
     waited, timed_out, cancelled, refused : int
@@ -46,7 +46,6 @@ class PoolStatistics:
     peak_leased: int = 0
     acquired: int = 0
     reused: int = 0
-    created: int = 0
     reset: int = 0
     evicted: int = 0
     discarded: int = 0
@@ -58,3 +57,8 @@ class PoolStatistics:
     cleanup_failures: int = 0
     wait_s: float = 0.0
     cleanup_s: float = 0.0
+
+    @property
+    def created(self) -> int:
+        """Counter: leases given with a new resource."""
+        return self.acquired - self.reused

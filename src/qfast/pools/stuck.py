@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from qfast.pools.lease import Waiter
+from qfast.pools.lease import Grant
 from qfast.pools.ledger import Ledger
 from qfast.pools.waiting_line import WaitingLine
 
@@ -15,8 +15,8 @@ T = TypeVar("T")
 
 
 def find_stuck(
-    line: WaitingLine[T], ledger: Ledger, returnable: int, is_within_limit: Callable[[Waiter[T]], bool]
-) -> Waiter[T] | None:
+    line: WaitingLine[T], ledger: Ledger, returnable: int, is_within_limit: Callable[[Grant[T]], bool]
+) -> Grant[T] | None:
     """Return who has to give way, if all that could ever be returned is held by jobs that wait for more.
 
     Parameters

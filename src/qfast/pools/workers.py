@@ -27,6 +27,11 @@ class Worker:
         self._tasks: SimpleQueue[Task | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
 
+    @property
+    def has_thread(self) -> bool:
+        """Whether its thread was started."""
+        return self._thread is not None
+
     def run(self, task: Task) -> None:
         """Hand over a task; returns at once. The task is expected to catch its own errors."""
         if self._thread is None:
