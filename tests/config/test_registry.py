@@ -7,14 +7,17 @@ import threading
 from collections.abc import Callable
 from contextvars import copy_context
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from qfast import config
+from qfast.config.providers import Providers
 from qfast.config.registry import Registry, Snapshot, Source
 from qfast.config.settings import SETTINGS
+from qfast.config.tokens import TokenStore
 from qfast.errors import ConfigError
 
 
@@ -132,7 +135,7 @@ def test_text_of_the_environment_becomes_a_value(
         ("max_job_bytes", "8 apples"),
         ("error_mitigation", "zne"),
         ("error_mitigation", ["prayer"]),
-        ("busy_redirect", "statevector"),
+        ("busy_redirect", "::::"),
         ("default_provider", "no spaces"),
     ],
 )
@@ -326,3 +329,88 @@ def test_names_of_the_array_back_ends_and_policies() -> None:
     assert (config.PACKAGE_NAME, config.default_dtypes()) == ("qfast", ("complex128", "float64"))
     with pytest.raises(ConfigError, match=r"'numpi' does not exist.*did you mean 'numpy'"):
         config.normalize_backend_name("numpi")
+
+
+# --- owners -----------------------------------------------------------------------------------------------------------
+def test_a_providers_value_stands_between_its_devices_and_everybodys(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text('threads = 5\n[providers.hpc]\nbase_url = "https://x"\nthreads = 6\nseed = 9\n')
+    registry = Registry({}, path)
+    assert [registry.get("threads", device=d) for d in (None, "local::a", "hpc::a")] == [5, 5, 6]
+    assert registry.get("seed", device="hpc::b") == 9
+    registry.set("threads", 1, provider="hpc")
+    registry.set("threads", 2, device="hpc::b")
+    registry.set("threads", 3)
+    assert [registry.get("threads", device=d) for d in (None, "local::a", "hpc::a", "hpc::b")] == [3, 3, 1, 2]
+    assert [c.device for d in registry.devices() for c in registry.conflicts(d)] == ["hpc", "hpc::b"]
+    registry.unset("threads", provider="hpc")
+    assert registry.get("threads", device="hpc::a") == 3
+
+
+@pytest.mark.parametrize(
+    "owner", [{"device": "::::"}, {"device": 5}, {"device": "bare"}, {"provider": "a::b"}, {"provider": "9"},
+              {"device": "a::b", "provider": "a"}],
+)  # fmt: skip
+def test_a_value_of_nobody_is_refused(owner: dict[str, Any]) -> None:
+    registry = Registry({})
+    with pytest.raises(ConfigError, match=r"not valid|names neither|is a device's name|leave one out"):
+        registry.set("threads", 1, **owner)
+    assert (registry.devices(), registry.conflicts()) == ([], [])
+
+
+@pytest.mark.parametrize("header", ['devices."::::"', 'providers."9"', 'devices."bare name"'])
+def test_a_file_with_settings_of_nobody_is_refused(tmp_path: Path, header: str) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text(f"[{header}]\nthreads = 2\n")
+    with pytest.raises(ConfigError, match="names neither a device nor a provider"):
+        Registry({}, path).get("threads")
+
+
+def test_a_misspelt_variable_is_refused_without_its_value() -> None:
+    with pytest.raises(ConfigError, match="QFAST_HPC_TOKNE is not one that qfast knows") as error:
+        Registry({"QFAST_HPC_TOKNE": "s3cret"}).get("threads")
+    assert "s3cret" not in str(error.value)
+
+
+def test_a_default_device_is_never_read_in_halves() -> None:
+    registry = Registry({})
+    providers = Providers(registry, TokenStore({}))
+    stop = threading.Event()
+
+    def write() -> None:
+        while not stop.is_set():
+            providers.set_default(device="aa::one")
+            providers.set_default(device="bb::two")
+
+    thread = threading.Thread(target=write)
+    providers.set_default(device="aa::one")
+    thread.start()
+    try:
+        assert {providers.get_default_device() for _ in range(20_000)} <= {"aa::one", "bb::two"}
+    finally:
+        stop.set()
+        thread.join()
+
+
+@pytest.mark.parametrize(("variable", "device"), [("hpc::gpu", "hpc::gpu"), ("gpu", "local::gpu")])
+def test_a_default_device_may_be_named_in_full(variable: str, device: str) -> None:
+    assert Providers(Registry({"QFAST_DEFAULT_DEVICE": variable}), TokenStore({})).get_default_device() == device
+
+
+def test_a_named_file_that_is_not_there_is_told_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    missing = tmp_path / "none.toml"
+    assert Registry({"QFAST_CONFIG_FILE": str(missing)}).get("retry_attempts") == 2
+    assert f"QFAST_CONFIG_FILE names {missing}, which does not exist" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["max_total_bytes", "workers", "max_queued_jobs", "default_device", "isa"])
+def test_options_that_would_have_no_effect_are_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match=rf"{name!r} \(options of the job\) is one of the process or the device"):
+        Registry({}).check_options({name: "auto"}, "options of the job")
+
+
+def test_names_are_instances_of_their_classes() -> None:
+    assert isinstance("numpy", config.BackendName)
+    assert isinstance("force", config.VectorizationPolicy)
+    assert not isinstance("cpu", config.BackendName)
+    assert not isinstance(None, config.VectorizationPolicy)

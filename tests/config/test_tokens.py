@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import logging
+import os
 import pickle
 import stat
+import subprocess
 import sys
 import types
 from importlib.machinery import ModuleSpec
@@ -270,3 +273,35 @@ def test_the_default_device_can_be_set_whole_or_in_parts(providers: Providers) -
 def test_a_malformed_device_is_refused(device: str) -> None:
     with pytest.raises(ConfigError, match="provider::name"):
         split_device(device, "local")
+
+
+def test_processes_that_write_at_once_lose_no_token(tmp_path: Path) -> None:
+    path = tmp_path / "auth.json"
+    code = (
+        "import sys; from pathlib import Path; from qfast.config import TokenStore\n"
+        "store = TokenStore({}, Path(sys.argv[1]))\n"
+        "for i in range(15): store.set(f'p{sys.argv[2]}x{i}', 's', 'file')"
+    )
+    children = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, str(path), str(n)],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        )
+        for n in range(3)
+    ]
+    assert [child.wait() for child in children] == [0, 0, 0]
+    assert len(TokenStore({}, path).owners()) == 45
+
+
+def test_a_symbolic_link_stays_one(tmp_path: Path) -> None:
+    real, link = tmp_path / "elsewhere" / "auth.json", tmp_path / "auth.json"
+    real.parent.mkdir()
+    link.symlink_to(real)
+    TokenStore({}, link).set("hpc", "s3cret", "file")
+    assert link.is_symlink()
+    assert "s3cret" in real.read_text()
+
+
+def test_a_copy_of_a_token_stays_in_the_process_and_keeps_its_secret() -> None:
+    token = Token("s3cret")
+    assert copy.copy(token).reveal() == copy.deepcopy({"t": token})["t"].reveal() == "s3cret"

@@ -90,6 +90,7 @@ __all__ = [
     "set_token",
     "snapshot",
     "split_device",
+    "submission_snapshot",
     "unset",
     "unset_token",
     "use",
@@ -112,6 +113,7 @@ override = _registry.override
 use = _registry.use
 snapshot = _registry.snapshot
 process_snapshot = _registry.process_snapshot
+submission_snapshot = _registry.submission_snapshot
 check_options = _registry.check_options
 reload = _registry.reload
 file_path = _registry.file_path

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias, TypeGuard, get_args
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypeGuard
 
 from qfast.config.suggestions import nearest
 from qfast.errors import ConfigError
@@ -23,10 +23,29 @@ PACKAGE_NAME = "qfast"
 DEFAULT_COMPLEX_DTYPE_STR = "complex128"
 DEFAULT_REAL_DTYPE_STR = "float64"
 
-BackendName: TypeAlias = Literal["numpy", "pytorch", "cupynumeric"]
-VectorizationPolicy: TypeAlias = Literal["auto", "force", "off"]
+if TYPE_CHECKING:
+    BackendName: TypeAlias = Literal["numpy", "pytorch", "cupynumeric"]
+    VectorizationPolicy: TypeAlias = Literal["auto", "force", "off"]
+else:
 
-SUPPORTED_BACKENDS: tuple[BackendName, ...] = get_args(BackendName)
+    class _NameKind(type):
+        """The class of classes whose instances are certain texts; their subscript-free use as types is `Literal`'s."""
+
+        def __instancecheck__(cls, instance: object) -> bool:
+            return isinstance(instance, str) and instance in cls.names
+
+    class BackendName(metaclass=_NameKind):
+        """The canonical name of an array back end: ``isinstance("numpy", BackendName)`` is true."""
+
+        names = ("numpy", "pytorch", "cupynumeric")
+
+    class VectorizationPolicy(metaclass=_NameKind):
+        """A vectorization policy: ``isinstance("auto", VectorizationPolicy)`` is true."""
+
+        names = ("auto", "force", "off")
+
+
+SUPPORTED_BACKENDS: tuple[BackendName, ...] = ("numpy", "pytorch", "cupynumeric")
 
 _BACKEND_ALIASES: dict[str, BackendName] = {
     "numpy": "numpy",
@@ -75,7 +94,7 @@ def is_valid_vectorization_policy(value: object) -> TypeGuard[VectorizationPolic
     >>> is_valid_vectorization_policy("force"), is_valid_vectorization_policy("on")
     (True, False)
     """
-    return isinstance(value, str) and value in get_args(VectorizationPolicy)
+    return isinstance(value, str) and value in ("auto", "force", "off")
 
 
 def default_dtypes() -> tuple[str, str]:

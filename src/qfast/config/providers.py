@@ -173,10 +173,9 @@ class Providers:
             owner, name = split_device(device, provider or self.get_default_provider())
             if provider is not None and owner != provider:
                 raise ConfigError(f"device {device!r} is not one of provider {provider!r}; leave one of the two out")
-            self._registry.set("default_provider", owner)
-            self._registry.set("default_device", name)
+            self._registry.set_together({"default_provider": owner, "default_device": name})
         elif provider is not None:
-            self._registry.set("default_provider", provider)
+            self._registry.set_together({"default_provider": provider})
 
     def get_default_provider(self) -> str:
         """Return the provider of a device that is named without one."""
@@ -184,4 +183,5 @@ class Providers:
 
     def get_default_device(self) -> str:
         """Return the device that serves when none is named, as ``provider::name``."""
-        return f"{self.get_default_provider()}::{self._registry.get('default_device')}"
+        settings = self._registry.snapshot()  # both of one moment
+        return "::".join(split_device(settings["default_device"], settings["default_provider"]))

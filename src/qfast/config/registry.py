@@ -19,7 +19,7 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
-from qfast.config.files import ConfigFile, default_config_path
+from qfast.config.files import ConfigFile, check_owner, default_config_path
 from qfast.config.settings import SETTINGS, find_setting
 from qfast.config.suggestions import nearest
 from qfast.errors import ConfigError
@@ -171,7 +171,8 @@ class Registry:
         name : str
             A name of `SETTINGS`.
         device : str, optional
-            ``provider::name``: values set for this device come before general ones of the same source.
+            ``provider::name``: values set for this device come before those of its provider, and these before general
+            ones of the same source.
 
         Raises
         ------
@@ -209,8 +210,31 @@ class Registry:
         """Return all settings as they stand for the whole process: without overrides and a job's snapshot."""
         return self._table(device)
 
+    def submission_snapshot(self, options: Options | None = None, *, device: str | None = None) -> Snapshot:
+        """Return the settings of a job that is submitted in this context.
+
+        Like `snapshot`, but inside a job that one's own settings do not count: what is submitted there is a job of its
+        own, on a device of its own.
+        """
+        scope, table = self._scope.get(), self._table(device)
+        if scope is None or not scope.overrides:
+            return table if options is None else options.over(table)
+        return table.overlaid(options or {}, scope.overrides)
+
     def check_options(self, options: Mapping[str, Any], place: str) -> Options:
-        """Check a session's options once, so that every job can lay them over the settings."""
+        """Check the options of a session or a job once, so that every job can lay them over the settings.
+
+        Raises
+        ------
+        ConfigError
+            A name does not exist, a value is not valid, or the setting would have no effect there.
+        """
+        for name in options:
+            if find_setting(name, place).is_of_process:
+                raise ConfigError(
+                    f"setting {name!r} ({place}) is one of the process or the device, and has no effect on a job; "
+                    f"use config.set({name!r}, ...), for a device with device="
+                )
         return Options(
             {
                 name: Resolved(name, find_setting(name, place).check(value, place), Source.SESSION, place)
@@ -229,30 +253,44 @@ class Registry:
         return found
 
     def devices(self) -> list[str]:
-        """Return the devices for which a value of their own is set."""
+        """Return the devices and providers for which a value of their own is set."""
         with self._lock:
-            return sorted({d for d in (*self._set, *self._load_file().devices) if d is not None})
+            named = (*self._set, *self._load_file().devices, *self._load_file().of_providers)
+            return sorted({owner for owner in named if owner is not None})
 
     # --- writing ------------------------------------------------------------------------------------------------------
-    def set(self, name: str, value: Any, *, device: str | None = None) -> None:
-        """Set a value for this process, for one device or for all.
+    def set(self, name: str, value: Any, *, device: str | None = None, provider: str | None = None) -> None:
+        """Set a value for this process: for one device, for all of a provider, or for all.
 
         Raises
         ------
         ConfigError
-            The name does not exist or the value is not valid; nothing has been changed.
+            The name does not exist, the value is not valid, or nothing can be called so; nothing has been changed.
         """
         place = f"config.set at {_caller()}"
         checked = find_setting(name, place).check(value, place)
+        owner = _owner(device, provider, place)
         with self._lock:
-            self._set.setdefault(device, {})[name] = Resolved(name, checked, Source.SET, place)
+            self._set.setdefault(owner, {})[name] = Resolved(name, checked, Source.SET, place)
             self._forget()
 
-    def unset(self, name: str, *, device: str | None = None) -> None:
+    def set_together(self, values: Mapping[str, Any]) -> None:
+        """Set several values in one step: nobody reads some of them without the others."""
+        place = f"config.set_default at {_caller(depth=3)}"
+        rows = {
+            name: Resolved(name, find_setting(name, place).check(value, place), Source.SET, place)
+            for name, value in values.items()
+        }
+        with self._lock:
+            self._set[None] = {**self._set.get(None, {}), **rows}
+            self._forget()
+
+    def unset(self, name: str, *, device: str | None = None, provider: str | None = None) -> None:
         """Remove what `set` has set; without a value that is no error."""
         find_setting(name)
+        owner = _owner(device, provider, "config.unset")
         with self._lock:
-            self._set.get(device, {}).pop(name, None)
+            self._set.get(owner, {}).pop(name, None)
             self._forget()
 
     @contextmanager
@@ -312,7 +350,8 @@ class Registry:
 
     def _load_file(self) -> ConfigFile:
         if self._file is None:
-            self._file = ConfigFile.read(self.file_path())
+            named = self._path is None and bool(self._environ.get("QFAST_CONFIG_FILE"))
+            self._file = ConfigFile.read(self.file_path(), must_exist=named)
         return self._file
 
     def _table(self, device: str | None) -> Snapshot:
@@ -342,7 +381,7 @@ class Registry:
             if scope.snapshot is not None:
                 yield scope.snapshot.lookup(name)
                 return
-        owners = (device, None) if device is not None else (None,)
+        owners = _owners(device)
         for owner in owners:
             if (row := self._set.get(owner, {}).get(name)) is not None:
                 yield row
@@ -359,10 +398,33 @@ class Registry:
         known = {setting.environment for setting in SETTINGS.values()} | _OTHER_VARIABLES
         for name in self._environ:
             if name.startswith("QFAST_") and name not in known and not _PROVIDER_VARIABLE.fullmatch(name):
+                # Without its value: that may be a token.
                 raise ConfigError(
-                    f"environment variable {name} = {self._environ[name]!r} is not one that qfast knows"
-                    f"{nearest(name, known)}; unset it, or see `qfast config list` for the right names"
+                    f"environment variable {name} is not one that qfast knows{nearest(name, known)}; unset it, or see "
+                    "`qfast config list` for the right names"
                 )
+
+
+def _owner(device: str | None, provider: str | None, place: str) -> str | None:
+    """Return whose value it is: a device's, a provider's, or everybody's (None)."""
+    if device is not None and provider is not None:
+        raise ConfigError(f"device {device!r} and provider {provider!r} were both given ({place}); leave one out")
+    if device is not None and "::" not in str(device):
+        raise ConfigError(f"device {device!r} ({place}) is not valid; write 'provider::name'")
+    owner = device if provider is None else provider
+    if owner is None:
+        return None
+    if provider is not None and "::" in str(provider):
+        raise ConfigError(f"provider {provider!r} ({place}) is a device's name; pass it as device=")
+    return check_owner(owner, place)
+
+
+def _owners(device: str | None) -> tuple[str | None, ...]:
+    """Return whose values count for a device, the strongest first: its own, its provider's, everybody's."""
+    if device is None:
+        return (None,)
+    provider, separator, _ = device.partition("::")
+    return (device, provider, None) if separator else (device, None)
 
 
 def _caller(depth: int = 2) -> str:

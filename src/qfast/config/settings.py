@@ -39,13 +39,14 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One row of the table."""
+    """One row of the table; ``is_of_process``: a session or a job cannot have a value of its own."""
 
     name: str
     kind: Kind
     default: Any
     doc: str
     environment: str
+    is_of_process: bool = False
 
     def check(self, value: object, place: str) -> Any:
         """Return the canonical value, or raise ``ConfigError`` that names the setting, the value and its place."""
@@ -189,13 +190,13 @@ def _check_name(value: Any) -> str:
 
 
 def _check_device(value: Any) -> str:
-    if not isinstance(value, str) or re.fullmatch(r"[A-Za-z_][\w.-]*::[\w.-]+", value) is None:
+    if not isinstance(value, str) or re.fullmatch(r"([A-Za-z_][\w.-]*::)?[\w.-]+", value) is None:
         raise ValueError
     return value
 
 
 _NAME = Kind("a name of letters, digits, '_', '-' and '.'", _check_name, str)
-_DEVICE = Kind("a device as provider::name", _check_device, str)
+_ANY_DEVICE = Kind("a device as provider::name, or its name alone", _check_device, str)
 _COUNT = _number(int, 1)
 _SEED = _number(int, 0)
 _SECONDS = _number(float, 0, " of seconds")
@@ -229,7 +230,7 @@ _ROWS: tuple[tuple[str, Kind, Any, str], ...] = (
     ("array_backend", _ARRAY_BACKEND, "numpy", "array library of the reference engine"),
     ("progress", _choice("auto", "on", "off"), "auto", "progress of long runs on a terminal"),
     ("default_provider", _NAME, "local", "provider of a device that is named without one"),
-    ("default_device", _NAME, "statevector", "device when none is named"),
+    ("default_device", _ANY_DEVICE, "statevector", "device when none is named, with or without its provider"),
     ("execution_mode", _choice("sync", "async"), "async", "sync: run() returns a finished job"),
     ("default_shots", _COUNT, 1024, "shots of a sampler pub that names none"),
     (
@@ -270,15 +271,36 @@ _ROWS: tuple[tuple[str, Kind, Any, str], ...] = (
         "wait",
         "what happens when a device is busy or in maintenance",
     ),
-    ("busy_redirect", _optional(_DEVICE), None, "device that takes the jobs when busy_policy is redirect"),
+    ("session_ttl_s", _optional(_SECONDS), None, "max_ttl of sessions and batches that name none"),
+    (
+        "max_dedicated_sessions",
+        _optional(_COUNT),
+        None,
+        "dedicated sessions that a device serves at the same time; none: any number, in fair turns",
+    ),
+    (
+        "session_policy",
+        _choice("wait", "fail"),
+        "wait",
+        "a dedicated session above max_dedicated_sessions: its jobs wait for its turn, or it is refused",
+    ),
+    ("busy_redirect", _optional(_ANY_DEVICE), None, "device that takes the jobs when busy_policy is redirect"),
     ("recycle_buffers", _SWITCH, True, "keep state buffers for later jobs"),
 )
 
 # Variables whose name is not the setting's: those that the build and older scripts know.
 _ENVIRONMENT = {"threads": "QFAST_NUM_THREADS"}
 
+# What the process or the device as a whole goes by; a session's or a job's own value would have no effect.
+_OF_PROCESS = frozenset(
+    {
+        "default_device", "default_provider", "isa", "max_dedicated_sessions", "max_queued_jobs", "max_tenant_bytes",
+        "max_tenant_jobs", "max_total_bytes", "recycle_buffers", "session_policy", "session_ttl_s", "workers",
+    }
+)  # fmt: skip
+
 SETTINGS: dict[str, Setting] = {
-    name: Setting(name, kind, default, doc, _ENVIRONMENT.get(name, "QFAST_" + name.upper()))
+    name: Setting(name, kind, default, doc, _ENVIRONMENT.get(name, "QFAST_" + name.upper()), name in _OF_PROCESS)
     for name, kind, default, doc in _ROWS
 }
 

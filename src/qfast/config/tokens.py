@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from qfast.config.files import default_auth_path, write_text_atomically
+from qfast.config.files import default_auth_path, locked_for_change, write_text_atomically
 from qfast.errors import ConfigError
 
 __all__ = ["FoundToken", "Store", "Token", "TokenStore", "provider_variable"]
@@ -64,6 +64,12 @@ class Token:
     def __reduce__(self) -> tuple[type[Token], tuple[None]]:
         return Token, (None,)
 
+    def __copy__(self) -> Token:
+        return self  # it does not change, and a copy stays in this process
+
+    def __deepcopy__(self, memo: dict[int, object]) -> Token:
+        return self
+
 
 @dataclass(frozen=True, slots=True)
 class FoundToken:
@@ -104,7 +110,7 @@ class TokenStore:
         elif store == "keyring":
             _put_into_keyring(owner, secret)
         elif store == "file":
-            with self._lock:
+            with self._lock, locked_for_change(self.path()):
                 self._write_file({**self._read_file(), owner: secret})
         else:
             raise ConfigError(f"token store {store!r} does not exist; allowed: memory, keyring, file")
@@ -114,9 +120,11 @@ class TokenStore:
         _remove_from_keyring(owner)
         with self._lock:
             self._memory.pop(owner, None)
-            kept = self._read_file()
-            if kept.pop(owner, None) is not None:
-                self._write_file(kept)
+            if owner in self._read_file():
+                with locked_for_change(self.path()):
+                    kept = self._read_file()
+                    kept.pop(owner, None)
+                    self._write_file(kept)
 
     def candidates(self, provider: str, device: str | None) -> list[FoundToken]:
         """Return every token that could serve, the one that wins first."""
