@@ -12,30 +12,41 @@
 #include <signal.h>
 #endif
 
-#include "base/flush_denormals.h"
+#include "base/assert.h"
 #include "base/memory_info.h"
 
 namespace qfast {
 namespace {
 
-// How long an idle worker, or the caller at the end of a region, looks for news before it sleeps. A sleeping thread
-// needs about 50 us to wake up, so spinning longer than that loses more than it saves.
-constexpr std::chrono::microseconds kSpinTime{50};
+// How long an idle worker, or the caller at the end, looks for news before it sleeps. A sleeping thread needs about
+// 50 us to wake up, so spinning longer than that loses more than it saves.
+constexpr std::int64_t kSpinNs = 50'000;
 constexpr int kPausesPerLook = 16;  // between two looks at the clock; a pause is 10 to 50 ns
-constexpr int kBarrierPauses = 2000;
 
-// Returns true as soon as `done()`; false after kSpinTime, or at once where spinning would keep others from running.
+// The account of what workers bring. Beside a busy process a worker works for its turn, some milliseconds, and then
+// keeps the caller waiting for as long: what it may owe after having paid well is limited, so that the next such wait
+// sends it away.
+constexpr std::int64_t kMostCreditNs = 1'000'000;
+constexpr std::int64_t kMostDebtNs = 200'000;  // waking a worker for the first time costs some tens of us
+constexpr std::int64_t kLeastBackoffNs = 2'000'000, kMostBackoffNs = 256'000'000;
+
+std::int64_t now_ns() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
+// Returns true as soon as `done()`; false after kSpinNs, or at once where spinning would keep others from running.
 template <class Done>
 bool spin_until(const Done& done, bool crowded) {
   if (done()) return true;
   if (crowded) return false;
-  const auto deadline = std::chrono::steady_clock::now() + kSpinTime;
+  const std::int64_t deadline = now_ns() + kSpinNs;
   do {
     for (int i = 0; i < kPausesPerLook; ++i) {
       if (done()) return true;
       spin_pause();
     }
-  } while (std::chrono::steady_clock::now() < deadline);
+  } while (now_ns() < deadline);
   return false;
 }
 
@@ -44,21 +55,40 @@ int num_processors() {
   return count;
 }
 
+// The door's value: the number of the work, the size of the team it is open to (0: closed), and the workers inside.
+constexpr int kSizeShift = 16, kNumberShift = 32;
+constexpr std::uint64_t kInsideMask = 0xffff, kSizeMask = kInsideMask << kSizeShift;
+
+std::uint32_t number_of(std::uint64_t door) { return static_cast<std::uint32_t>(door >> kNumberShift); }
+int size_of(std::uint64_t door) { return static_cast<int>((door & kSizeMask) >> kSizeShift); }
+std::uint64_t inside_of(std::uint64_t door) { return door & kInsideMask; }
+
 }  // namespace
 
-void SpinBarrier::wait_past(std::uint32_t round) const noexcept {
-  if (parties_ <= num_processors()) {
-    for (int i = 0; i < kBarrierPauses; ++i) {
-      if (round_.load(std::memory_order_acquire) != round) return;
-      spin_pause();
+// --- pieces ---------------------------------------------------------------------------------------------------------
+
+std::int64_t Pieces::join(Work work) noexcept {
+  if (is_stopped() || next_.load(std::memory_order_relaxed) >= count_) return 0;
+  Taker taker(*this);
+  try {
+    work(taker);
+  } catch (...) {
+    const std::lock_guard lock(mutex_);
+    if (!error_ || taker.current_ < error_piece_) {
+      error_ = std::current_exception();
+      error_piece_ = taker.current_;
     }
+    failed_.store(true, std::memory_order_relaxed);
   }
-  while (round_.load(std::memory_order_acquire) == round) std::this_thread::yield();
+  return taker.num_taken_;
 }
 
-// What one worker waits on: the number of regions it was called to.
+// --- the pool -------------------------------------------------------------------------------------------------------
+
+// What one worker sleeps on.
 struct alignas(64) ThreadPool::Slot {
-  std::atomic<std::uint32_t> calls{0};
+  static constexpr std::uint32_t kAwake = 0, kAsleep = 1;
+  std::atomic<std::uint32_t> state{kAwake};
 };
 
 struct ThreadPoolStorage {
@@ -68,7 +98,7 @@ struct ThreadPoolStorage {
   constexpr ThreadPoolStorage() : pool() {}
   ~ThreadPoolStorage() {}  // NOLINT: see above
 
-  // fork() copies only the thread that calls it: the threads, waiters and the busy flag of the copied pool belong to
+  // fork() copies only the thread that calls it: the threads, visitors and the busy flag of the copied pool belong to
   // threads that the child does not have. It begins anew in the same place; the old slots are leaked.
   static void reset_after_fork() noexcept;
 };
@@ -88,24 +118,47 @@ void ThreadPoolStorage::reset_after_fork() noexcept { new (&storage.pool) Thread
 
 ThreadPool& ThreadPool::instance() { return storage.pool; }
 
-// Workers are woken along a binary tree, each by its parent, so that many threads start in few steps.
-void ThreadPool::wake_children(int worker) noexcept {
-  for (int child = 2 * worker + 1; child <= 2 * worker + 2 && child < num_workers_; ++child) {
-    slots_[child]->calls.fetch_add(1, std::memory_order_release);
-    slots_[child]->calls.notify_one();
+// Sleepers are woken along a binary tree, each by its parent, so that many threads start in few steps.
+void ThreadPool::wake_children(int worker, int size) noexcept {
+  for (int child = 2 * worker + 1; child <= 2 * worker + 2 && child < size; ++child) {
+    std::atomic<std::uint32_t>& state = slots_[child]->state;
+    if (state.load() != Slot::kAsleep || state.exchange(Slot::kAwake) != Slot::kAsleep) continue;
+    state.notify_one();
   }
 }
 
-void ThreadPool::work(int worker, Slot& slot) noexcept {
+// One thread's life. A worker that falls asleep and a caller that opens the door each write their own word first and
+// read the other's then, in one order for all (seq_cst): at least one of them sees the other.
+void ThreadPool::live(int worker, Slot& slot) noexcept {
   const FlushDenormals flush_denormals;
-  const auto called = [&](std::uint32_t seen) { return slot.calls.load(std::memory_order_acquire) != seen; };
-  for (std::uint32_t seen = 0;; ++seen) {
-    while (!spin_until([&] { return called(seen); }, num_started() >= num_processors()) && !called(seen)) {
-      slot.calls.wait(seen, std::memory_order_acquire);
+  std::uint32_t seen = 0;
+  std::uint64_t door = 0;
+  const auto is_called = [&] {
+    door = door_.load();
+    return number_of(door) != seen && size_of(door) > worker;
+  };
+  for (;;) {
+    while (!spin_until(is_called, num_started() >= num_processors())) {
+      slot.state.store(Slot::kAsleep);
+      if (!is_called()) slot.state.wait(Slot::kAsleep);
+      slot.state.store(Slot::kAwake);
     }
-    wake_children(worker);
-    (*region_)(worker, num_workers_, *barrier_);
-    if (still_running_.fetch_sub(1, std::memory_order_acq_rel) == 1) still_running_.notify_one();
+    seen = number_of(door);
+    wake_children(worker, size_of(door));
+    while (number_of(door) == seen && size_of(door) > worker) {
+      if (!door_.compare_exchange_weak(door, door + 1)) continue;
+      visit();
+      break;
+    }
+  }
+}
+
+// Inside the door: pieces_ and what it refers to stay until this thread has left.
+void ThreadPool::visit() noexcept {
+  pieces_->join(*work_);
+  const std::uint64_t door = door_.fetch_sub(1) - 1;
+  if (inside_of(door) == 0 && size_of(door) == 0 && caller_sleeps_.load() != 0 && caller_sleeps_.exchange(0) != 0) {
+    caller_sleeps_.notify_one();
   }
 }
 
@@ -123,8 +176,8 @@ void ThreadPool::start_threads(int wanted) noexcept {
     if (slot == nullptr) break;
     slots_[worker] = slot;
     try {
-      std::thread([this, worker, slot] { work(worker, *slot); }).detach();
-    } catch (const std::system_error&) {  // the system has no thread left: the region runs with those there are
+      std::thread([this, worker, slot] { live(worker, *slot); }).detach();
+    } catch (const std::system_error&) {  // the system has no thread left: the work is done by those there are
       delete slot;
       slots_[worker] = nullptr;
       break;
@@ -136,29 +189,78 @@ void ThreadPool::start_threads(int wanted) noexcept {
 #endif
 }
 
-void ThreadPool::parallel_region(int threads, Region region) noexcept {
-  const FlushDenormals flush_denormals;
-  const bool alone = threads <= 1 || busy_.exchange(true, std::memory_order_acquire);
-  if (!alone && num_started() < threads - 1) start_threads(threads - 1);
-  const int num_workers = alone ? 1 : std::min(threads, num_started() + 1);
+// Returns the size of the team; if it is more than 1, the pool is the caller's until give_back().
+int ThreadPool::take(int threads) noexcept {
+  if (threads <= 1 || busy_.exchange(true, std::memory_order_acquire)) return 1;
+  if (num_started() < threads - 1) start_threads(threads - 1);
+  const int size = std::min(threads, num_started() + 1);
+  if (size == 1) give_back();
+  return size;
+}
 
-  SpinBarrier barrier(num_workers);
-  if (num_workers == 1) {
-    region(0, 1, barrier);
-  } else {
-    region_ = &region;
-    barrier_ = &barrier;
-    num_workers_ = num_workers;
-    still_running_.store(num_workers - 1, std::memory_order_relaxed);
-    wake_children(0);
-    region(0, num_workers, barrier);
-    const auto finished = [&] { return still_running_.load(std::memory_order_acquire) == 0; };
-    spin_until(finished, num_workers > num_processors());
-    for (int left; (left = still_running_.load(std::memory_order_acquire)) != 0;) {
-      still_running_.wait(left, std::memory_order_acquire);
-    }
+void ThreadPool::run(int size, Help help, Pieces& pieces, Pieces::Work work) noexcept {
+  const std::int64_t begin = now_ns();
+  if (help == Help::kIfItPays && begin < alone_until_ns_) {
+    pieces.join(work);
+    return;
   }
-  if (!alone) busy_.store(false, std::memory_order_release);
+  QFAST_ASSERT(inside_of(door_.load()) == 0 && size_of(door_.load()) == 0);
+  pieces_ = &pieces;
+  work_ = &work;
+  const std::uint64_t number = number_of(door_.load(std::memory_order_relaxed)) + 1;
+  door_.store(number << kNumberShift | static_cast<std::uint64_t>(size) << kSizeShift);
+  wake_children(0, size);
+  const std::int64_t woken = now_ns();
+  const std::int64_t own_pieces = pieces.join(work);
+  const std::int64_t worked = now_ns();
+  if (inside_of(door_.fetch_and(~kSizeMask)) != 0) wait_for_visitors(size);
+  if (help != Help::kIfItPays) return;
+  const std::int64_t end = now_ns();
+  // What this thread would have needed for all pieces, if it has done enough of them to tell.
+  const double own_ns = static_cast<double>(worked - woken);
+  const double alone_ns =
+      own_pieces == 0 ? own_ns : own_ns * static_cast<double>(pieces.count()) / static_cast<double>(own_pieces);
+  settle(static_cast<std::int64_t>(alone_ns) - (end - begin), end);
+}
+
+void ThreadPool::wait_for_visitors(int size) noexcept {
+  const auto is_empty = [&] { return inside_of(door_.load()) == 0; };
+  if (spin_until(is_empty, size > num_processors())) return;
+  for (;;) {
+    caller_sleeps_.store(1);
+    if (is_empty()) break;
+    caller_sleeps_.wait(1);
+  }
+  caller_sleeps_.store(0);
+}
+
+// Enters what the workers have saved, or cost, and sends them away for a while when they have cost too much; for longer
+// each time, until they have paid well again.
+void ThreadPool::settle(std::int64_t saved_ns, std::int64_t now_ns) noexcept {
+  balance_ns_ = std::min(balance_ns_ + saved_ns, kMostCreditNs);
+  if (balance_ns_ == kMostCreditNs) backoff_ns_ = 0;
+  if (balance_ns_ >= -kMostDebtNs) return;
+  backoff_ns_ = std::clamp(2 * backoff_ns_, kLeastBackoffNs, kMostBackoffNs);
+  alone_until_ns_ = now_ns + backoff_ns_;
+  balance_ns_ = 0;
+}
+
+// --- a team ---------------------------------------------------------------------------------------------------------
+
+Team::Team(int threads, Help help) noexcept : help_(help), size_(ThreadPool::instance().take(threads)) {}
+
+Team::~Team() {
+  if (size_ > 1) ThreadPool::instance().give_back();
+}
+
+bool Team::run(std::int64_t num_pieces, const CancelToken* cancel, Pieces::Work work) {
+  Pieces pieces(num_pieces, cancel);
+  if (size_ == 1 || num_pieces <= 1) {
+    pieces.join(work);
+  } else {
+    ThreadPool::instance().run(static_cast<int>(std::min<std::int64_t>(size_, num_pieces)), help_, pieces, work);
+  }
+  return pieces.finish();
 }
 
 }  // namespace qfast

@@ -1,16 +1,25 @@
-// The one thread pool of the process. A plan runs in one parallel region: every worker executes the same function and
-// they meet at spin barriers, so a region costs a few microseconds and nothing is allocated.
+// The one thread pool of the process, and the teams that share work on it.
 //
-// The pool serves one region at a time. A second caller does not wait: its region runs with one worker, itself. No
-// result may depend on the number of workers.
+// Work is cut into numbered pieces, which whoever is there takes from a counter. A caller works from the first moment,
+// workers come when they come, and it is done when all pieces are: nobody waits for a worker that has not come, and one
+// that comes late finds the door closed. What a caller does wait for is pieces that a worker has begun, so pieces are
+// to be short.
 //
-// Threads start at the first region that needs them, sleep when idle, and do not survive fork(): the child starts
-// with an empty pool.
+// The pool serves one team at a time. A second one does not wait: its caller works alone. It works alone too for a
+// while after workers have cost more time than they saved, as they do where other processes use the processors. No
+// result may depend on who works.
+//
+// Threads start for the first team that needs them, sleep when idle, and do not survive fork(): the child starts with
+// an empty pool.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
+#include <exception>
+#include <mutex>
 
+#include "base/cancel.h"
+#include "base/flush_denormals.h"
 #include "base/function_ref.h"
 #include "base/types.h"
 
@@ -25,45 +34,94 @@ inline void spin_pause() {
 #endif
 }
 
-// A barrier for a fixed number of workers that all run at the same time. Waiting spins; after a while, or at once
-// where there are more workers than processors, it gives the processor away between two looks.
-class QFAST_API SpinBarrier {
+// The pieces of one piece of work, numbered from 0, for all that work at it.
+class QFAST_API Pieces {
  public:
-  explicit SpinBarrier(int parties) : parties_(parties) {}
-  SpinBarrier(const SpinBarrier&) = delete;
-  SpinBarrier& operator=(const SpinBarrier&) = delete;
+  Pieces(std::int64_t count, const CancelToken* cancel) : count_(count), cancel_(cancel) {}
+  Pieces(const Pieces&) = delete;
+  Pieces& operator=(const Pieces&) = delete;
 
-  // Everything written before it by any worker is visible after it to every worker.
-  void arrive_and_wait() noexcept {
-    if (parties_ == 1) return;
-    const std::uint32_t round = round_.load(std::memory_order_relaxed);
-    if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == parties_) {
-      arrived_.store(0, std::memory_order_relaxed);
-      round_.store(round + 1, std::memory_order_release);
-    } else {
-      wait_past(round);
+  // Every thread takes through one of its own.
+  class Taker {
+   public:
+    explicit Taker(Pieces& pieces) : pieces_(pieces) {}
+    static constexpr std::int64_t kNone = -1;
+    // The next piece, in ascending order; kNone when all are taken, or the work shall stop.
+    std::int64_t take() {
+      if (pieces_.is_stopped()) return kNone;
+      const std::int64_t piece = pieces_.next_.fetch_add(1, std::memory_order_relaxed);
+      if (piece >= pieces_.count_) return kNone;
+      current_ = piece;
+      ++num_taken_;
+      return piece;
     }
+    std::int64_t num_taken() const { return num_taken_; }
+
+   private:
+    friend class Pieces;
+    Pieces& pieces_;
+    std::int64_t current_ = 0, num_taken_ = 0;
+  };
+  using Work = FunctionRef<void(Taker& pieces)>;
+
+  // Lets the calling thread work, unless nothing is left. What work throws stops all and is kept; of several errors
+  // that of the lowest piece, whoever was quicker: pieces below it have been taken and are finished.
+  // Returns the number of pieces that were taken.
+  std::int64_t join(Work work) noexcept;
+
+  // Throws the error that was kept. False when the token stopped the work.
+  bool finish() const {
+    if (error_) std::rethrow_exception(error_);
+    return !is_cancelled();
   }
+  std::int64_t count() const { return count_; }
 
  private:
-  void wait_past(std::uint32_t round) const noexcept;
+  bool is_cancelled() const { return cancel_ && cancel_->cancelled.load(std::memory_order_relaxed); }
+  bool is_stopped() const { return failed_.load(std::memory_order_relaxed) || is_cancelled(); }
 
-  const int parties_;
-  alignas(64) std::atomic<int> arrived_{0};
-  alignas(64) std::atomic<std::uint32_t> round_{0};
+  const std::int64_t count_;
+  const CancelToken* const cancel_;
+  alignas(64) std::atomic<std::int64_t> next_{0};
+  std::atomic<bool> failed_{false};
+  std::mutex mutex_;
+  std::exception_ptr error_;
+  std::int64_t error_piece_ = 0;
+};
+
+// How a team decides whether its workers are called.
+enum class Help : std::uint8_t {
+  kIfItPays,
+  kAlways,  // measurements of the machine and tests
+};
+
+// The threads of one caller: itself, and workers if the pool is free. Work done one after the other, as the sweeps of a
+// plan, uses one team, whose workers stay awake in between. Denormals are flushed to zero in all of it.
+class QFAST_API Team {
+ public:
+  explicit Team(int threads, Help help = Help::kIfItPays) noexcept;
+  ~Team();
+  Team(const Team&) = delete;
+  Team& operator=(const Team&) = delete;
+
+  // Threads that may work, the caller among them: `threads`; less if the system gives no more, 1 if the pool is taken
+  // (inside another team's work, for one).
+  int size() const noexcept { return size_; }
+
+  // Calls work(pieces) on this thread and on every worker that comes, and returns when all pieces are done. Everything
+  // written before it is visible to all of them, everything they wrote is visible after it. Throws what a piece has
+  // thrown, that of the lowest. False when the token stopped it; the pieces that were taken are then finished.
+  bool run(std::int64_t num_pieces, const CancelToken* cancel, Pieces::Work work);
+
+ private:
+  const FlushDenormals flush_denormals_;
+  const Help help_;
+  int size_ = 1;
 };
 
 class QFAST_API ThreadPool {
  public:
-  using Region = FunctionRef<void(int worker, int num_workers, SpinBarrier& barrier)>;
-
   static ThreadPool& instance();
-
-  // Runs region(worker, num_workers, barrier) on num_workers threads at once, of which the caller is worker 0, and
-  // returns when all have finished. num_workers is `threads` if the pool is free and has that many threads, less if
-  // the system gives it fewer, and 1 if another region is running (a region inside a region, for one). Denormals are
-  // flushed to zero inside. An exception that leaves the region ends the process.
-  void parallel_region(int threads, Region region) noexcept;
 
   // Threads started so far, the callers not counted.
   int num_started() const noexcept { return num_started_.load(std::memory_order_relaxed); }
@@ -72,37 +130,52 @@ class QFAST_API ThreadPool {
 
  private:
   struct Slot;
+  struct Visit;
   friend struct ThreadPoolStorage;
+  friend class Team;
   constexpr ThreadPool() = default;
 
+  int take(int threads) noexcept;
+  void give_back() noexcept { busy_.store(false, std::memory_order_release); }
   void start_threads(int wanted) noexcept;
-  void wake_children(int worker) noexcept;
-  void work(int worker, Slot& slot) noexcept;
+  void live(int worker, Slot& slot) noexcept;
+  void wake_children(int worker, int size) noexcept;
+  void visit() noexcept;
+  void run(int size, Help help, Pieces& pieces, Pieces::Work work) noexcept;
+  void wait_for_visitors(int size) noexcept;
+  void settle(std::int64_t saved_ns, std::int64_t now_ns) noexcept;
 
   std::atomic<bool> busy_{false};
   std::atomic<int> num_started_{0};
   Slot* slots_[kMaxThreads] = {};  // by worker; [0], the caller, stays null
-  // The running region; written by the caller before the first wake, read by those who are woken.
-  const Region* region_ = nullptr;
-  SpinBarrier* barrier_ = nullptr;
-  int num_workers_ = 0;
-  alignas(64) std::atomic<int> still_running_{0};
+  // The open work; written by the caller before it opens the door, read by those inside.
+  Pieces* pieces_ = nullptr;
+  const Pieces::Work* work_ = nullptr;
+  // The account of what workers bring (settle()); touched by the caller alone, who holds busy_.
+  std::int64_t balance_ns_ = 0, backoff_ns_ = 0, alone_until_ns_ = 0;
+  // Which work is open, to which workers, and how many are inside.
+  alignas(64) std::atomic<std::uint64_t> door_{0};
+  alignas(64) std::atomic<std::uint32_t> caller_sleeps_{0};
 };
 
-// Calls body(first, last) on pieces of [0, count) of at most `grain` items, in no fixed order, on up to `threads`
-// threads. With few pieces or one thread nothing is woken.
+// Calls body(first, last) on pieces of [0, count) of at most `grain` items, in no fixed order, on the team. Throws what
+// the lowest piece has thrown. False when the token stopped it.
+template <class Body>
+bool parallel_for(Team& team, std::int64_t count, std::int64_t grain, const CancelToken* cancel, const Body& body) {
+  return team.run((count + grain - 1) / grain, cancel, [&](Pieces::Taker& pieces) {
+    for (std::int64_t piece; (piece = pieces.take()) >= 0;) {
+      const std::int64_t first = piece * grain;
+      body(first, first + grain < count ? first + grain : count);
+    }
+  });
+}
+
+// The same on up to `threads` threads. With few pieces or one thread nobody is woken.
 template <class Body>
 void parallel_for(int threads, std::int64_t count, std::int64_t grain, const Body& body) {
   const std::int64_t pieces = (count + grain - 1) / grain;
-  std::atomic<std::int64_t> next{0};
-  ThreadPool::instance().parallel_region(
-      static_cast<int>(pieces < threads ? pieces : threads), [&](int, int, SpinBarrier&) {
-        for (;;) {
-          const std::int64_t first = next.fetch_add(grain, std::memory_order_relaxed);
-          if (first >= count) return;
-          body(first, first + grain < count ? first + grain : count);
-        }
-      });
+  Team team(static_cast<int>(pieces < threads ? pieces : threads));
+  parallel_for(team, count, grain, nullptr, body);
 }
 
 }  // namespace qfast

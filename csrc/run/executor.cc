@@ -1,7 +1,6 @@
 #include "run/executor.h"
 
 #include <algorithm>
-#include <atomic>
 #include <bit>
 #include <memory>
 #include <new>
@@ -87,8 +86,7 @@ template <class T>
 class Run {
  public:
   Run(const Plan& plan, const std::vector<SweepLayout>& layouts, const BoundPlan<T>& bound,
-      const TileKernels<T>& kernels, T* amplitudes, T* moved, Start start, SweepRange range, CancelToken* cancel,
-      std::atomic<std::uint64_t>* next_tile)
+      const TileKernels<T>& kernels, T* amplitudes, T* moved, Start start, SweepRange range, CancelToken* cancel)
       : plan_(plan),
         layouts_(layouts),
         bound_(bound),
@@ -98,7 +96,7 @@ class Run {
         start_(start),
         range_{range.first, std::min(range.last, plan.sweeps.size())},
         cancel_(cancel),
-        next_tile_(next_tile) {}
+        scratch_numbers_(scratch_numbers(plan)) {}
 
   std::uint64_t num_tiles(std::size_t s) const { return std::uint64_t{1} << std::popcount(active_outer(s)); }
 
@@ -108,27 +106,20 @@ class Run {
     return std::max<std::uint64_t>(1, (std::uint64_t{1} << plan_.num_qubits) / kLeastMoved);
   }
 
-  void work(int worker, int num_workers, SpinBarrier& barrier) {
-    Workspace<T>& space = Workspace<T>::of_this_thread();
-    space.prepare(std::size_t{2} << plan_.tile_bits, scratch_numbers());
+  // Returns false when the token stopped it.
+  bool work(Team& team) const {
     for (std::size_t s = range_.first; s < range_.last; ++s) {
-      if (s > range_.first) barrier.arrive_and_wait();
-      if (is_permutation(plan_.sweeps[s])) {
-        move(s, worker, num_workers, barrier);
-      } else {
-        sweep(s, num_workers, space);
-      }
+      const bool is_done = is_permutation(plan_.sweeps[s]) ? move(s, team) : sweep(s, team);
+      if (!is_done) return false;
     }
-    if (start_ == Start::kZero && range_.last == plan_.sweeps.size()) {
-      barrier.arrive_and_wait();
-      clear_uncovered(worker, num_workers);
-    }
+    if (start_ == Start::kZero && range_.last == plan_.sweeps.size()) clear_uncovered(team);
+    return !is_cancelled();
   }
 
   // See execute_ops.
   void work_in_tile(std::size_t first, std::size_t last, T* tile) const {
     Workspace<T>& space = Workspace<T>::of_this_thread();
-    space.prepare(0, scratch_numbers());
+    space.prepare(0, scratch_numbers_);
     const SweepLayout& layout = layouts_[0];
     const BoundSweep& sweep = bound_.sweeps[0];
     if (first == 0 && start_ == Start::kZero) {
@@ -167,28 +158,40 @@ class Run {
     return start_ == Start::kZero ? layout.outer_mask & layout.covered : layout.outer_mask;
   }
 
-  std::size_t scratch_numbers() const {
+  static std::size_t scratch_numbers(const Plan& plan) {
     std::size_t widest = 0;
-    for (const Sweep& sweep : plan_.sweeps) {
+    for (const Sweep& sweep : plan.sweeps) {
       for (const TileOp& op : sweep.ops) {
         if (op.kind == TileOp::Kind::kMatrix) widest = std::max(widest, op.targets.size());
       }
     }
-    return widest == 0 ? 0 : std::size_t{2} << (widest + to_size(plan_.lane_bits));
+    return widest == 0 ? 0 : std::size_t{2} << (widest + to_size(plan.lane_bits));
   }
 
   bool is_cancelled() const { return cancel_ && cancel_->cancelled.load(std::memory_order_relaxed); }
 
-  void move(std::size_t s, int worker, int num_workers, SpinBarrier& barrier) {
+  bool move(std::size_t s, Team& team) const {
     const SweepLayout& layout = layouts_[s];
     const std::uint64_t written = start_ == Start::kZero ? layout.covered : low_mask(plan_.num_qubits);
     const std::uint64_t spectators = active_outer(s) & ~layout.permutation.controls;
-    permute<T>(layout.permutation, bound_.sweeps[s].source, amplitudes_, moved_, spectators, written,
-               layout.tile_mask & ~written, worker, num_workers, barrier, cancel_);
-    if (cancel_ && worker == 0) cancel_->work_done.fetch_add(num_tiles(s), std::memory_order_relaxed);
+    const bool is_done = permute<T>(layout.permutation, bound_.sweeps[s].source, amplitudes_, moved_, spectators,
+                                    written, layout.tile_mask & ~written, team, cancel_);
+    if (cancel_) cancel_->work_done.fetch_add(num_tiles(s), std::memory_order_relaxed);
+    return is_done;
   }
 
-  void sweep(std::size_t s, int num_workers, Workspace<T>& space) {
+  bool sweep(std::size_t s, Team& team) const {
+    // Neighbouring tiles in pieces, taken by whoever is free: a worker whose processor is shared does less.
+    const std::uint64_t count = num_tiles(s);
+    const std::uint64_t grain = std::max<std::uint64_t>(1, count / (static_cast<std::uint64_t>(team.size()) * kPieces));
+    return team.run(static_cast<std::int64_t>((count + grain - 1) / grain), cancel_, [&](Pieces::Taker& pieces) {
+      Workspace<T>& space = Workspace<T>::of_this_thread();
+      space.prepare(std::size_t{2} << plan_.tile_bits, scratch_numbers_);
+      sweep_pieces(s, grain, pieces, space);
+    });
+  }
+
+  void sweep_pieces(std::size_t s, std::uint64_t grain, Pieces::Taker& pieces, Workspace<T>& space) const {
     const SweepLayout& layout = layouts_[s];
     const std::uint64_t outer = active_outer(s), count = num_tiles(s);
     const TileMap load_map{layout.load_high.data(), layout.load_low.data(), num_vectors()};
@@ -197,14 +200,13 @@ class Run {
     const bool is_first = start_ == Start::kZero && layout.covered == 0;
     const BoundSweep& bound = bound_.sweeps[s];
     const bool is_identity_without_steps = !layout.moves && bound.scale == Complex{1.0, 0.0} && zero_mask == 0;
-    // Neighbouring tiles in pieces, taken by whoever is free: a worker whose processor is shared does less.
-    const std::uint64_t piece = std::max<std::uint64_t>(1, count / (static_cast<std::uint64_t>(num_workers) * kPieces));
     std::uint64_t t = 0, last = 0;
     for (;; ++t) {
       if (t == last) {
-        t = next_tile_[s].fetch_add(piece, std::memory_order_relaxed);
-        last = std::min(t + piece, count);
-        if (t >= count) return;
+        const std::int64_t piece = pieces.take();
+        if (piece == Pieces::Taker::kNone) return;
+        t = static_cast<std::uint64_t>(piece) * grain;
+        last = std::min(t + grain, count);
       }
       if (is_cancelled()) return;
       const std::uint64_t base = deposit_bits(t, outer);
@@ -326,22 +328,22 @@ class Run {
   }
 
   // Qubits that no sweep has touched: every amplitude with one of them at 1 is zero and has not been written.
-  void clear_uncovered(int worker, int num_workers) {
-    if (layouts_.empty() && worker == 0) amplitudes_[0] = T(1), amplitudes_[1] = T(0);
+  void clear_uncovered(Team& team) const {
+    if (layouts_.empty()) amplitudes_[0] = T(1), amplitudes_[1] = T(0);
     const std::uint64_t all = low_mask(plan_.num_qubits);
     const std::uint64_t covered = layouts_.empty() ? 0 : layouts_.back().covered | layouts_.back().tile_mask;
     const std::uint64_t uncovered = all & ~covered;
     if (uncovered == 0) return;
     const int run_bits = std::countr_zero(uncovered);
     const std::uint64_t count = (all + 1) >> run_bits;
-    const auto part = [&](int w) {
-      return count * static_cast<std::uint64_t>(w) / static_cast<std::uint64_t>(num_workers);
-    };
-    for (std::uint64_t r = part(worker); r < part(worker + 1); ++r) {
-      if (((r << run_bits) & uncovered) == 0) continue;
-      T* from = amplitudes_ + (r << (run_bits + 1));
-      std::fill(from, from + (std::uint64_t{2} << run_bits), T(0));
-    }
+    const std::uint64_t grain = std::max<std::uint64_t>(1, kLeastMoved >> run_bits);
+    parallel_for(team, static_cast<std::int64_t>(count), static_cast<std::int64_t>(grain), cancel_,
+                 [&](std::int64_t first, std::int64_t last) {
+                   for (auto r = static_cast<std::uint64_t>(first); r < static_cast<std::uint64_t>(last); ++r) {
+                     if (((r << run_bits) & uncovered) == 0) continue;
+                     std::fill_n(amplitudes_ + (r << (run_bits + 1)), std::uint64_t{2} << run_bits, T(0));
+                   }
+                 });
   }
 
   const Plan& plan_;
@@ -353,7 +355,7 @@ class Run {
   Start start_;
   SweepRange range_;
   CancelToken* cancel_;
-  std::atomic<std::uint64_t>* next_tile_;  // by sweep: the first tile that nobody has taken
+  std::size_t scratch_numbers_;
 };
 
 }  // namespace
@@ -393,37 +395,29 @@ std::size_t permutation_bytes(const Plan& plan, const std::vector<SweepLayout>& 
 template <class T>
 bool execute(const Plan& plan, const std::vector<SweepLayout>& layouts, const BoundPlan<T>& bound,
              const TileKernels<T>& kernels, T* amplitudes, Start start, const RunOptions& options, SweepRange range) {
-  std::vector<std::atomic<std::uint64_t>> next_tile(layouts.size());
   const StateBuffer moved = scratch_for_permutations<T>(plan, layouts);
-  Run<T> shape(plan, layouts, bound, kernels, amplitudes, static_cast<T*>(moved.data()), start, range, options.cancel,
-               next_tile.data());
+  const Run<T> run(plan, layouts, bound, kernels, amplitudes, static_cast<T*>(moved.data()), start, range,
+                   options.cancel);
   std::uint64_t total = 0, most = 1;
   for (std::size_t s = range.first; s < std::min(range.last, layouts.size()); ++s) {
-    total += shape.num_tiles(s);
-    most = std::max(most, shape.most_workers(s));
+    total += run.num_tiles(s);
+    most = std::max(most, run.most_workers(s));
   }
   if (options.cancel) {
     options.cancel->work_done.store(0);
     options.cancel->work_total.store(total);
   }
-  const int threads = static_cast<int>(std::min<std::uint64_t>(static_cast<std::uint64_t>(options.threads), most));
-  ThreadPool::instance().parallel_region(threads, [&](int worker, int num_workers, SpinBarrier& barrier) {
-    Run<T> run = shape;
-    run.work(worker, num_workers, barrier);
-  });
-  return !(options.cancel && options.cancel->cancelled.load());
+  Team team(static_cast<int>(std::min<std::uint64_t>(static_cast<std::uint64_t>(options.threads), most)));
+  return run.work(team);
 }
 
 template <class T>
 bool execute_here(const Plan& plan, const std::vector<SweepLayout>& layouts, const BoundPlan<T>& bound,
                   const TileKernels<T>& kernels, T* amplitudes, Start start, CancelToken* cancel, SweepRange range) {
-  std::vector<std::atomic<std::uint64_t>> next_tile(layouts.size());
   const StateBuffer moved = scratch_for_permutations<T>(plan, layouts);
-  SpinBarrier alone(1);
-  Run<T>(plan, layouts, bound, kernels, amplitudes, static_cast<T*>(moved.data()), start, range, cancel,
-         next_tile.data())
-      .work(0, 1, alone);
-  return !(cancel && cancel->cancelled.load());
+  Team alone(1);
+  return Run<T>(plan, layouts, bound, kernels, amplitudes, static_cast<T*>(moved.data()), start, range, cancel)
+      .work(alone);
 }
 
 bool is_one_tile(const Plan& plan) {
@@ -434,8 +428,7 @@ template <class T>
 void execute_ops(const Plan& plan, const std::vector<SweepLayout>& layouts, const BoundPlan<T>& bound,
                  const TileKernels<T>& kernels, Start start, std::size_t first, std::size_t last, T* tile,
                  T* amplitudes) {
-  Run<T>(plan, layouts, bound, kernels, amplitudes, nullptr, start, {}, nullptr, nullptr)
-      .work_in_tile(first, last, tile);
+  Run<T>(plan, layouts, bound, kernels, amplitudes, nullptr, start, {}, nullptr).work_in_tile(first, last, tile);
 }
 
 template bool execute_here<float>(const Plan&, const std::vector<SweepLayout>&, const BoundPlan<float>&,

@@ -1,4 +1,4 @@
-// Runs a bound plan on a state: one parallel region, a barrier after every sweep.
+// Runs a bound plan on a state: sweep after sweep, the tiles of each shared by one team of threads.
 #pragma once
 
 #include <cstdint>
@@ -44,7 +44,7 @@ bool execute(const Plan& plan, const std::vector<SweepLayout>& layouts, const Bo
              const TileKernels<T>& kernels, T* amplitudes, Start start, const RunOptions& options,
              SweepRange range = {});
 
-// The same on the calling thread alone, which must be inside a parallel region (it flushes denormals there).
+// The same on the calling thread alone.
 template <class T>
 bool execute_here(const Plan& plan, const std::vector<SweepLayout>& layouts, const BoundPlan<T>& bound,
                   const TileKernels<T>& kernels, T* amplitudes, Start start, CancelToken* cancel,
@@ -53,10 +53,10 @@ bool execute_here(const Plan& plan, const std::vector<SweepLayout>& layouts, con
 // Whether the whole state is one tile and the plan one sweep: then it can stop between any two ops.
 bool is_one_tile(const Plan& plan);
 
-// Ops [first, last) of such a plan, on the calling thread, which must be inside a parallel region. `tile` holds the
-// state in the kernels' form, 2^tile_bits amplitudes at a 64-byte boundary; op 0 makes it first, of |0...0> or of what
-// `amplitudes` has. After the last op the state is in `amplitudes` alone: 2^n interleaved complex numbers, n >= the
-// plan's lane bits.
+// Ops [first, last) of such a plan, on the calling thread, which must belong to a team (denormals are flushed there).
+// `tile` holds the state in the kernels' form, 2^tile_bits amplitudes at a 64-byte boundary; op 0 makes it first, of
+// |0...0> or of what `amplitudes` has. After the last op the state is in `amplitudes` alone: 2^n interleaved complex
+// numbers, n >= the plan's lane bits.
 template <class T>
 void execute_ops(const Plan& plan, const std::vector<SweepLayout>& layouts, const BoundPlan<T>& bound,
                  const TileKernels<T>& kernels, Start start, std::size_t first, std::size_t last, T* tile,

@@ -8,9 +8,11 @@
 namespace qfast {
 namespace {
 
-constexpr int kChunkBits = 17;     // amplitudes in scratch at a time, where a group has no more: stays in cache
-constexpr int kMaxRunBits = 6;     // contiguous amplitudes copied at once
-constexpr int kItemsPerLook = 16;  // 2^16 items between two looks at the cancel token
+constexpr int kChunkBits = 17;       // amplitudes in scratch at a time, where a group has no more: stays in cache
+constexpr int kMaxRunBits = 6;       // contiguous amplitudes copied at once
+constexpr int kItemsPerLook = 16;    // 2^16 items between two looks at the cancel token
+constexpr std::int64_t kPieces = 4;  // of each thread's share of a chunk
+constexpr std::int64_t kLeastItems = 1 << 13;  // amplitudes that are worth a piece
 
 // Groups of 2^k runs of contiguous amplitudes, `chunk_groups` of them in scratch at a time.
 struct Chunking {
@@ -36,21 +38,20 @@ class Permutation {
         group_bits_(spectators & ~low_mask(chunking_.run_bits)),
         cancel_(cancel) {}
 
-  void work(int worker, int num_workers, SpinBarrier& barrier) const {
-    const int items_bits = layout_.num_targets + chunking_.chunk_group_bits;
-    const auto part = [&](int w) {
-      return (std::uint64_t{1} << items_bits) / static_cast<std::uint64_t>(num_workers) * static_cast<std::uint64_t>(w);
-    };
-    const std::uint64_t first = part(worker);
-    const std::uint64_t last = worker + 1 == num_workers ? std::uint64_t{1} << items_bits : part(worker + 1);
+  bool work(Team& team) const {
+    const std::int64_t items = std::int64_t{1} << (layout_.num_targets + chunking_.chunk_group_bits);
+    const std::int64_t grain = std::max(items / (kPieces * team.size()), kLeastItems >> chunking_.run_bits);
     const std::uint64_t chunks = std::uint64_t{1} << (chunking_.group_bits - chunking_.chunk_group_bits);
     for (std::uint64_t c = 0; c < chunks; ++c) {
       const std::uint64_t first_group = c << chunking_.chunk_group_bits;
-      copy<true>(first_group, first, last);
-      barrier.arrive_and_wait();
-      copy<false>(first_group, first, last);
-      barrier.arrive_and_wait();
+      const auto all = [&]<bool kGathers>() {
+        return parallel_for(team, items, grain, cancel_, [&](std::int64_t first, std::int64_t last) {
+          copy<kGathers>(first_group, static_cast<std::uint64_t>(first), static_cast<std::uint64_t>(last));
+        });
+      };
+      if (!all.template operator()<true>() || !all.template operator()<false>()) return false;
     }
+    return true;
   }
 
  private:
@@ -60,8 +61,7 @@ class Permutation {
     return layout_.low[target & low_mask(layout_.low_bits)] + layout_.high[target >> layout_.low_bits];
   }
 
-  // Items [first, last) of a chunk: into scratch, or back. A cancelled run copies nothing, but goes on to meet the
-  // others at every barrier.
+  // Items [first, last) of a chunk: into scratch, or back.
   template <bool kGathers>
   void copy(std::uint64_t first_group, std::uint64_t first, std::uint64_t last) const {
     const int k = layout_.num_targets;
@@ -108,18 +108,18 @@ class Permutation {
 // Writes the zeros of a state that no earlier sweep has written: index bits within `reached`, one of `fresh` among
 // them.
 template <class T>
-void write_zeros(T* amplitudes, std::uint64_t reached, std::uint64_t fresh, int worker, int num_workers) {
+void write_zeros(T* amplitudes, std::uint64_t reached, std::uint64_t fresh, Team& team, const CancelToken* cancel) {
   const int run_bits = std::countr_one(reached & ~fresh);
   const std::uint64_t above = reached & ~low_mask(run_bits);
   const std::uint64_t count = std::uint64_t{1} << std::popcount(above);
-  const auto part = [&](int w) {
-    return count * static_cast<std::uint64_t>(w) / static_cast<std::uint64_t>(num_workers);
-  };
-  std::uint64_t index = deposit_bits(part(worker), above);
-  for (std::uint64_t i = part(worker); i < part(worker + 1); ++i, index = (index - above) & above) {
-    if ((index & fresh) == 0) continue;
-    std::fill_n(amplitudes + 2 * index, std::size_t{2} << run_bits, T(0));
-  }
+  const std::int64_t grain = std::max<std::int64_t>(1, kLeastItems >> std::min(run_bits, 62));
+  parallel_for(team, static_cast<std::int64_t>(count), grain, cancel, [&](std::int64_t first, std::int64_t last) {
+    std::uint64_t index = deposit_bits(static_cast<std::uint64_t>(first), above);
+    for (std::int64_t i = first; i < last; ++i, index = (index - above) & above) {
+      if ((index & fresh) == 0) continue;
+      std::fill_n(amplitudes + 2 * index, std::size_t{2} << run_bits, T(0));
+    }
+  });
 }
 
 }  // namespace
@@ -143,21 +143,19 @@ std::uint64_t permutation_scratch(const PermutationLayout& layout, int num_qubit
 }
 
 template <class T>
-void permute(const PermutationLayout& layout, std::span<const std::uint32_t> source, T* amplitudes, T* scratch,
-             std::uint64_t spectators, std::uint64_t written, std::uint64_t fresh, int worker, int num_workers,
-             SpinBarrier& barrier, CancelToken* cancel) {
+bool permute(const PermutationLayout& layout, std::span<const std::uint32_t> source, T* amplitudes, T* scratch,
+             std::uint64_t spectators, std::uint64_t written, std::uint64_t fresh, Team& team, CancelToken* cancel) {
   if (fresh != 0) {
-    write_zeros(amplitudes, written | fresh, fresh, worker, num_workers);
-    if (written == 0 && worker == 0) amplitudes[0] = T(1), amplitudes[1] = T(0);
-    barrier.arrive_and_wait();
+    write_zeros(amplitudes, written | fresh, fresh, team, cancel);
+    if (written == 0) amplitudes[0] = T(1), amplitudes[1] = T(0);
   }
-  if ((layout.control_value & ~written) != 0) return;  // a control that is 0 everywhere
-  Permutation<T>(layout, source, amplitudes, scratch, spectators, cancel).work(worker, num_workers, barrier);
+  if ((layout.control_value & ~written) != 0) return true;  // a control that is 0 everywhere
+  return Permutation<T>(layout, source, amplitudes, scratch, spectators, cancel).work(team);
 }
 
-template void permute<float>(const PermutationLayout&, std::span<const std::uint32_t>, float*, float*, std::uint64_t,
-                             std::uint64_t, std::uint64_t, int, int, SpinBarrier&, CancelToken*);
-template void permute<double>(const PermutationLayout&, std::span<const std::uint32_t>, double*, double*, std::uint64_t,
-                              std::uint64_t, std::uint64_t, int, int, SpinBarrier&, CancelToken*);
+template bool permute<float>(const PermutationLayout&, std::span<const std::uint32_t>, float*, float*, std::uint64_t,
+                             std::uint64_t, std::uint64_t, Team&, CancelToken*);
+template bool permute<double>(const PermutationLayout&, std::span<const std::uint32_t>, double*, double*, std::uint64_t,
+                              std::uint64_t, std::uint64_t, Team&, CancelToken*);
 
 }  // namespace qfast

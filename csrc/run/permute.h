@@ -26,21 +26,19 @@ PermutationLayout lay_out_permutation(const Sweep& sweep);
 // Amplitudes of scratch that the sweep needs: 2^17, or the 2^k that one group has; never more than the state.
 std::uint64_t permutation_scratch(const PermutationLayout& layout, int num_qubits);
 
-// One worker's part; every worker calls it with the same arguments, but for `worker`.
+// False when the token stopped it; the state is then neither the old nor the new one.
 //   source     as from permutation_source()
 //   spectators memory bits that neither target nor control it, and that take both values
 //   written    memory bits that earlier sweeps have reached: amplitudes with another bit set are zero, and have not
-//   been
-//              written. All bits, but for a run from |0...0>.
+//              been written. All bits, but for a run from |0...0>.
 //   fresh      further bits that this sweep is the first to reach: it writes their zeros
 template <class T>
-void permute(const PermutationLayout& layout, std::span<const std::uint32_t> source, T* amplitudes, T* scratch,
-             std::uint64_t spectators, std::uint64_t written, std::uint64_t fresh, int worker, int num_workers,
-             SpinBarrier& barrier, CancelToken* cancel);
+bool permute(const PermutationLayout& layout, std::span<const std::uint32_t> source, T* amplitudes, T* scratch,
+             std::uint64_t spectators, std::uint64_t written, std::uint64_t fresh, Team& team, CancelToken* cancel);
 
-extern template void permute<float>(const PermutationLayout&, std::span<const std::uint32_t>, float*, float*,
-                                    std::uint64_t, std::uint64_t, std::uint64_t, int, int, SpinBarrier&, CancelToken*);
-extern template void permute<double>(const PermutationLayout&, std::span<const std::uint32_t>, double*, double*,
-                                     std::uint64_t, std::uint64_t, std::uint64_t, int, int, SpinBarrier&, CancelToken*);
+extern template bool permute<float>(const PermutationLayout&, std::span<const std::uint32_t>, float*, float*,
+                                    std::uint64_t, std::uint64_t, std::uint64_t, Team&, CancelToken*);
+extern template bool permute<double>(const PermutationLayout&, std::span<const std::uint32_t>, double*, double*,
+                                     std::uint64_t, std::uint64_t, std::uint64_t, Team&, CancelToken*);
 
 }  // namespace qfast

@@ -13,9 +13,9 @@
 #include "plan/matrices.h"
 #include "run/executor.h"
 #include "run/explain.h"
+#include "run/free_list.h"
 #include "run/lanes.h"
 #include "run/plan_cache.h"
-#include "run/side_by_side.h"
 
 namespace qfast {
 namespace {
@@ -139,23 +139,19 @@ class TypedImpl final : public Base {
 
   bool run_side_by_side(const double* values, std::int64_t num_sets, const RunOptions& options, Program::Visit visit) {
     const std::size_t numbers = std::size_t{2} << std::max(this->plan().num_qubits, this->plan().lane_bits);
-    SideBySide shared(options.cancel);
-    const int threads = static_cast<int>(std::min<std::int64_t>(options.threads, num_sets));
-    ThreadPool::instance().parallel_region(threads, [&](int, int, SpinBarrier&) {
-      shared.guard([&] {
-        std::unique_ptr<BoundPlan<T>> bound = take_bound();
-        const StateBuffer buffer = StateBufferPool::instance().allocate(numbers * sizeof(T));
-        T* state = static_cast<T*>(buffer.data());
-        for (std::int64_t set; (set = shared.take()) < num_sets;) {
-          if (!constant_) bind<T>(this->plan(), this->circuit, trig_, row(values, set), *bound);
-          execute_here<T>(this->plan(), this->layouts(), constant_ ? *constant_ : *bound, kernels_, state, Start::kZero,
-                          nullptr);
-          visit(set, view(state));
-        }
-        bound_.give_back(std::move(bound));
-      });
+    Team team(static_cast<int>(std::min<std::int64_t>(options.threads, num_sets)));
+    return team.run(num_sets, options.cancel, [&](Pieces::Taker& sets) {
+      std::unique_ptr<BoundPlan<T>> bound = take_bound();
+      const StateBuffer buffer = StateBufferPool::instance().allocate(numbers * sizeof(T));
+      T* state = static_cast<T*>(buffer.data());
+      for (std::int64_t set; (set = sets.take()) >= 0;) {
+        if (!constant_) bind<T>(this->plan(), this->circuit, trig_, row(values, set), *bound);
+        execute_here<T>(this->plan(), this->layouts(), constant_ ? *constant_ : *bound, kernels_, state, Start::kZero,
+                        nullptr);
+        visit(set, view(state));
+      }
+      bound_.give_back(std::move(bound));
     });
-    return shared.finish();
   }
 
   // Fewer sets than lanes leave lanes idle, and a plan holds numbers for each lane.
@@ -183,22 +179,18 @@ class TypedImpl final : public Base {
   bool run_in_lanes(const double* values, std::int64_t num_sets, const RunOptions& options, const Read& read) {
     const Plan& plan = lane_plan();
     const std::int64_t lanes = std::int64_t{1} << kernels_.lane_bits, batches = (num_sets + lanes - 1) / lanes;
-    SideBySide shared(options.cancel);
-    const int threads = static_cast<int>(std::min<std::int64_t>(options.threads, batches));
-    ThreadPool::instance().parallel_region(threads, [&](int, int, SpinBarrier&) {
-      shared.guard([&] {
-        std::unique_ptr<LaneRun<T>> run =
-            lane_runs_.take([&] { return std::make_unique<LaneRun<T>>(plan, this->circuit, kernels_for(this->isa)); });
-        for (std::int64_t batch; (batch = shared.take()) < batches;) {
-          const std::int64_t first = batch * lanes;
-          const int count = static_cast<int>(std::min(lanes, num_sets - first));
-          run->run(row(values, first), this->circuit.expressions.num_parameters, count);
-          read(*run, first, count);
-        }
-        lane_runs_.give_back(std::move(run));
-      });
+    Team team(static_cast<int>(std::min<std::int64_t>(options.threads, batches)));
+    return team.run(batches, options.cancel, [&](Pieces::Taker& pieces) {
+      std::unique_ptr<LaneRun<T>> run =
+          lane_runs_.take([&] { return std::make_unique<LaneRun<T>>(plan, this->circuit, kernels_for(this->isa)); });
+      for (std::int64_t batch; (batch = pieces.take()) >= 0;) {
+        const std::int64_t first = batch * lanes;
+        const int count = static_cast<int>(std::min(lanes, num_sets - first));
+        run->run(row(values, first), this->circuit.expressions.num_parameters, count);
+        read(*run, first, count);
+      }
+      lane_runs_.give_back(std::move(run));
     });
-    return shared.finish();
   }
 
   bool run_bound(const BoundPlan<T>& bound, T* amplitudes, Start start, const RunOptions& options) {

@@ -11,8 +11,8 @@
 
 #include "base/aligned_buffer.h"
 #include "base/error.h"
-#include "base/thread_pool.h"
 #include "kernels/kernel_table.h"
+#include "run/rendezvous.h"
 
 namespace qfast {
 namespace {
@@ -47,26 +47,16 @@ double processor_seconds() {
 template <class Work>
 RooflineSample time_region(int threads, const Work& work) {
   double start = 0;
-  int workers = 0;
   std::vector<double> busy(static_cast<std::size_t>(threads));
-  ThreadPool::instance().parallel_region(threads, [&](int worker, int num_workers, SpinBarrier& barrier) {
-    barrier.arrive_and_wait();
-    if (worker == 0) {
-      workers = num_workers;
-      start = wall_seconds();  // before anyone begins: a worker that is put aside here must not shorten the time
-    }
-    barrier.arrive_and_wait();
-    if (num_workers == threads) {
-      const double begun = processor_seconds();
-      work(worker);
-      busy[static_cast<std::size_t>(worker)] = processor_seconds() - begun;
-    }
-    barrier.arrive_and_wait();
+  const bool is_measured = run_together(threads, [&](int worker, Rendezvous& rendezvous) {
+    if (worker == 0) start = wall_seconds();  // before anyone begins: a worker that is put aside here must not shorten
+    if (!rendezvous.meet()) return false;     // the time
+    const double begun = processor_seconds();
+    work(worker);
+    busy[static_cast<std::size_t>(worker)] = processor_seconds() - begun;
+    return true;
   });
-  if (workers != threads) {
-    throw Error(ErrorKind::kEngine, "the limits of " + std::to_string(threads) + " threads cannot be measured: only " +
-                                        std::to_string(workers) + " could run; measure when nothing else does");
-  }
+  if (!is_measured) throw_no_threads(threads);
   return {wall_seconds() - start, *std::ranges::max_element(busy)};
 }
 

@@ -15,7 +15,6 @@
 #include "run/executor.h"
 #include "run/plan_cache.h"
 #include "run/plan_units.h"
-#include "run/side_by_side.h"
 
 namespace qfast {
 namespace {
@@ -321,25 +320,24 @@ double Trajectories::visit_typed(const ParameterRows& rows, const void* initial,
     options.cancel->work_total.store(static_cast<std::uint64_t>(rows.num_rows));
   }
 
-  SideBySide shared(options.cancel);
+  bool is_done = false;
   std::atomic<double> work{0.0};
   if (is_side_by_side) {
     const std::vector<std::int64_t> edges = cut(work_of_row, work_before.back(), workers);
-    ThreadPool::instance().parallel_region(workers, [&](int, int, SpinBarrier&) {
-      shared.guard([&] {
-        Walker<T> walker(task, false);
-        for (std::size_t piece; (piece = to_size(shared.take())) + 1 < edges.size();) {
-          if (!walker.run(edges[piece], edges[piece + 1], visit)) break;
-        }
-        work.fetch_add(walker.work());
-      });
+    Team team(workers);
+    is_done = team.run(static_cast<std::int64_t>(edges.size()) - 1, options.cancel, [&](Pieces::Taker& pieces) {
+      Walker<T> walker(task, false);
+      for (std::int64_t piece; (piece = pieces.take()) >= 0;) {
+        if (!walker.run(edges[to_size(piece)], edges[to_size(piece) + 1], visit)) break;
+      }
+      work.fetch_add(walker.work());
     });
   } else {
     Walker<T> walker(task, true);
-    walker.run(0, rows.num_rows, visit);
+    is_done = walker.run(0, rows.num_rows, visit);
     work = walker.work();
   }
-  if (!shared.finish()) throw Error(ErrorKind::kCancelled, "the run was cancelled");
+  if (!is_done) throw Error(ErrorKind::kCancelled, "the run was cancelled");
   return work_before.back() == 0 ? 0 : work / work_before.back();
 }
 

@@ -12,6 +12,7 @@
 #include "kernels/kernel_table.h"
 #include "plan/bind.h"
 #include "run/executor.h"
+#include "run/rendezvous.h"
 
 namespace qfast {
 namespace {
@@ -192,21 +193,23 @@ double time_block(const MeasuredStep& measured, int num_steps, int tile_bits, co
   const StateBuffer tiles =
       StateBufferPool::instance().allocate(to_size(threads) * tile_numbers * sizeof(T), "tiles to measure steps on");
   double best = 0;
-  ThreadPool::instance().parallel_region(threads, [&](int worker, int, SpinBarrier& barrier) {
+  const bool is_measured = run_together(threads, [&](int worker, Rendezvous& rendezvous) {
     T* tile = static_cast<T*>(tiles.data()) + to_size(worker) * tile_numbers;
     for (int i = 0; i <= repeats; ++i) {
       std::fill(tile, tile + tile_numbers, T(1));
-      barrier.arrive_and_wait();
+      if (!rendezvous.meet()) return false;
       const Clock::time_point start = Clock::now();
       Prefetch nothing;
       for (std::int64_t p = 0; p < passes; ++p) {
         kernels.run_block(tile, g, steps.data(), num_steps, BlockIo<T>{}, &nothing);
       }
-      barrier.arrive_and_wait();
+      if (!rendezvous.meet()) return false;
       const double seconds = seconds_since(start) / static_cast<double>(passes);
       if (worker == 0 && (i == 1 || (i > 1 && seconds < best))) best = seconds;
     }
+    return true;
   });
+  if (!is_measured) throw_no_threads(threads);
   return best;
 }
 

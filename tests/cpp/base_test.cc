@@ -4,12 +4,10 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <limits>
 #include <string>
 #include <thread>
 #include <vector>
@@ -20,7 +18,6 @@
 #include "base/error.h"
 #include "base/memory_info.h"
 #include "base/philox.h"
-#include "base/thread_pool.h"
 #include "check.h"
 
 using namespace qfast;
@@ -176,102 +173,6 @@ TEST(slurm_lowers_the_default_threads) {
   unsetenv("SLURM_CPUS_PER_TASK");
 }
 
-// --- thread pool --------------------------------------------------------------------------------------------------
-
-// A sum that comes out right only if all workers run and every barrier holds.
-bool region_is_sound(int threads) {
-  constexpr int kRounds = 100;
-  std::vector<int> values(64, 0);
-  std::atomic<bool> sound{true};
-  ThreadPool::instance().parallel_region(threads, [&](int worker, int num_workers, SpinBarrier& barrier) {
-    for (int round = 1; round <= kRounds; ++round) {
-      values[static_cast<std::size_t>(worker)] = round;
-      barrier.arrive_and_wait();
-      for (int other = 0; other < num_workers; ++other) {
-        if (values[static_cast<std::size_t>(other)] != round) sound = false;
-      }
-      barrier.arrive_and_wait();
-    }
-  });
-  return sound;
-}
-
-TEST(all_workers_of_a_region_meet_at_its_barriers) {
-  for (int threads : {1, 2, 3, 5}) {
-    for (int repetition = 0; repetition < 20; ++repetition) CHECK(region_is_sound(threads));
-  }
-  CHECK(ThreadPool::instance().num_started() >= 4);
-}
-
-TEST(a_free_pool_gives_the_workers_that_were_asked_for) {
-  std::atomic<int> workers{0};
-  ThreadPool::instance().parallel_region(3, [&](int, int num_workers, SpinBarrier&) { workers = num_workers; });
-  CHECK(workers == 3);
-}
-
-TEST(a_region_inside_a_region_runs_alone) {
-  std::atomic<int> inner_workers{0};
-  ThreadPool::instance().parallel_region(2, [&](int, int, SpinBarrier&) {
-    ThreadPool::instance().parallel_region(2,
-                                           [&](int, int num_workers, SpinBarrier&) { inner_workers += num_workers; });
-  });
-  CHECK(inner_workers == 2);
-}
-
-TEST(many_threads_may_call_the_pool_at_once) {
-  std::vector<std::thread> callers;
-  std::atomic<int> unsound{0};
-  for (int i = 0; i < 8; ++i) {
-    callers.emplace_back([&] {
-      for (int repetition = 0; repetition < 50; ++repetition) unsound += !region_is_sound(2);
-    });
-  }
-  for (std::thread& caller : callers) caller.join();
-  CHECK(unsound == 0);
-}
-
-TEST(parallel_for_visits_every_item_once) {
-  std::vector<int> visits(1001, 0);
-  parallel_for(3, 1001, 10, [&](std::int64_t first, std::int64_t last) {
-    for (std::int64_t i = first; i < last; ++i) ++visits[static_cast<std::size_t>(i)];
-  });
-  for (int count : visits) CHECK(count == 1);
-  parallel_for(3, 0, 10, [&](std::int64_t, std::int64_t) { CHECK(!"called for no items"); });
-}
-
-TEST(denormals_are_flushed_inside_a_region_only) {
-  volatile double tiny = std::numeric_limits<double>::denorm_min();
-  std::atomic<int> flushed{0};
-  CHECK(tiny * 2 != 0);
-  ThreadPool::instance().parallel_region(2, [&](int, int, SpinBarrier&) { flushed += tiny * 2 == 0; });
-  CHECK(flushed == 2);
-  CHECK(tiny * 2 != 0);
-}
-
-#if !defined(__SANITIZE_THREAD__)  // ThreadSanitizer does not follow a fork of a process with threads
-TEST(a_child_forked_while_regions_run_starts_with_a_working_pool) {
-  std::atomic<bool> stop{false};
-  std::thread busy([&] {
-    while (!stop) region_is_sound(2);
-  });
-  for (int i = 0; i < 10; ++i) {
-    const pid_t child = fork();
-    if (child == 0) {
-      bool good = ThreadPool::instance().num_started() == 0 && region_is_sound(2);
-      good = good && ThreadPool::instance().num_started() == 1;
-      const StateBuffer buffer = StateBufferPool::instance().allocate(1 << 21);
-      std::memset(buffer.data(), 1, buffer.size_bytes());
-      _exit(good ? 0 : 1);
-    }
-    int status = 0;
-    waitpid(child, &status, 0);
-    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-  }
-  stop = true;
-  busy.join();
-}
-#endif
-
 // --- state buffers ------------------------------------------------------------------------------------------------
 
 StateBufferPool& buffers() { return StateBufferPool::instance(); }
@@ -310,20 +211,12 @@ TEST(the_budget_bounds_what_is_kept_and_the_oldest_go_first) {
   buffers().trim();
   const std::size_t budget = buffers().stats().budget_bytes;
   buffers().set_budget(6 << 20);
-  {
-    const StateBuffer a = buffers().allocate(4 << 20);
-  }
-  {
-    const StateBuffer b = buffers().allocate(2 << 20);
-  }
+  { const StateBuffer a = buffers().allocate(4 << 20); }
+  { const StateBuffer b = buffers().allocate(2 << 20); }
   CHECK(buffers().stats().kept_bytes == 6 << 20);
-  {
-    const StateBuffer c = buffers().allocate(1 << 20);
-  }
+  { const StateBuffer c = buffers().allocate(1 << 20); }
   CHECK(buffers().stats().kept_bytes == 3 << 20);
-  {
-    const StateBuffer d = buffers().allocate(8 << 20);
-  }  // more than the whole budget
+  { const StateBuffer d = buffers().allocate(8 << 20); }  // more than the whole budget
   CHECK(buffers().stats().kept_bytes == 3 << 20);
   buffers().set_budget(0);
   CHECK(buffers().stats().kept_bytes == 0 && buffers().stats().kept_buffers == 0);
