@@ -19,8 +19,8 @@ namespace qfast {
 namespace {
 
 // How long an idle worker, or the caller at the end, looks for news before it sleeps. A sleeping thread needs about
-// 50 us to wake up, so spinning longer than that loses more than it saves.
-constexpr std::int64_t kSpinNs = 50'000;
+// 50 us to wake up, and waking it costs the waker 20.
+constexpr std::int64_t kSpinNs = 100'000, kSpinInTeamNs = 200'000;
 constexpr int kPausesPerLook = 16;  // between two looks at the clock; a pause is 10 to 50 ns
 
 // The account of what workers bring. Beside a busy process a worker works for its turn, some milliseconds, and then
@@ -35,18 +35,19 @@ std::int64_t now_ns() {
       .count();
 }
 
-// Returns true as soon as `done()`; false after kSpinNs, or at once where spinning would keep others from running.
-template <class Done>
-bool spin_until(const Done& done, bool crowded) {
+// Returns true as soon as `done()`; false after `patience()` nanoseconds, or at once where spinning would keep others
+// from running.
+template <class Done, class Patience>
+bool spin_until(const Done& done, bool crowded, const Patience& patience) {
   if (done()) return true;
   if (crowded) return false;
-  const std::int64_t deadline = now_ns() + kSpinNs;
+  const std::int64_t begin = now_ns();
   do {
     for (int i = 0; i < kPausesPerLook; ++i) {
       if (done()) return true;
       spin_pause();
     }
-  } while (now_ns() < deadline);
+  } while (now_ns() < begin + patience());
   return false;
 }
 
@@ -137,8 +138,9 @@ void ThreadPool::live(int worker, Slot& slot) noexcept {
     door = door_.load();
     return number_of(door) != seen && size_of(door) > worker;
   };
+  const auto patience = [&] { return busy_.load(std::memory_order_relaxed) ? kSpinInTeamNs : kSpinNs; };
   for (;;) {
-    while (!spin_until(is_called, num_started() >= num_processors())) {
+    while (!spin_until(is_called, num_started() >= num_processors(), patience)) {
       slot.state.store(Slot::kAsleep);
       if (!is_called()) slot.state.wait(Slot::kAsleep);
       slot.state.store(Slot::kAwake);
@@ -189,12 +191,19 @@ void ThreadPool::start_threads(int wanted) noexcept {
 #endif
 }
 
-// Returns the size of the team; if it is more than 1, the pool is the caller's until give_back().
-int ThreadPool::take(int threads) noexcept {
+// Returns the size of the team; if it is more than 1, the pool is the caller's until give_back(). Workers are woken
+// here, that they are there when the first work of more than one piece comes.
+int ThreadPool::take(int threads, Help help) noexcept {
   if (threads <= 1 || busy_.exchange(true, std::memory_order_acquire)) return 1;
   if (num_started() < threads - 1) start_threads(threads - 1);
   const int size = std::min(threads, num_started() + 1);
-  if (size == 1) give_back();
+  if (size == 1) {
+    give_back();
+  } else if (const std::int64_t begin = now_ns(); help == Help::kAlways || begin >= alone_until_ns_) {
+    wake_children(0, size);
+    const std::int64_t end = now_ns();
+    if (help == Help::kIfItPays) settle(begin - end, end);
+  }
   return size;
 }
 
@@ -225,7 +234,7 @@ void ThreadPool::run(int size, Help help, Pieces& pieces, Pieces::Work work) noe
 
 void ThreadPool::wait_for_visitors(int size) noexcept {
   const auto is_empty = [&] { return inside_of(door_.load()) == 0; };
-  if (spin_until(is_empty, size > num_processors())) return;
+  if (spin_until(is_empty, size > num_processors(), [] { return kSpinNs; })) return;
   for (;;) {
     caller_sleeps_.store(1);
     if (is_empty()) break;
@@ -247,7 +256,7 @@ void ThreadPool::settle(std::int64_t saved_ns, std::int64_t now_ns) noexcept {
 
 // --- a team ---------------------------------------------------------------------------------------------------------
 
-Team::Team(int threads, Help help) noexcept : help_(help), size_(ThreadPool::instance().take(threads)) {}
+Team::Team(int threads, Help help) noexcept : help_(help), size_(ThreadPool::instance().take(threads, help)) {}
 
 Team::~Team() {
   if (size_ > 1) ThreadPool::instance().give_back();

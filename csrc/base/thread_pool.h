@@ -135,7 +135,7 @@ class QFAST_API ThreadPool {
   friend class Team;
   constexpr ThreadPool() = default;
 
-  int take(int threads) noexcept;
+  int take(int threads, Help help) noexcept;
   void give_back() noexcept { busy_.store(false, std::memory_order_release); }
   void start_threads(int wanted) noexcept;
   void live(int worker, Slot& slot) noexcept;

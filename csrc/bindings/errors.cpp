@@ -1,5 +1,6 @@
 // qfast::Error becomes the Python error of the same family.
 #include <exception>
+#include <new>
 
 #include "base/error.h"
 #include "bindings/register.h"
@@ -48,6 +49,9 @@ void register_errors(py::module_&) {
       if (p) std::rethrow_exception(p);
     } catch (const Error& e) {
       raise(e);
+    } catch (const std::bad_alloc&) {
+      raise(Error(ErrorKind::kCapacity,
+                  "the system gave no more memory for the tables and tiles of a run; free some, or use fewer threads"));
     }
   });
 }

@@ -6,6 +6,7 @@
 #include <new>
 
 #include "base/aligned_buffer.h"
+#include "base/assert.h"
 #include "base/bits.h"
 #include "base/thread_pool.h"
 
@@ -96,7 +97,12 @@ class Run {
         start_(start),
         range_{range.first, std::min(range.last, plan.sweeps.size())},
         cancel_(cancel),
-        scratch_numbers_(scratch_numbers(plan)) {}
+        scratch_numbers_(scratch_numbers(plan)) {
+    QFAST_ASSERT(layouts.size() == plan.sweeps.size() && bound.sweeps.size() == plan.sweeps.size());
+    QFAST_ASSERT(plan.num_qubits <= plan.tile_bits || plan.lane_bits < plan.tile_bits);
+    QFAST_ASSERT(range_.first <= range_.last);
+    QFAST_ASSERT(plan.lane_bits == kernels.lane_bits);
+  }
 
   std::uint64_t num_tiles(std::size_t s) const { return std::uint64_t{1} << std::popcount(active_outer(s)); }
 
