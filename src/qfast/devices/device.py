@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from qfast import config
 from qfast._typing import EngineName
+from qfast.circuit.gates import OPCODES
 from qfast.config import split_device
+from qfast.config.suggestions import nearest
 from qfast.engines.memory import memory_limits
-from qfast.errors import ConfigError
+from qfast.errors import ConfigError, DeviceError
 
 if TYPE_CHECKING:
     from qfast.noise import NoiseModel
@@ -129,6 +131,11 @@ class Device:
         self.provider, self.short_name = split_device(name, config.get_default_provider())
         self.name = f"{self.provider}::{self.short_name}"
         self.engine = engine
+        for gate in gates:
+            if gate not in OPCODES:
+                raise DeviceError(
+                    f"device {self.name} cannot have the gate {gate!r}: it does not exist{nearest(gate, OPCODES)}"
+                )
         self.description = description
         self.gates = gates
         self.num_qubits = num_qubits
@@ -154,7 +161,7 @@ class Device:
     @property
     def is_restricted(self) -> bool:
         """Whether it takes only its own gates, on coupled qubits."""
-        return self.coupling is not None or self.is_noisy
+        return self.coupling is not None or bool(self.gates and self.is_noisy)
 
     @property
     def noise(self) -> NoiseModel | None:

@@ -127,6 +127,7 @@ def text_of(error: BaseException) -> str:
 
 def _note_failure(outcome: Outcome, error: BaseException, context: JobContext) -> None:
     outcome.error = error
+    context.has_failed = True
     outcome.has_stopped = isinstance(error, CancelledRunError) and context.cancellation.cancelled
     context.note(("ERROR", text_of(error)))
     if not isinstance(error, Exception):

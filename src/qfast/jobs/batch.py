@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import concurrent.futures
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from qfast.circuit import Circuit, Observable
+from qfast.devices import Device
 from qfast.jobs.job import Job
 from qfast.jobs.job_group import JobGroup
+from qfast.jobs.runtime import LOCAL_TENANT, Runtime
 from qfast.jobs.shared_work import make_shared_work
 
 __all__ = ["Batch"]
@@ -19,8 +21,8 @@ class Batch(JobGroup):
 
     Parameters
     ----------
-    device, max_ttl, tenant, priority, seed, tags, options
-        As for `Session`.
+    device, max_ttl, tenant, priority, seed, tags, options, keep_jobs
+        As for `Session`. A session and a batch with the same seed draw the same: job i from the same key.
 
     Notes
     -----
@@ -28,6 +30,24 @@ class Batch(JobGroup):
     """
 
     mode = "batch"
+
+    def __init__(
+        self,
+        device: str | Device | Sequence[str | Device] | None = None,
+        max_ttl: float | None = None,
+        *,
+        tenant: str = LOCAL_TENANT,
+        priority: int = 0,
+        seed: int | None = None,
+        tags: Iterable[str] = (),
+        options: Mapping[str, Any] | None = None,
+        keep_jobs: int | None = None,
+        runtime: Runtime | None = None,
+    ) -> None:
+        super().__init__(
+            device, max_ttl=max_ttl, tenant=tenant, priority=priority, seed=seed, tags=tags, options=options,
+            keep_jobs=keep_jobs, runtime=runtime,
+        )  # fmt: skip
 
     def run_shared(
         self,

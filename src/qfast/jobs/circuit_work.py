@@ -22,6 +22,7 @@ from qfast.jobs.mitigated import (
     mitigated_exact,
     mitigated_samples_of,
 )
+from qfast.jobs.values import with_metadata
 from qfast.jobs.work import Requirements
 from qfast.mitigation import Mitigation
 from qfast.noise import NoiseModel
@@ -30,6 +31,7 @@ from qfast.simulation.density import simulate_density
 
 if TYPE_CHECKING:
     from qfast.config import Snapshot
+    from qfast.devices import Device
     from qfast.jobs.context import JobContext
 
 __all__ = [
@@ -41,6 +43,7 @@ __all__ = [
     "copied_values",
     "engine_arguments",
     "make_circuit_work",
+    "samples_bytes",
 ]
 
 # Amplitude updates that count as one small job in the fair share: some 0.1 ms of an engine's time.
@@ -61,8 +64,8 @@ class CircuitWork:
     """
 
     __slots__ = (
-        "_cost", "_is_short", "_length", "_num_qubits", "_program", "circuit", "name", "noise", "observables",
-        "parameters", "shots",
+        "_cost", "_is_short", "_length", "_num_qubits", "_program", "circuit", "initial_state", "name", "noise",
+        "observables", "parameters", "shots",
     )  # fmt: skip
 
     def __init__(
@@ -72,7 +75,9 @@ class CircuitWork:
         parameters: Any,
         observables: Observable | Sequence[Observable] | None,
         noise: NoiseModel | None,
+        initial_state: Any = None,
     ) -> None:
+        self.initial_state = initial_state
         self.circuit = circuit
         self.noise = noise
         self.shots = shots
@@ -83,7 +88,11 @@ class CircuitWork:
         self._cost = circuit_cost(self._length, self._num_qubits)
         updates = self._length << self._num_qubits
         self._is_short = (
-            updates <= _SHORT_UPDATES and (shots or 0) <= _SHORT_SHOTS and not circuit.data_items and noise is None
+            updates <= _SHORT_UPDATES
+            and (shots or 0) <= _SHORT_SHOTS
+            and not circuit.data_items
+            and noise is None
+            and initial_state is None
         )
         self._program: simulation.Program | None = None
         self.name = "expectation" if observables is not None else "state" if shots is None else "samples"
@@ -92,11 +101,21 @@ class CircuitWork:
         """See `Work`."""
         precision: Precision = settings["precision"]
         check_qubits(self._num_qubits, precision)
-        size_bytes = state_bytes(self._num_qubits, precision)
+        size_bytes = state_bytes(self._num_qubits, precision) + samples_bytes(self.circuit, self.shots or 0)
         if settings["error_mitigation"]:
             shots = self._mitigated_shots(settings)
             return Requirements(self._num_qubits, shots, size_bytes, self._cost)
         return Requirements(self._num_qubits, self.shots or 0, size_bytes, self._cost, self._is_short)
+
+    def requirements_on(self, settings: Snapshot, device: Device) -> Requirements:
+        """See `Work`: under noise, its own or the device's, exact expectation values take a density matrix."""
+        needed = self.requirements(settings)
+        is_noisy = device.is_noisy if self.noise is None else not self.noise.is_empty
+        if is_noisy and self.observables is not None and not settings["error_mitigation"]:
+            check_qubits(2 * self._num_qubits, settings["precision"])
+            needed.size_bytes = state_bytes(2 * self._num_qubits, settings["precision"])
+            needed.cost, needed.is_short = circuit_cost(self._length, 2 * self._num_qubits), False
+        return needed
 
     def _mitigated_shots(self, settings: Snapshot) -> int:
         """Return the shots with those of the calibration, or refuse methods that cannot work."""
@@ -117,14 +136,21 @@ class CircuitWork:
 
     def execute(self, context: JobContext) -> Any:
         """Run it on the device's engine."""
+        return with_metadata(self._execute(context))
+
+    def _execute(self, context: JobContext) -> Any:
         assert self._program is not None
         if context.config["error_mitigation"]:
+            if self.initial_state is not None:
+                raise InputError("error mitigation begins with |0…0⟩; leave initial_state or error_mitigation out")
             return self._execute_mitigated(context)
         noise = context.device.noise if self.noise is None else self.noise
         if noise is not None and not noise.is_empty:
             return self._execute_with(noise, context)
         # A token would cost more than a short run, which is over long before anybody could ask it to stop.
         cancel = None if self._is_short else context.token_with_progress()
+        if self.initial_state is not None:
+            return self._execute_from(self.initial_state, context)
         if self.observables is not None:
             return self._program.expectation(self.parameters, self.observables, cancel=cancel)
         if self.shots is not None:
@@ -137,6 +163,19 @@ class CircuitWork:
             **engine_arguments(context, self._num_qubits),
         )
 
+    def _execute_from(self, initial_state: Any, context: JobContext) -> Any:
+        """Go on from a state."""
+        arguments = {
+            "parameters": self.parameters,
+            "initial_state": initial_state,
+            "cancel": context.cancel_token,
+            **engine_arguments(context, self._num_qubits),
+        }
+        if self.shots is not None:
+            return simulation.sample(self.circuit, self.shots, context.seed, **arguments)
+        state = simulation.simulate(self.circuit, seed=context.seed, **arguments)
+        return state if self.observables is None else state.expectation(self.observables)
+
     def _execute_with(self, noise: NoiseModel, context: JobContext) -> Any:
         arguments = {
             "parameters": self.parameters,
@@ -144,7 +183,11 @@ class CircuitWork:
             **engine_arguments(context, self._num_qubits),
         }
         if self.shots is not None:
-            return simulation.sample(self.circuit, self.shots, context.seed, noise=noise, **arguments)
+            return simulation.sample(
+                self.circuit, self.shots, context.seed, noise=noise, initial_state=self.initial_state, **arguments
+            )
+        if self.initial_state is not None:
+            raise InputError("a density matrix begins with |0…0⟩; leave initial_state out, or ask for shots")
         if self.observables is None:
             raise InputError("noise leaves no state vector; ask for shots or for observables")
         density = simulate_density(self.circuit, noise, **arguments)
@@ -179,6 +222,7 @@ def make_circuit_work(
     parameters: Any = None,
     observables: Observable | Sequence[Observable] | None = None,
     noise: NoiseModel | None = None,
+    initial_state: Any = None,
 ) -> CircuitWork:
     """Check arguments and copy what the caller may change before the job runs.
 
@@ -199,7 +243,9 @@ def make_circuit_work(
         shots = shots.__index__()
     if observables is not None and not isinstance(observables, Observable):
         observables = list(observables)
-    return CircuitWork(circuit, shots, copied_values(parameters), observables, check_noise(noise))
+    if initial_state is not None and not isinstance(initial_state, simulation.Statevector):
+        initial_state = np.array(initial_state)
+    return CircuitWork(circuit, shots, copied_values(parameters), observables, check_noise(noise), initial_state)
 
 
 def check_circuit(circuit: Any) -> None:
@@ -231,6 +277,11 @@ def copied_values(parameters: Any) -> Any:
     if parameters is None:
         return None
     return dict(parameters) if isinstance(parameters, Mapping) else np.array(parameters)
+
+
+def samples_bytes(circuit: Circuit, shots: int) -> int:
+    """Return the memory of the outcomes of all shots: a bit for each classical bit, in words of eight bytes."""
+    return shots * 8 * (-(-(circuit.num_clbits or circuit.num_qubits) // 64))
 
 
 def circuit_cost(num_instructions: int, num_qubits: int) -> float:

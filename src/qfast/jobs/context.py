@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from qfast._typing import AnyArray, Precision
 from qfast.engines import CancelToken
-from qfast.errors import CancelledRunError, CapacityError
+from qfast.errors import CancelledRunError, CapacityError, LeaseError
 from qfast.pools import Cancellation, Lease, StateBuffers
 from qfast.pools.cleanup import CleanupFailure, message_of, report_cleanup_failure
 from qfast.pools.state_buffers import Memory, size_class, state_array
@@ -39,6 +39,8 @@ class JobContext:
     threads : int
         Threads this attempt may use: the setting, shared with the jobs that run beside it.
     cancellation : Cancellation
+    has_failed : bool
+        It has no result.
     is_loaded : bool
         LOAD has begun and UNLOAD has not.
     interrupt : BaseException or None
@@ -61,6 +63,7 @@ class JobContext:
         "cleanup_s",
         "config",
         "device",
+        "has_failed",
         "interrupt",
         "is_loaded",
         "job",
@@ -96,7 +99,7 @@ class JobContext:
         self._peak_leases = 0
         self._at_unload: list[Callable[[], None]] = []
         self._lines: list[tuple[str, ...]] = []
-        self._is_told = self._is_unloaded = False
+        self._is_told = self._is_unloaded = self.has_failed = False
         self.is_loaded = False
 
     # --- for the work -------------------------------------------------------------------------------------------------
@@ -211,21 +214,33 @@ class JobContext:
         kept = 0
         for lease in self._leases:
             kept += not lease.returned and (lease.exported or self._pool.export(lease))
+        if kept and self.has_failed:
+            held = sum(lease.size for lease in self._leases if not lease.returned)
+            leak = LeaseError(
+                f"job {self.job.id} has failed, and {held} bytes that it leased are still held by somebody"
+            )
+            self._report("giving its memory back", leak)
         if self._token is not None:
             self.cancellation.unsubscribe(self._token.cancel)
             self.job.follow_progress(None)
         if self._num_leases > kept:
             self._lines.append(("UNLOAD", f"freed_{self._num_leases - kept}_buffers"))
+        if kept:
+            self._lines.append(("UNLOAD", f"retained_{kept}_buffers"))
         self.cleanup_s = time.perf_counter() - started
-        self._lines.append(_RELEASED)
+        if not (kept and self.has_failed):
+            self._lines.append(_RELEASED)
         self._is_unloaded = True
 
     def telemetry(self) -> dict[str, Any]:
-        """Return what is in use, and what was at the peak."""
-        in_use = [lease.size for lease in self._leases if not (lease.returned or lease.exported)]
+        """Return what the pool says is in use by the job, what its result (or somebody else) retains, and the peak."""
+        in_use = self._pool.leased_by(self.job.id)
+        retained = [lease.size for lease in self._leases if lease.exported and not lease.returned]
         return {
-            "leases": len(in_use),
-            "bytes": sum(in_use),
+            "leases": in_use[0],
+            "bytes": in_use[1],
+            "retained_leases": len(retained),
+            "retained_bytes": sum(retained),
             "peak_leases": self._peak_leases,
             "peak_bytes": self.peak_bytes,
             "cleanup_s": self.cleanup_s,

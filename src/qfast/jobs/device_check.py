@@ -32,7 +32,7 @@ def check_fits_device(circuit: Circuit, device: Device) -> None:
 def _check(circuit: AnyCircuit, device: Device, allowed: set[int], inside: str) -> None:
     for place, instruction in enumerate(circuit):
         where = f"instruction {place}{inside}"
-        if instruction.opcode not in allowed or instruction.controls:
+        if allowed and (instruction.opcode not in allowed or instruction.controls):
             raise CircuitError(
                 f"gate {instruction.label!r} at {where} is not one of device {device.name}'s: "
                 f"{', '.join(device.gates)}; transpile the circuit for the device first"

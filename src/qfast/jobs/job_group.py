@@ -105,8 +105,8 @@ class JobGroup:
 
     mode = ""
     _is_dedicated = False
-    _keep_jobs: int | None = None
     _alarm: Alarm | None = None
+    _reserved: tuple[Scheduler, ...] = ()
 
     def __init__(
         self,
@@ -119,12 +119,16 @@ class JobGroup:
         tags: Iterable[str] = (),
         options: Mapping[str, Any] | None = None,
         runtime: Runtime | None = None,
+        keep_jobs: int | None = None,
     ) -> None:
         named = [device] if device is None or isinstance(device, (str, Device)) else list(device)
         self.devices: tuple[Device, ...] = tuple(dict.fromkeys(get_device(d) for d in named))
         if not self.devices:
             raise InputError("a session needs a device; pass one, or None for the default device")
+        if max_ttl is None:
+            max_ttl = self.devices[0].settings()["session_ttl_s"] or None
         self.max_ttl = _check_ttl(max_ttl)
+        self._keep_jobs = _check_keep_jobs(keep_jobs)
         self.tenant = check_tenant(tenant)
         self.priority = check_priority(priority)
         self.seed = None if seed is None else chosen_seed(seed)
@@ -153,6 +157,8 @@ class JobGroup:
     def __del__(self) -> None:
         if self._alarm is not None:
             self._alarm.cancel()
+        for scheduler in self._reserved:  # a finalizer may run in the middle of anything: others see to the rest
+            recover_soon((scheduler,))
 
     # --- state --------------------------------------------------------------------------------------------------------
     @property
@@ -210,10 +216,12 @@ class JobGroup:
         self._created_wall = self._clock.wall()
         self._ended_at: float | None = None
         self._state = check_transition(self._who(), self._state, Lifecycle.OPEN)
-        _live[self.id] = self
         if self._is_dedicated:
             for device in self.devices:
-                self._runtime.scheduler(device).reserve(self)
+                scheduler = self._runtime.scheduler(device)
+                scheduler.reserve(self)
+                self._reserved += (scheduler,)
+        _live[self.id] = self
         if self.max_ttl is not None:
             # A weak reference: the alarm must not keep a forgotten session alive.
             reference = weakref.ref(self)
@@ -265,9 +273,9 @@ class JobGroup:
 
     def _return_resources(self) -> None:
         self._closed.wake()
-        if self._is_dedicated:
-            for device in self.devices:
-                self._runtime.scheduler(device).unreserve(self)
+        for scheduler in self._reserved:
+            scheduler.unreserve(self)
+        self._reserved = ()
 
     def _job_finished(self, job: Job) -> None:
         """Count a job that is done; called before those who wait for it are woken, and again is harmless."""
@@ -291,6 +299,15 @@ class JobGroup:
             for key in [job.id for job in self._jobs.values() if job.is_counted][:surplus]:
                 del self._jobs[key]
 
+    def settings(self, options: Mapping[str, Any] | None = None) -> config.Snapshot:
+        """Return the settings that a job submitted now would run on, with options of its own."""
+        return config.submission_snapshot(self._layers(options), device=self.devices[0].name)
+
+    def _layers(self, options: Mapping[str, Any] | None) -> config.Options:
+        if not options:
+            return self._options
+        return config.Options({**self._options, **config.check_options(options, "options of the job")})
+
     # --- running ------------------------------------------------------------------------------------------------------
     def run(
         self,
@@ -300,6 +317,7 @@ class JobGroup:
         parameters: Any = None,
         observables: Observable | Sequence[Observable] | None = None,
         noise: NoiseModel | None = None,
+        initial_state: Any = None,
         seed: int | None = None,
         device: str | Device | None = None,
         tags: Iterable[str] = (),
@@ -318,6 +336,8 @@ class JobGroup:
             The result is the expectation value, or an array of them.
         noise : NoiseModel, optional
             Instead of the device's. With noise, expectation values are those of the density matrix (4**n amplitudes).
+        initial_state : Statevector or array_like, shape (2**n,), optional
+            Instead of |0…0⟩, such as the result of an earlier job, so that a state lives on from job to job.
         seed : int, optional
             Default: that of the session and the job's number, else the setting, else fresh entropy.
         device : str or Device, optional
@@ -340,7 +360,10 @@ class JobGroup:
         CapacityError, DeviceBusyError, DeviceOfflineError
             The device cannot take it.
         """
-        work = make_circuit_work(circuit, shots=shots, parameters=parameters, observables=observables, noise=noise)
+        work = make_circuit_work(
+            circuit, shots=shots, parameters=parameters, observables=observables, noise=noise,
+            initial_state=initial_state,
+        )  # fmt: skip
         return self.submit(work, seed=seed, device=device, tags=tags, options=options)
 
     def submit(
@@ -354,13 +377,11 @@ class JobGroup:
     ) -> Job:
         """Submit any work; see `run`."""
         chosen = self._choose_device(device)
-        layers = self._options
-        if options:
-            layers = config.Options({**layers, **config.check_options(options, "options of the job")})
-        settings = config.snapshot(layers, device=chosen.name)
+        layers = self._layers(options)
         if not self.accepting_jobs:
             raise self._refusal()
-        target, requirements = self._runtime.admit(work, chosen, settings)
+        target, settings = self._runtime.route(chosen, layers)
+        requirements = self._runtime.admit(work, target, settings)
         job = Job(
             work,
             requirements,
@@ -514,9 +535,17 @@ def _expire(reference: weakref.ref[JobGroup]) -> None:
 def _check_ttl(max_ttl: Any) -> float | None:
     if max_ttl is None:
         return None
-    if isinstance(max_ttl, bool) or not isinstance(max_ttl, (int, float)) or not 0 < max_ttl < math.inf:
-        raise InputError(f"max_ttl {max_ttl!r} is not valid; allowed: seconds above 0, or None for no limit")
-    return float(max_ttl)
+    if isinstance(max_ttl, bool) or not isinstance(max_ttl, (int, float)) or not max_ttl > 0:
+        raise InputError(f"max_ttl {max_ttl!r} is not valid; allowed: seconds above 0, math.inf for no limit")
+    return None if max_ttl == math.inf else float(max_ttl)
+
+
+def _check_keep_jobs(keep_jobs: Any) -> int | None:
+    if keep_jobs is None:
+        return None
+    if isinstance(keep_jobs, bool) or not hasattr(keep_jobs, "__index__") or keep_jobs < 0:
+        raise InputError(f"keep_jobs {keep_jobs!r} is not valid; allowed: whole numbers from 0, or None for all")
+    return int(keep_jobs.__index__())
 
 
 def get_session(session_id: str) -> JobGroup:

@@ -9,11 +9,11 @@ import numpy as np
 
 from qfast import config
 from qfast.circuit import PauliSum
-from qfast.devices import Device
+from qfast.devices import Device, get_device
 from qfast.engines.memory import check_qubits, state_bytes
 from qfast.errors import InputError
 from qfast.estimation import Estimate, group_settings, planned_shots
-from qfast.jobs.circuit_work import check_unchanged, circuit_cost, engine_arguments
+from qfast.jobs.circuit_work import check_unchanged, circuit_cost, engine_arguments, samples_bytes
 from qfast.jobs.device_check import check_fits_device
 from qfast.jobs.job import Job
 from qfast.jobs.job_group import JobGroup
@@ -70,7 +70,12 @@ class _PubWork(Generic[P]):
         num_qubits = max((pub.circuit.num_qubits for pub in self.pubs), default=0)
         check_qubits(num_qubits, precision)
         cost = sum(self._count(pub) * circuit_cost(pub.length, pub.circuit.num_qubits) for pub in self.pubs)
-        return Requirements(num_qubits, self._shots(mitigation), state_bytes(num_qubits, precision), max(1.0, cost))
+        size_bytes = state_bytes(num_qubits, precision) + self._result_bytes()
+        return Requirements(num_qubits, self._shots(mitigation), size_bytes, max(1.0, cost))
+
+    def _result_bytes(self) -> int:
+        """Return the memory of what is kept of every simulation."""
+        return 0
 
     def load(self, context: JobContext) -> None:
         """Plan every circuit; plans of circuits seen before are found again."""
@@ -88,6 +93,9 @@ class SamplerWork(_PubWork[SamplerPub]):
     """Samples of every pub; simulation number i, counted over all pubs, draws from the key of (seed, "pub", i)."""
 
     name = "sampler"
+
+    def _result_bytes(self) -> int:
+        return sum(samples_bytes(pub.circuit, pub.shots) * self._count(pub) for pub in self.pubs)
 
     def _shots(self, mitigation: Mitigation | None) -> int:
         if mitigation is None:
@@ -115,6 +123,15 @@ class EstimatorWork(_PubWork[EstimatorPub]):
     """Expectation values of every pub, exact or to a standard error."""
 
     name = "estimator"
+
+    def requirements_on(self, settings: Snapshot, device: Device) -> Requirements:
+        """See `Work`: exact values on a noisy device take a density matrix."""
+        needed = self.requirements(settings)
+        exact = [pub.circuit.num_qubits for pub in self.pubs if pub.precision == 0]
+        if device.is_noisy and exact and not settings["error_mitigation"]:
+            check_qubits(2 * max(exact), settings["precision"])
+            needed.size_bytes = max(needed.size_bytes, state_bytes(2 * max(exact), settings["precision"]))
+        return needed
 
     def _shots(self, mitigation: Mitigation | None) -> int:
         total = 0
@@ -252,6 +269,13 @@ class _Primitive:
         self.options = dict(options or {})
         config.check_options(self.options, f"options of the {type(self).__name__}")
 
+    def _settings(self) -> Snapshot:
+        """Return the settings that a job submitted now runs on."""
+        if isinstance(self.mode, JobGroup):
+            return self.mode.settings(self.options)
+        checked = config.check_options(self.options, f"options of the {type(self).__name__}")
+        return config.submission_snapshot(checked, device=get_device(self.mode).name)
+
     def _submit(self, work: SamplerWork | EstimatorWork, seed: int | None, tags: Iterable[str]) -> Job:
         if not work.pubs:
             raise InputError("there is no pub; pass at least one")
@@ -300,7 +324,7 @@ class Sampler(_Primitive):
         InputError, ParameterError
             A pub is wrong; the message says which.
         """
-        default = config.get("default_shots") if shots is None else shots
+        default = self._settings()["default_shots"] if shots is None else shots
         made = [make_sampler_pub(pub, default, f"pub {i}") for i, pub in enumerate(_listed(pubs))]
         return self._submit(SamplerWork(made), seed, tags)
 

@@ -7,6 +7,7 @@ import logging
 import math
 import os
 import threading
+import time
 import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -80,6 +81,32 @@ class Runtime:
         self.buffers.open()
         _all.add(self)
 
+    @property
+    def on_cleanup_failure(self) -> CleanupFailure | None:
+        """Called with a message and an error when something could not be cleaned up; may be set at any time."""
+        return self._on_cleanup_failure
+
+    @on_cleanup_failure.setter
+    def on_cleanup_failure(self, alert: CleanupFailure | None) -> None:
+        with self._lock:
+            self._on_cleanup_failure = self.buffers.on_cleanup_failure = alert
+            for scheduler in self._schedulers.values():
+                scheduler.on_cleanup_failure = alert
+
+    def statistics(self) -> dict[str, Any]:
+        """Return what the pools count: ``"state_buffers"``, and ``"devices"`` with load and workers of each device."""
+        return {
+            "state_buffers": self.buffers.statistics(),
+            "devices": {
+                device.name: {"load": scheduler.load(), "workers": scheduler.statistics()["workers"]}
+                for device, scheduler in tuple(self._schedulers.items())
+            },
+        }
+
+    def trim(self) -> int:
+        """Give memory that is kept for later jobs back to the system; return the bytes."""
+        return self.buffers.trim()
+
     def _budget(self) -> int:
         return self._budget_bytes or self._settings["max_total_bytes"] or memory_limits().limit_bytes
 
@@ -111,21 +138,33 @@ class Runtime:
             self._flows[tenant, priority] = flow
         return flow
 
-    def admit(self, work: Work, device: Device, settings: Snapshot) -> tuple[Device, Requirements]:
-        """Check work against every limit; return the device that takes it, after redirection, and its requirements.
+    def route(self, asked: Device, layers: config.Options | None) -> tuple[Device, Snapshot]:
+        """Return the device that takes a job which was meant for one, and the settings that the job has there.
+
+        Raises
+        ------
+        DeviceBusyError, DeviceOfflineError
+            The device, or the one that the job is redirected to, cannot take it now, and the policy is not to wait.
+        """
+        settings = config.submission_snapshot(layers, device=asked.name)
+        if settings["busy_policy"] == "wait":
+            return asked, settings
+        target = _route(asked, settings)
+        return target, settings if target is asked else config.submission_snapshot(layers, device=target.name)
+
+    def admit(self, work: Work, device: Device, settings: Snapshot) -> Requirements:
+        """Check work against every limit of the device that takes it; return its requirements.
 
         Raises
         ------
         CapacityError
             It asks for more than the device or the limits allow.
-        DeviceBusyError, DeviceOfflineError
-            The device cannot take it now and the policy is to fail.
         """
         self._follow_settings()
-        target = device if settings["busy_policy"] == "wait" else _route(device, settings)
-        requirements = work.requirements(settings)
-        check_limits(requirements, settings, target)
-        return target, requirements
+        asked_on = getattr(work, "requirements_on", None)
+        requirements = work.requirements(settings) if asked_on is None else asked_on(settings, device)
+        check_limits(requirements, settings, device)
+        return requirements
 
     def enqueue(self, job: Job, asked: Device, target: Device, door: Door | None = None) -> None:
         """Hand an admitted job to its device's scheduler; in execution mode sync, return when it is done."""
@@ -135,8 +174,13 @@ class Runtime:
 
     def close(self, timeout_s: float | None = _EXIT_TIMEOUT_S) -> bool:
         """Cancel and stop every job, unload, and end the workers; return whether all has ended in time."""
+        until = None if timeout_s is None else time.monotonic() + timeout_s
         schedulers = list(self._schedulers.values())
-        ended = [scheduler.close(timeout_s) for scheduler in schedulers]  # all of them, also after one that is late
+        for scheduler in schedulers:  # all of them, before the first is waited for
+            scheduler.stop()
+        ended = [
+            scheduler.close(None if until is None else max(0.0, until - time.monotonic())) for scheduler in schedulers
+        ]
         self.buffers.close()
         if not all(ended):
             _log.error("jobs were still running %s s after they were told to stop", timeout_s)
@@ -158,7 +202,14 @@ def _route(device: Device, settings: Snapshot) -> Device:
     if settings["busy_policy"] == "redirect":
         if settings["busy_redirect"] is None:
             raise ConfigError("busy_policy is 'redirect', but busy_redirect names no device; set it to provider::name")
-        return get_device(settings["busy_redirect"])
+        target = get_device(settings["busy_redirect"])
+        if target is device or target.status is DeviceStatus.MAINTENANCE:
+            why = "is the device itself" if target is device else "is in maintenance"
+            raise DeviceOfflineError(
+                f"device {device.name} is {status.value}, and {target.name}, where busy_redirect sends its jobs, "
+                f"{why}; set busy_redirect to another"
+            )
+        return target
     because = f" ({device.reason})" if device.reason else ""
     if status is DeviceStatus.MAINTENANCE:
         raise DeviceOfflineError(f"device {device.name} is in maintenance{because}{_ADVICE}")
@@ -182,6 +233,9 @@ def check_limits(needed: Requirements, settings: Snapshot, device: Device) -> No
     limit = settings["max_job_bytes"]
     if limit is not None and needed.size_bytes > limit:
         raise CapacityError(_too_large(needed.size_bytes, "bytes", "max_job_bytes", limit, needed.num_qubits))
+    limit = device.settings()["max_tenant_bytes"]
+    if limit is not None and needed.size_bytes > limit:
+        raise CapacityError(_too_large(needed.size_bytes, "bytes", "max_tenant_bytes", limit, needed.num_qubits))
     if needed.size_bytes > _UNCHECKED_BYTES and needed.size_bytes > (limit := device.capacity_bytes()):
         whose = f"the memory of {device.name}"
         raise CapacityError(_too_large(needed.size_bytes, "bytes", whose, limit, needed.num_qubits))
@@ -271,8 +325,8 @@ def submit(
     runtime = runtime or default_runtime()
     asked = get_device(device)
     checked = config.check_options(options, "options of the job") if options else None
-    settings = config.snapshot(checked, device=asked.name)
-    target, requirements = runtime.admit(work, asked, settings)
+    target, settings = runtime.route(asked, checked)
+    requirements = runtime.admit(work, target, settings)
     flow = runtime.sessionless_flow(tenant, priority)
     job = Job(
         work,
@@ -293,13 +347,14 @@ def run(
     parameters: Any = None,
     observables: Observable | Sequence[Observable] | None = None,
     noise: NoiseModel | None = None,
+    initial_state: Any = None,
     **submission: Any,
 ) -> Job:
     """Submit a circuit that belongs to no session.
 
     Parameters
     ----------
-    circuit, shots, parameters, observables, noise
+    circuit, shots, parameters, observables, noise, initial_state
         As for ``Session.run``.
     submission
         As for `submit`: ``device``, ``tenant``, ``priority``, ``seed``, ``tags``, ``options``, ``runtime``.
@@ -308,5 +363,7 @@ def run(
     -------
     Job
     """
-    work = make_circuit_work(circuit, shots=shots, parameters=parameters, observables=observables, noise=noise)
+    work = make_circuit_work(
+        circuit, shots=shots, parameters=parameters, observables=observables, noise=noise, initial_state=initial_state
+    )
     return submit(work, **submission)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -24,7 +25,7 @@ from qfast.errors import ConfigError, DeviceBusyError, JobFailedError, JobTimeou
 from qfast.jobs.attempt import Outcome, is_transient, mark_outcome, run_attempt, text_of
 from qfast.jobs.context import JobContext
 from qfast.jobs.job import CancelledJobError, Job, JobStatus
-from qfast.jobs.job_queue import JobQueue
+from qfast.jobs.job_queue import Flow, JobQueue
 from qfast.pools import SYSTEM_CLOCK, Cancellation, Clock, Lease, PoolStatistics, StateBuffers, Worker, make_worker_pool
 from qfast.pools.cleanup import CleanupFailure
 from qfast.pools.recovery import Gates, is_main_thread, recover_soon, start_recovery
@@ -40,6 +41,7 @@ _MANY_WORKERS = 1 << 16
 class Door(Protocol):
     """A session, to the scheduler that takes its jobs."""
 
+    id: str
     lock: threading.Lock
 
     def let_in(self, job: Job) -> None:
@@ -80,9 +82,11 @@ class Scheduler:
         self.device = device
         self.clock = clock
         self._buffers = buffers
-        self._on_cleanup_failure = on_cleanup_failure
+        self.on_cleanup_failure = on_cleanup_failure
         self._num_workers = 1
         self._max_tenant_jobs: int | None = None
+        self._max_tenant_bytes: int | None = None
+        self._max_dedicated: int | None = None
         self._settings: Snapshot | None = None
         self._is_closed = False
         self._start_clean()
@@ -96,7 +100,8 @@ class Scheduler:
         self._queue = JobQueue()
         self._retrying: dict[str, Job] = {}
         self._running: dict[str, Job] = {}
-        self._dedicated_sessions: weakref.WeakSet[object] = weakref.WeakSet()
+        # In order of opening, by their ids; a session that nobody holds any more drops out.
+        self._dedicated: weakref.WeakValueDictionary[str, Door] = weakref.WeakValueDictionary()
         self._workers = make_worker_pool(_MANY_WORKERS, clock=self.clock)
         self._workers.open()
 
@@ -119,15 +124,27 @@ class Scheduler:
         """Return the gauges and counters of the pools: ``"state_buffers"`` and ``"workers"``."""
         return {"state_buffers": self._buffers.statistics(), "workers": self._workers.statistics()}
 
-    def reserve(self, session: object) -> None:
-        """Reserve a worker for a dedicated session, until `unreserve` or the session's death."""
-        with self._lock:
-            self._dedicated_sessions.add(session)
+    def reserve(self, session: Door) -> None:
+        """Reserve a worker for a dedicated session, until `unreserve` or the session's death.
 
-    def unreserve(self, session: object) -> None:
-        """Give the worker of a session back to all."""
+        Raises
+        ------
+        DeviceBusyError
+            The device serves as many as ``max_dedicated_sessions`` says, and ``session_policy`` is ``"fail"``.
+        """
+        settings = self.device.settings()
         with self._lock:
-            self._dedicated_sessions.discard(session)
+            limit, others = settings["max_dedicated_sessions"], len(self._dedicated)
+            if limit is not None and others >= limit and settings["session_policy"] == "fail":
+                raise DeviceBusyError(
+                    f"device {self.device.name} is reserved by {others} dedicated sessions, max_dedicated_sessions is "
+                    f"{limit}, and session_policy is 'fail'; close one, or set session_policy to 'wait'"
+                )
+            self._dedicated[session.id] = session
+
+    def unreserve(self, session: Door) -> None:
+        """Give the worker of a session back to all; the next of those that wait has its turn."""
+        self._dedicated.pop(session.id, None)
         self.wake()
 
     def wait_until_idle(self, timeout_s: float | None = None) -> bool:
@@ -323,21 +340,39 @@ class Scheduler:
         self._settings = settings
         self._num_workers = settings["workers"]
         self._max_tenant_jobs = settings["max_tenant_jobs"]
+        self._max_tenant_bytes = settings["max_tenant_bytes"]
+        self._max_dedicated = settings["max_dedicated_sessions"]
 
     def _may_start(self, job: Job) -> bool:
-        if job.flow.is_stopped:
+        if job.flow.is_stopped or not self._fits_tenant(job):
             return False
         if job.flow.is_dedicated:
-            return job.flow.is_next(job)
-        if not self._dedicated_sessions:
+            return job.flow.is_next(job) and (self._max_dedicated is None or self._is_served(job.flow))
+        if not self._dedicated:
             return len(self._running) < self._num_workers
         of_sessions = sum(running.flow.is_dedicated for running in self._running.values())
-        reserved = min(len(self._dedicated_sessions), self._num_workers - 1) - of_sessions
+        reserved = min(self._num_served(), self._num_workers - 1) - of_sessions
         return len(self._running) + max(0, reserved) < self._num_workers
+
+    def _is_served(self, flow: Flow) -> bool:
+        """Whether a session is one of those that are served now; one that was dropped lets its last jobs go."""
+        ids = tuple(self._dedicated)
+        return flow.session_id not in ids or flow.session_id in ids[: self._max_dedicated]
+
+    def _num_served(self) -> int:
+        return len(self._dedicated) if self._max_dedicated is None else min(len(self._dedicated), self._max_dedicated)
 
     def _is_below_limit(self, tenant: str) -> bool:
         limit = self._max_tenant_jobs
         return limit is None or sum(job.flow.tenant == tenant for job in self._running.values()) < limit
+
+    def _fits_tenant(self, job: Job) -> bool:
+        """Whether the tenant's jobs that run leave room for another one under ``max_tenant_bytes``."""
+        limit, size = self._max_tenant_bytes, job.requirements.size_bytes
+        if limit is None or size == 0:
+            return True
+        others = [other for other in self._running.values() if other.tenant == job.tenant]
+        return not others or sum(other.requirements.size_bytes for other in others) + size <= limit
 
     def _fits(self, job: Job) -> bool:
         size = job.requirements.size_bytes
@@ -430,7 +465,7 @@ class Scheduler:
         cancellation = job.cancellation
         assert cancellation is not None  # set by _begin
         context = JobContext(
-            job, self.device, self._buffers, cancellation, self._threads_for(job), self._on_cleanup_failure
+            job, self.device, self._buffers, cancellation, self._threads_for(job), self.on_cleanup_failure
         )
         job.context = context
         try:
@@ -474,6 +509,9 @@ class Scheduler:
             self._is_torn = True
             if may_help and self._may_retry(job):
                 self._wait_for_retry(job, outcome)
+            elif outcome.error is None and job.timed_out is not None:
+                late = JobTimeoutError(f"{job.timed_out}; it did not obey, and its result came too late")
+                self._finish(job, JobStatus.FAILED, None, late)
             elif outcome.error is None:
                 self._finish(job, JobStatus.COMPLETED, outcome.value, None)
             elif outcome.has_stopped and job.timed_out is None:
@@ -638,15 +676,18 @@ class Scheduler:
             self.recover()
             raise
 
-    def close(self, timeout_s: float | None = None) -> bool:
-        """Cancel what waits, stop what runs, wait for its unloading and for callbacks; return whether all has ended.
-
-        A closed scheduler takes no more jobs.
-        """
+    def stop(self) -> None:
+        """Take no more jobs, cancel what waits, and tell what runs to stop; again is harmless."""
         with self._lock:
             self._is_closed = True
         self.cancel_all(list(self._live.values()), interrupt=True)
+
+    def close(self, timeout_s: float | None = None) -> bool:
+        """Stop, and wait for unloading and for callbacks; return whether all has ended within the time."""
+        until = None if timeout_s is None else time.monotonic() + timeout_s
+        self.stop()
         is_done = self.wait_until_idle(timeout_s)
-        are_back = self._workers.close(timeout_s)  # callbacks have run when a worker is back
+        left = None if until is None else max(0.0, until - time.monotonic())
+        are_back = self._workers.close(left)  # callbacks have run when a worker is back
         self.device.detach(self.load, self.wake)
         return is_done and are_back

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from qfast.devices import Device
 from qfast.errors import InputError
 from qfast.jobs.job_group import JobGroup
+from qfast.jobs.runtime import LOCAL_TENANT, Runtime
 
 __all__ = ["Session"]
 
@@ -22,7 +23,8 @@ class Session(JobGroup):
     mode : {"dedicated"}
         There is no other; for parallel jobs use `Batch`.
     max_ttl : float, optional
-        Seconds after which no more jobs are taken; accepted ones finish.
+        Seconds after which no more jobs are taken; accepted ones finish. Default: the setting ``session_ttl_s``;
+        ``math.inf``: no limit, whatever that says.
     tenant : str
         Whose share of the device and whose limits it uses.
     priority : int
@@ -40,7 +42,8 @@ class Session(JobGroup):
     Notes
     -----
     Thread-safe. What is kept warm: the plans (by circuit structure), the state buffers, the worker threads. On a
-    device with two or more workers one is reserved for every open session (one always serves all). A job without a
+    device with two or more workers one is reserved for every open session (one always serves all). With the setting
+    ``max_dedicated_sessions`` the sessions above that number wait for their turn, or are refused. A job without a
     session waits for at most 32 jobs of every session of its tenant. ``with Session() as session`` closes it at the
     end without waiting; results stay readable.
     """
@@ -54,15 +57,18 @@ class Session(JobGroup):
         mode: str = "dedicated",
         max_ttl: float | None = None,
         *,
+        tenant: str = LOCAL_TENANT,
+        priority: int = 0,
+        seed: int | None = None,
+        tags: Iterable[str] = (),
+        options: Mapping[str, Any] | None = None,
         keep_jobs: int | None = None,
-        **options: Any,
+        runtime: Runtime | None = None,
     ) -> None:
         if mode != "dedicated":
             remedy = "use qfast.Batch(device) for jobs that run in parallel" if mode == "batch" else "leave it out"
             raise InputError(f"mode {mode!r} is not valid for a Session; allowed: 'dedicated'; {remedy}")
-        if keep_jobs is not None and (
-            isinstance(keep_jobs, bool) or not hasattr(keep_jobs, "__index__") or keep_jobs < 0
-        ):
-            raise InputError(f"keep_jobs {keep_jobs!r} is not valid; allowed: whole numbers from 0, or None for all")
-        self._keep_jobs = keep_jobs
-        super().__init__(device, max_ttl=max_ttl, **options)
+        super().__init__(
+            device, max_ttl=max_ttl, tenant=tenant, priority=priority, seed=seed, tags=tags, options=options,
+            keep_jobs=keep_jobs, runtime=runtime,
+        )  # fmt: skip

@@ -41,6 +41,9 @@ class Work(Protocol):
     ``load`` verifies and prepares, ``execute`` computes the result, ``unload`` gives back what the two have taken
     outside the context. ``unload`` is called once after every ``load``, whatever happened in between, also when
     ``load`` itself failed; buffers that were leased from the context come back by themselves.
+
+    A work whose needs depend on the device may have ``requirements_on(settings, device)``, which is then asked instead
+    of ``requirements``.
     """
 
     @property

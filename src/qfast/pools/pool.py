@@ -19,7 +19,7 @@ from dataclasses import replace
 from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
 
-from qfast.errors import CancelledRunError, CapacityError, LeaseError, PoolClosedError, PoolTimeoutError
+from qfast.errors import CancelledRunError, CapacityError, InputError, LeaseError, PoolClosedError, PoolTimeoutError
 from qfast.pools.cancellation import Cancellation
 from qfast.pools.cleanup import CleanupFailure, report_cleanup_failure
 from qfast.pools.clock import SYSTEM_CLOCK, Clock
@@ -99,7 +99,7 @@ class Pool(Generic[T]):
         self._discard = discard
         self._max_waiters = max_waiters
         self._keep_idle = keep_idle
-        self._on_cleanup_failure = on_cleanup_failure
+        self.on_cleanup_failure = on_cleanup_failure
         self._clock = clock
         self._state = Lifecycle.NEW
         self._statistics = PoolStatistics()
@@ -220,6 +220,33 @@ class Pool(Generic[T]):
             idle, waiters = self._idle, len(self._line)
             return replace(self._statistics, idle=idle.amount, idle_resources=len(idle), waiters=waiters)
 
+    def leased_by(self, job: str) -> tuple[int, int]:
+        """Return how many leases a job has out, and their amount, without those that were exported: a gauge."""
+        self._look_after()
+        with self._lock:
+            if not self._ledger.jobs.get(job) and not self._is_torn:
+                return 0, 0
+            sizes = [g.size for g in self._granted.values() if g.job == job and not (g.exported or g.is_over)]
+        return len(sizes), sum(sizes)
+
+    def trim(self) -> int:
+        """Throw idle resources away; return their amount."""
+        try:
+            with self._lock:
+                if self._is_torn:
+                    self._mend()
+                self._is_torn = True
+                thrown = [self._idle.take_oldest() for _ in range(len(self._idle))]
+                self._is_torn = False
+            self._look_after()
+            for idle in thrown:
+                self._throw_away(idle.resource)
+        except BaseException:
+            recover_soon((self,))
+            self.recover()
+            raise
+        return sum(idle.size for idle in thrown)
+
     # --- leasing ------------------------------------------------------------------------------------------------------
     def acquire(
         self,
@@ -248,6 +275,8 @@ class Pool(Generic[T]):
 
         Raises
         ------
+        InputError
+            The size is below 1.
         CapacityError
             It can never be: the size is above the budget, a limit, or what results have left over.
         PoolTimeoutError, PoolClosedError, CancelledRunError
@@ -364,6 +393,10 @@ class Pool(Generic[T]):
     # --- decisions, inside the lock -----------------------------------------------------------------------------------
     def _check_can_ever_be(self, size: int, tenant: str, job: str) -> None:
         """Refuse what no other lease's return can make possible."""
+        if size < 1:
+            raise InputError(
+                f"{size} {self.unit} were asked for from pool {self.name!r}; allowed: whole numbers from 1"
+            )
         if self._state is not Lifecycle.OPEN:
             raise PoolClosedError(
                 f"pool {self.name!r} is {self._state.value} and gives no leases; open it, or a new one"
@@ -644,7 +677,7 @@ class Pool(Generic[T]):
 
     def _report_failure(self, message: str, error: Exception) -> None:
         self._count(cleanup_failures=1)
-        report_cleanup_failure(_log, self._on_cleanup_failure, f"pool {self.name!r}: {message}", error)
+        report_cleanup_failure(_log, self.on_cleanup_failure, f"pool {self.name!r}: {message}", error)
 
     def _count(self, **changes: float) -> None:
         """Add to counters."""
