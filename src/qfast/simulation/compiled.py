@@ -14,12 +14,14 @@ import numpy as np
 from qfast._typing import FloatArray, Precision
 from qfast.circuit import Circuit
 from qfast.circuit.binding import ParameterValues, resolve_values
+from qfast.circuit.classical_run import ClassicalProgram
 from qfast.engines import Engine, PreparedCircuit
 from qfast.engines.memory import check_memory, check_qubits, format_bytes, state_bytes
 from qfast.errors import InputError, ParameterError
 from qfast.simulation.liveness import Live, liveness_of
 from qfast.simulation.run_settings import RunSettings
 from qfast.simulation.script import Script, script_of
+from qfast.simulation.script_code import ScriptCode, encode_script
 
 _NO_VALUES: FloatArray = np.zeros(0)
 
@@ -73,6 +75,16 @@ class Compiled:
     def liveness(self) -> list[Live]:
         """What is live in front of each step of the script."""
         return liveness_of(self.script, self.segment_names)
+
+    @cached_property
+    def code(self) -> ScriptCode:
+        """The script as arrays."""
+        return encode_script(self.script, self.liveness, self.segment_names, self.parameter_names)
+
+    @cached_property
+    def classical(self) -> ClassicalProgram:
+        """The classical code of the script, to be run in Python."""
+        return ClassicalProgram(self.code.classical)
 
     def copy_of(self, circuit: Circuit) -> Circuit:
         """Return a copy of the circuit that this was made of, for reading: all programs of one circuit share it."""
