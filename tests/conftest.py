@@ -11,6 +11,7 @@ from hypothesis import settings
 from qfast import engines
 from qfast._typing import Precision
 from qfast.engines import Engine, cost_tables
+from qfast.engines.extension import core
 
 # What a complex amplitude may be off by after some dozen gates.
 TOLERANCE = {"complex64": 2e-6, "complex128": 1e-13}
@@ -22,6 +23,14 @@ ENGINES: list[tuple[str, str | None]] = [
 # The first example of a kernel is the one that compiles it.
 settings.register_profile("qfast", deadline=None)
 settings.load_profile("qfast")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is marked ``native`` where there is no compiled core, and nothing else."""
+    if core is None:
+        left_out = [item for item in items if item.get_closest_marker("native")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if not item.get_closest_marker("native")]
 
 
 @pytest.fixture(autouse=True, scope="session")

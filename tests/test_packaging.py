@@ -82,3 +82,12 @@ def test_the_python_of_the_readme_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)  # it reads an example
     for block in blocks:
         exec(compile(block, "README.md", "exec"), {})
+
+
+def test_every_extra_is_one_that_the_code_asks_for() -> None:
+    with open(ROOT / "pyproject.toml", "rb") as file:
+        extras = set(tomllib.load(file)["project"]["optional-dependencies"])
+    sources = [*Path(qfast.__file__).parent.rglob("*.py"), *(ROOT / "benchmarks").rglob("*.py")]
+    asked = set(re.findall(r"qfast-sim\[(\w+)\]", "".join(file.read_text(encoding="utf-8") for file in sources)))
+    assert extras - asked == {"test", "lint", "types", "dev"}
+    assert asked <= extras

@@ -97,6 +97,7 @@ c[1] = measure q[1];
 """
 
 
+@pytest.mark.native
 def test_the_numbers_are_those_of_the_programs_plan() -> None:
     circuit = to_circuit(build_family("random", 17))
     found = plan_only(circuit)
@@ -108,6 +109,7 @@ def test_the_numbers_are_those_of_the_programs_plan() -> None:
     assert found.num_gates == len(circuit)
 
 
+@pytest.mark.native
 def test_a_measured_explanation_relates_its_times_to_the_limits() -> None:
     found = explain(to_circuit(build_family("qaoa", 12)), engine="native", precision="complex64", threads=1)
     limits = found.limits
@@ -125,6 +127,7 @@ def test_a_measured_explanation_relates_its_times_to_the_limits() -> None:
     assert found.first_s > 0
 
 
+@pytest.mark.native
 def test_without_measuring_no_state_is_allocated() -> None:
     circuit = qfast.Circuit(32)
     for qubit in range(31):
@@ -137,10 +140,12 @@ def test_without_measuring_no_state_is_allocated() -> None:
             explain(circuit, engine="native")
 
 
+@pytest.mark.native
 def test_a_state_smaller_than_a_tile_has_only_its_own_bits() -> None:
     assert plan_only(qfast.Circuit(3).h(0).h(1).h(2)).sweeps[0].tile_bits == (0, 1, 2)
 
 
+@pytest.mark.native
 def test_parameters_are_given_by_name_or_in_order_and_must_be_complete() -> None:
     circuit = qfast.Circuit(1).ry(qfast.Parameter("a"), 0).rz(qfast.Parameter("b"), 0)
     assert plan_only(circuit, parameters={"a": 0.1, "b": 0.2}).canonical_flops == 8 + 6
@@ -150,6 +155,7 @@ def test_parameters_are_given_by_name_or_in_order_and_must_be_complete() -> None
             explain(circuit, parameters={"a": 0.1}, measure=measure)
 
 
+@pytest.mark.native
 def test_a_circuit_that_decides_in_the_middle_has_plans_but_no_times() -> None:
     found = explain(qfast.Circuit.from_qasm(FEED_FORWARD), engine="native")
     assert [segment.num_gates for segment in found.segments] == [1, 1]
@@ -176,6 +182,7 @@ def test_what_is_no_circuit_is_refused() -> None:
 # --- as text, data and picture ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.native
 def test_the_table_has_a_line_for_every_sweep_and_fits_a_terminal() -> None:
     found = explain(to_circuit(build_family("random", 16)), engine="native", threads=1)
     lines = str(found).splitlines()
@@ -189,6 +196,7 @@ def test_the_table_has_a_line_for_every_sweep_and_fits_a_terminal() -> None:
     assert f"{found.canonical_flops:g} flops per amplitude" in str(found)
 
 
+@pytest.mark.native
 def test_a_long_table_keeps_its_first_and_last_sweeps() -> None:
     rng = np.random.default_rng(1)
     circuit = qfast.Circuit(30)
@@ -207,6 +215,7 @@ def test_a_long_table_keeps_its_first_and_last_sweeps() -> None:
     assert numbers == [*range(1, half + 1), *range(len(sweeps) - half + 1, len(sweeps) + 1)]
 
 
+@pytest.mark.native
 def test_the_dictionary_survives_json() -> None:
     found = explain(to_circuit(build_family("ansatz", 10)), engine="native")
     plain = found.to_dict()
@@ -215,6 +224,7 @@ def test_the_dictionary_survives_json() -> None:
     assert plain["segments"][0]["sweeps"][0]["tile_bits"] == list(found.sweeps[0].tile_bits)
 
 
+@pytest.mark.native
 def test_the_picture_shows_every_tile_and_the_flops_of_every_sweep() -> None:
     found = plan_only(to_circuit(build_family("random", 18)))
     tiles, bars = found.plot().axes
@@ -238,6 +248,7 @@ def bell(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.native
 def test_the_command_prints_the_table(bell: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["explain", str(bell), "--threads", "1"]) == 0
     out = capsys.readouterr().out
@@ -245,6 +256,7 @@ def test_the_command_prints_the_table(bell: Path, capsys: pytest.CaptureFixture[
     assert "roofline" in out
 
 
+@pytest.mark.native
 def test_the_command_prints_json_and_draws(bell: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     picture = tmp_path / "plan.png"
     assert main(["explain", str(bell), "--engine", "native", "--no-measure", "--json", "--plot", str(picture)]) == 0

@@ -245,7 +245,7 @@ class DenseOperator(Operator):
     Examples
     --------
     >>> print(DenseOperator([[1, 2], [2, -1]], [3]).to_pauli_sum())
-    2.0 X3 + 1.0 Z3
+    1.0 Z3 + 2.0 X3
     """
 
     __slots__ = ("_matrix",)
