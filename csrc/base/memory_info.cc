@@ -11,6 +11,8 @@
 
 #if defined(__linux__)
 #include <sched.h>
+#include <sys/resource.h>
+#include <unistd.h>
 #endif
 
 namespace qfast {
@@ -126,6 +128,38 @@ double quota_v2(const std::string& root) {
   return quota;
 }
 
+// The number that an environment variable begins with ("4" of "4,2"), if it is positive.
+std::optional<int> positive_variable(const char* name) {
+  const char* text = std::getenv(name);
+  if (text == nullptr) return std::nullopt;
+  char* end = nullptr;
+  const long number = std::strtol(text, &end, 10);
+  if (end == text || (*end != '\0' && *end != ',') || number < 1) return std::nullopt;
+  return static_cast<int>(std::min<long>(number, std::numeric_limits<int>::max()));
+}
+
+// Processors of the machine, whatever this process may use of them.
+int online_cpu_count() {
+#if defined(__linux__)
+  return std::max(1, static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN)));
+#else
+  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+#endif
+}
+
+// ulimit -v counts what is mapped, whether it is used or not.
+void apply_address_space_limit(const std::string& root, MemoryInfo& info) {
+#if defined(__linux__)
+  rlimit space{};
+  if (getrlimit(RLIMIT_AS, &space) != 0 || space.rlim_cur == RLIM_INFINITY) return;
+  const std::uint64_t limit = space.rlim_cur;
+  const std::uint64_t mapped =
+      read_number(root + "/proc/self/statm").value_or(0) * static_cast<std::uint64_t>(getpagesize());
+  info.limit_bytes = std::min(info.limit_bytes, limit);
+  info.available_bytes = std::min(info.available_bytes, limit - std::min(limit, mapped));
+#endif
+}
+
 }  // namespace
 
 MemoryInfo memory_info(const std::string& root) {
@@ -136,6 +170,7 @@ MemoryInfo memory_info(const std::string& root) {
   info.available_bytes = read_field(meminfo, "MemAvailable:").value_or(0) * 1024;
   apply_cgroup_limits(root, kV1, info);
   apply_cgroup_limits(root, kV2, info);
+  if (info.total_bytes > 0) apply_address_space_limit(root, info);
   return info;
 }
 
@@ -160,11 +195,18 @@ int cgroup_cpu_quota(const std::string& root) {
 }
 
 int default_threads() {
-  int threads = affinity_cpu_count();
+  const int allowed = affinity_cpu_count();
+  int threads = allowed;
   if (const int quota = cgroup_cpu_quota(); quota > 0) threads = std::min(threads, quota);
-  if (const char* text = std::getenv("SLURM_CPUS_PER_TASK")) {
-    const long asked = std::strtol(text, nullptr, 10);
-    if (asked > 0) threads = static_cast<int>(std::min<long>(threads, asked));
+  for (const char* name : {"SLURM_CPUS_PER_TASK", "OMP_NUM_THREADS"}) {
+    if (const auto number = positive_variable(name)) threads = std::min(threads, *number);
+  }
+  for (const char* name :
+       {"OMPI_COMM_WORLD_LOCAL_SIZE", "MPI_LOCALNRANKS", "MV2_COMM_WORLD_LOCAL_SIZE", "PALS_LOCAL_SIZE"}) {
+    const auto ranks = positive_variable(name);
+    if (!ranks) continue;
+    if (allowed == online_cpu_count()) threads = std::min(threads, std::max(1, allowed / *ranks));
+    break;
   }
   return threads;
 }

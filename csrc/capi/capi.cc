@@ -58,10 +58,26 @@ thread_local LastError last_error;
 
 std::atomic<int> chosen_threads{0};  // 0: as many as the process may use
 
+constexpr int kMostThreads = 1024;
+
+// QFAST_NUM_THREADS, which the Python package reads as its setting `threads`; without it, or where it says "auto", as
+// many as the process may use.
+int threads_of_environment() {
+  const char* text = std::getenv("QFAST_NUM_THREADS");
+  if (text == nullptr || *text == '\0' || std::string_view(text) == "auto") return default_threads();
+  char* end = nullptr;
+  const long number = std::strtol(text, &end, 10);
+  if (*end != '\0' || number < 1 || number > kMostThreads) {
+    throw Error(ErrorKind::kInput, "environment variable QFAST_NUM_THREADS is '" + std::string(text) +
+                                       "'; it may be 'auto' or a number from 1 to " + std::to_string(kMostThreads));
+  }
+  return static_cast<int>(number);
+}
+
 int threads_to_use() {
   const int chosen = chosen_threads.load(std::memory_order_relaxed);
   if (chosen > 0) return chosen;
-  static const int all = default_threads();
+  static const int all = threads_of_environment();
   return all;
 }
 
@@ -158,14 +174,19 @@ int32_t qfast_last_error_column(void) { return last_error.column; }
 
 qfast_status qfast_set_threads(int32_t threads) {
   return guarded([&] {
-    if (threads < 0 || threads > 1024) {
-      throw Error(ErrorKind::kInput, std::to_string(threads) + " threads were asked for; it may be 0 (all) to 1024");
+    if (threads < 0 || threads > kMostThreads) {
+      throw Error(ErrorKind::kInput, std::to_string(threads) + " threads were asked for; it may be 0 (all) to " +
+                                         std::to_string(kMostThreads));
     }
     chosen_threads = threads;
   });
 }
 
-int32_t qfast_get_threads(void) { return threads_to_use(); }
+int32_t qfast_get_threads(void) {
+  int32_t threads = 0;
+  guarded([&] { threads = threads_to_use(); });
+  return threads;
+}
 
 qfast_status qfast_isa(const char** name) {
   return guarded([&] { given(name, "name") = isa_name(default_isa()).data(); });

@@ -83,8 +83,9 @@ QFAST_C_API const char* qfast_last_error(void);
 QFAST_C_API int32_t qfast_last_error_line(void);
 QFAST_C_API int32_t qfast_last_error_column(void);
 
-/* Threads that calls of this interface use from now on, in the whole process; 0: as many as the process may use
- * (affinity, cgroup quota, SLURM_CPUS_PER_TASK), the default. No result depends on it. */
+/* Threads that calls of this interface use from now on, in the whole process; 0, the default: QFAST_NUM_THREADS, or as
+ * many as the process may use (affinity, cgroup quota, SLURM_CPUS_PER_TASK, OMP_NUM_THREADS, MPI ranks of the node). No
+ * result depends on it. */
 QFAST_C_API qfast_status qfast_set_threads(int32_t threads);
 QFAST_C_API int32_t qfast_get_threads(void);
 

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import os
+import resource
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from qfast.config import machine
+
+_LIMITS = ("OMP_NUM_THREADS", "SLURM_CPUS_PER_TASK", "OMPI_COMM_WORLD_LOCAL_SIZE")
 
 
 @pytest.fixture
@@ -36,6 +43,18 @@ def test_threads_respect_affinity_quota_and_slurm(cgroup: Path, monkeypatch: pyt
     assert machine.cpu_count({}) == 1
 
 
+def test_the_reason_of_a_limit_is_told(cgroup: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert machine.cpu_limit({}) == (16, "all processors")
+    assert machine.cpu_limit({"OMP_NUM_THREADS": "3,2"}) == (3, "OMP_NUM_THREADS")
+    assert machine.cpu_limit({"OMP_NUM_THREADS": "dynamic"}) == (16, "all processors")
+    assert machine.cpu_limit({"SLURM_CPUS_PER_TASK": "2", "OMP_NUM_THREADS": "3"}) == (2, "SLURM_CPUS_PER_TASK")
+    assert machine.cpu_limit({"MPI_LOCALNRANKS": "4"}) == (4, "4 MPI ranks on this node")
+    (cgroup / "cpu.max").write_text("350000 100000\n")
+    assert machine.cpu_limit({}) == (3, "CPU quota of the cgroup")
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {3, 5})
+    assert machine.cpu_limit({}) == (2, "CPU affinity")
+
+
 def test_unbound_mpi_ranks_share_the_cpus(cgroup: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert machine.cpu_count({"OMPI_COMM_WORLD_LOCAL_SIZE": "4"}) == 4
     monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1, 2, 3})
@@ -51,6 +70,46 @@ def test_memory_respects_the_cgroup_and_its_ancestors(cgroup: Path) -> None:
     (cgroup.parent / "memory.stat").write_text("anon 5\ninactive_file 50000\n")
     assert machine.memory_limit_bytes() == 500000
     assert machine.available_memory_bytes() == 350000
+
+
+def test_an_address_space_limit_counts_what_is_mapped(cgroup: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "_address_space_limit", lambda: 600 * 1024)
+    (cgroup.parents[2] / "proc" / "self" / "statm").write_text("50 9 9 9 0 9 0\n")
+    assert machine.memory_limits() == (600 * 1024, 600 * 1024 - 50 * resource.getpagesize())
+
+
+READ_BOTH = """
+import json
+from qfast import config
+from qfast.engines.extension import core
+from qfast.engines.memory import memory_limits
+threads = [] if core is None else [core.default_threads()]
+limits = [memory_limits().limit_bytes, config.memory_limits().limit_bytes]
+print(json.dumps([threads + [config.cpu_count()], limits]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("variables", "most"),
+    [
+        ({}, None),
+        ({"OMP_NUM_THREADS": "1"}, 1),
+        ({"SLURM_CPUS_PER_TASK": "1"}, 1),
+        ({"OMPI_COMM_WORLD_LOCAL_SIZE": "4096"}, None),
+    ],
+)
+def test_the_core_and_python_read_the_same_limits(variables: dict[str, str], most: int | None) -> None:
+    space = 8 << 30
+    others = {name: value for name, value in os.environ.items() if name not in _LIMITS}
+    done = subprocess.run(
+        [sys.executable, "-c", READ_BOTH], env=others | variables, capture_output=True, text=True, check=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (space, resource.RLIM_INFINITY)),
+    )  # fmt: skip
+    threads, limits = json.loads(done.stdout)
+    assert len(set(threads)) == 1
+    assert most is None or threads[0] == most
+    assert len(set(limits)) == 1
+    assert limits[0] <= space
 
 
 def test_without_a_limit_the_machine_bounds(cgroup: Path) -> None:

@@ -15,6 +15,7 @@ from qfast._format import format_bytes
 from qfast.engines import AMPLITUDE_BYTES
 from qfast.engines.cost_tables import BUILT_IN
 from qfast.engines.extension import core
+from qfast.engines.memory import memory_limits
 from qfast.engines.native import NativeEngine
 from qfast.errors import EngineError
 
@@ -41,8 +42,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _facts() -> dict[str, Any]:
-    threads = config.lookup("threads")
-    available = config.available_memory_bytes()
+    threads, limit = config.lookup("threads"), config.cpu_limit()
+    limits = memory_limits()
+    available = limits.available_bytes
     facts: dict[str, Any] = {
         "version": __version__,
         "build": "pure Python" if core is None else core.build_info(),
@@ -51,8 +53,13 @@ def _facts() -> dict[str, Any]:
         "engine": _chosen_engine(),
         "engines": {name: engines.unavailable_reason(name) or "available" for name in engines.AUTO_ORDER},
         "isas": engines.available().get("native", []),
-        "threads": {"count": threads.value, "source": threads.place},
-        "memory": {"available_bytes": available, "limit_bytes": config.memory_limit_bytes()},
+        "threads": {
+            "count": threads.value,
+            "source": limit.reason if threads.source is config.Source.DEFAULT else threads.place,
+            "most": limit.count,
+            "most_because": limit.reason,
+        },
+        "memory": {"available_bytes": available, "limit_bytes": limits.limit_bytes},
         "largest_state": {
             name: (available // size).bit_length() - 1 for name, size in AMPLITUDE_BYTES.items() if available >= size
         },
@@ -101,7 +108,10 @@ def _text(name: str, value: Any) -> str:
         case "isas":
             return ", ".join(value) or "none"
         case "threads":
-            return f"{value['count']} ({value['source']})"
+            over = (
+                f"; more than the {value['most']} of {value['most_because']}" if value["count"] > value["most"] else ""
+            )
+            return f"{value['count']} ({value['source']}{over})"
         case "memory":
             return f"{format_bytes(value['available_bytes'])} available of {format_bytes(value['limit_bytes'])}"
         case "largest_state":

@@ -23,6 +23,7 @@ from qfast.config.machine import (
     MemoryLimits,
     available_memory_bytes,
     cpu_count,
+    cpu_limit,
     memory_limit_bytes,
     memory_limits,
 )
@@ -65,6 +66,7 @@ __all__ = [
     "check_options",
     "conflicts",
     "cpu_count",
+    "cpu_limit",
     "default_dtypes",
     "endpoint",
     "endpoint_sources",

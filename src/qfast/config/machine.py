@@ -5,34 +5,63 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-__all__ = ["MemoryLimits", "available_memory_bytes", "cpu_count", "memory_limit_bytes", "memory_limits"]
+resource: Any
+try:
+    import resource
+except ImportError:  # not POSIX
+    resource = None
+
+__all__ = [
+    "CpuLimit",
+    "MemoryLimits",
+    "available_memory_bytes",
+    "cpu_count",
+    "cpu_limit",
+    "memory_limit_bytes",
+    "memory_limits",
+]
 
 _CGROUP_ROOT = Path("/sys/fs/cgroup")
 _PROC = Path("/proc")
 
+_CPU_VARIABLES = ("SLURM_CPUS_PER_TASK", "OMP_NUM_THREADS")
 # Ranks on this node, as the common launchers say it (Open MPI, MPICH/Intel, MVAPICH, Slurm's PMI).
 _LOCAL_RANKS = ("OMPI_COMM_WORLD_LOCAL_SIZE", "MPI_LOCALNRANKS", "MV2_COMM_WORLD_LOCAL_SIZE", "PALS_LOCAL_SIZE")
 
 
-def cpu_count(environ: Mapping[str, str] = os.environ) -> int:
-    """Return the number of CPUs this process may use, at least 1.
+class CpuLimit(NamedTuple):
+    """CPUs that this process may use, and what keeps it from using more."""
 
-    The smallest of: CPU affinity, the cgroup's CPU quota (rounded down), ``SLURM_CPUS_PER_TASK``; and, for MPI ranks
-    that the launcher did not bind to CPUs of their own, the CPUs divided by the ranks of the node.
+    count: int
+    reason: str
+
+
+def cpu_limit(environ: Mapping[str, str] = os.environ) -> CpuLimit:
+    """Return the number of CPUs that this process may use, at least 1, and why it is no more.
+
+    The smallest of: CPU affinity, the cgroup's CPU quota (rounded down), ``SLURM_CPUS_PER_TASK``, ``OMP_NUM_THREADS``
+    (of a list, the first); and, for MPI ranks that the launcher did not bind to CPUs of their own, the CPUs divided by
+    the ranks of the node. The core's ``default_threads`` reads the same, for programs that call it without Python.
     """
     every = os.cpu_count() or 1
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else every
-    limits = [allowed]
+    limits = [CpuLimit(allowed, "all processors" if allowed == every else "CPU affinity")]
     if (quota := _cgroup_cpu_quota()) is not None:
-        limits.append(int(quota))
-    if (slurm := _positive(environ.get("SLURM_CPUS_PER_TASK"))) is not None:
-        limits.append(slurm)
+        limits.append(CpuLimit(int(quota), "CPU quota of the cgroup"))
+    variables = [(name, environ.get(name, "").partition(",")[0].strip()) for name in _CPU_VARIABLES]
+    limits += [CpuLimit(number, name) for name, text in variables if (number := _positive(text)) is not None]
     ranks = next((n for name in _LOCAL_RANKS if (n := _positive(environ.get(name))) is not None), 1)
     if allowed == every:
-        limits.append(every // ranks)
-    return max(1, min(limits))
+        limits.append(CpuLimit(every // ranks, f"{ranks} MPI ranks on this node"))
+    count, reason = min(limits, key=lambda limit: limit.count)
+    return CpuLimit(max(1, count), reason)
+
+
+def cpu_count(environ: Mapping[str, str] = os.environ) -> int:
+    """Return the count of `cpu_limit`."""
+    return cpu_limit(environ).count
 
 
 class MemoryLimits(NamedTuple):
@@ -43,7 +72,7 @@ class MemoryLimits(NamedTuple):
 
 
 def memory_limits() -> MemoryLimits:
-    """Read the machine's memory and the limits of every cgroup above this process.
+    """Read the machine's memory, the limits of every cgroup above this process, and ``ulimit -v``.
 
     Available is what is free or can be reclaimed without swapping. A system that tells neither gives numbers that
     refuse nothing. Where the extension is there, the engines ask the core instead, which reads the same files.
@@ -54,6 +83,10 @@ def memory_limits() -> MemoryLimits:
     for bound, held in _cgroup_memory():
         limit = min(limit, bound)
         available = min(available, max(0, bound - held))
+    if (space := _address_space_limit()) is not None:
+        mapped = int((_read(_PROC / "self" / "statm") or "0").split()[0]) * resource.getpagesize()
+        limit = min(limit, space)
+        available = min(available, max(0, space - mapped))
     return MemoryLimits(limit, available)
 
 
@@ -69,6 +102,14 @@ def available_memory_bytes() -> int:
 
 def _positive(text: str | None) -> int | None:
     return int(text) if text is not None and text.isdecimal() and int(text) > 0 else None
+
+
+def _address_space_limit() -> int | None:
+    """Bytes of ``ulimit -v``; None where there is no such limit."""
+    if resource is None:
+        return None
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    return None if limit == resource.RLIM_INFINITY else limit
 
 
 def _physical_bytes() -> int:

@@ -217,7 +217,7 @@ _ROWS: tuple[tuple[str, Kind, Any, str], ...] = (
         "threads",
         _or_auto(_COUNT, cpu_count),
         cpu_count,
-        "threads of one simulation; auto: affinity, cgroup, SLURM and MPI limits",
+        "threads of one simulation; auto: affinity, cgroup, SLURM, OMP_NUM_THREADS and MPI limits",
     ),
     ("precision", _choice("complex64", "complex128"), "complex128", "type of the amplitudes"),
     ("vectorization", _choice("auto", "force", "off"), "auto", "how a batch of parameter sets runs"),
