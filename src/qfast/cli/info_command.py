@@ -56,7 +56,7 @@ def _facts() -> dict[str, Any]:
         "threads": {
             "count": threads.value,
             "source": limit.reason if threads.source is config.Source.DEFAULT else threads.place,
-            "most": limit.count,
+            "most": limit.cpus,
             "most_because": limit.reason,
         },
         "memory": {"available_bytes": available, "limit_bytes": limits.limit_bytes},

@@ -34,7 +34,7 @@ _LOCAL_RANKS = ("OMPI_COMM_WORLD_LOCAL_SIZE", "MPI_LOCALNRANKS", "MV2_COMM_WORLD
 class CpuLimit(NamedTuple):
     """CPUs that this process may use, and what keeps it from using more."""
 
-    count: int
+    cpus: int
     reason: str
 
 
@@ -55,13 +55,13 @@ def cpu_limit(environ: Mapping[str, str] = os.environ) -> CpuLimit:
     ranks = next((n for name in _LOCAL_RANKS if (n := _positive(environ.get(name))) is not None), 1)
     if allowed == every:
         limits.append(CpuLimit(every // ranks, f"{ranks} MPI ranks on this node"))
-    count, reason = min(limits, key=lambda limit: limit.count)
-    return CpuLimit(max(1, count), reason)
+    cpus, reason = min(limits, key=lambda limit: limit.cpus)
+    return CpuLimit(max(1, cpus), reason)
 
 
 def cpu_count(environ: Mapping[str, str] = os.environ) -> int:
-    """Return the count of `cpu_limit`."""
-    return cpu_limit(environ).count
+    """Return the number of `cpu_limit`."""
+    return cpu_limit(environ).cpus
 
 
 class MemoryLimits(NamedTuple):
