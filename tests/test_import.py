@@ -1,4 +1,4 @@
-"""What `import qfast` costs and loads."""
+"""What `import qfast` loads. What it costs is among the hot paths of `benchmarks/gate`."""
 
 from __future__ import annotations
 
@@ -11,10 +11,6 @@ from pathlib import Path
 import pytest
 
 import qfast
-
-# Measured on the reference machine; an interpreter that shares its CPUs with other tests may take a multiple.
-GOAL_S = 0.150
-ALLOWED_S = 4 * GOAL_S
 
 
 def run(code: str, tmp_path: Path) -> str:
@@ -38,12 +34,6 @@ def test_importing_qfast_loads_nothing_above_layer_4(tmp_path: Path) -> None:
     above = {"pools", "devices", "jobs", "cli", "plotting", "server", "benchmark"}
     assert not packages & above
     assert "qfast.engines.numba" not in loaded
-
-
-def test_importing_qfast_is_fast(tmp_path: Path) -> None:
-    code = "import time; t = time.perf_counter(); import qfast; print(time.perf_counter() - t)"
-    run(code, tmp_path)  # writes the bytecode
-    assert min(float(run(code, tmp_path)) for _ in range(5)) < ALLOWED_S
 
 
 def test_without_the_extension_simulations_run_on_numba(tmp_path: Path) -> None:

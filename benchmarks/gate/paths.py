@@ -11,6 +11,8 @@ from __future__ import annotations
 import functools
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -361,6 +363,12 @@ def reading(subject: str) -> Call:
     return lambda: Circuit.from_qasm(text).count_ops()["rz"]
 
 
+def imports(subject: str) -> Call:
+    """A new interpreter that imports qfast, beside one that imports numpy."""
+    command = [sys.executable, "-c", f"import {'numpy' if subject == 'numpy' else 'qfast'}"]
+    return lambda: subprocess.run(command, check=True).returncode
+
+
 def threads(subject: str) -> Call:
     """A circuit on all threads, beside one; the amplitudes are the same bits."""
     circuit = to_circuit(build_family("ansatz", 18))
@@ -428,6 +436,7 @@ def other_rows() -> Iterator[HotPath]:
     yield HotPath("entry: one by one", "1000 gates", entering_gates, {"circuit": 0.02}, "list", same)
     yield HotPath("entry: in bulk", "1e5 gates", bulk_entry, {"circuit": 0.005}, "numpy", same)
     yield HotPath("reading: OpenQASM", "10012 gates", reading, {"reader": 1.2}, "re", same)
+    yield HotPath("import: package", "new interpreter", imports, {"qfast": 0.35}, "numpy", same)
     yield HotPath("threads: ansatz", "18 qubits", threads, {"all": 0.3}, "one thread", same)
 
 

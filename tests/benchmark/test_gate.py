@@ -29,7 +29,7 @@ def test_every_group_of_hot_paths_is_there() -> None:
     groups = {path.group for path in PATHS.values()}
     assert groups == {
         "one gate", "circuit", "bind and run", "fresh circuit", "sweep", "sampling", "expectation", "gradient", "noise",
-        "density matrix", "dynamic", "text to counts", "plan", "job", "entry", "reading", "threads",
+        "density matrix", "dynamic", "text to counts", "plan", "job", "entry", "reading", "import", "threads",
     }  # fmt: skip
 
 
