@@ -6,6 +6,7 @@ work the same in a script, a server and a notebook. Pass ``ax`` to draw into axe
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from qfast.errors import InputError
+from qfast.simulation import Samples, Statevector
+from qfast.simulation.density import DensityMatrix
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,16 +31,17 @@ EMPTY_COLOR = "#eef1f4"
 ROW_HEIGHT_INCHES = 0.26
 MAX_ROWS = 24
 MAX_LABEL = 28
+_TOLERANCE = 1e-4  # of a sum of probabilities in single precision
 
 
 def plot_counts(
-    counts: Mapping[str, int], *, top: int = 32, title: str | None = None, ax: Axes | None = None
+    counts: Mapping[str, int] | Samples, *, top: int = 32, title: str | None = None, ax: Axes | None = None
 ) -> Figure:
     """Draw counts as horizontal bars, one per outcome.
 
     Parameters
     ----------
-    counts : mapping of str to int
+    counts : Samples, or mapping of str to int
         Shots per bitstring, bit 0 rightmost, as ``get_counts()`` returns it.
     top : int, default 32
         At most so many outcomes get a bar of their own, the most frequent ones; the rest share one grey bar.
@@ -53,18 +57,23 @@ def plot_counts(
     Raises
     ------
     InputError
-        If there is nothing to draw or ``top`` is smaller than 1.
+        If there is nothing to draw, a count is none, or ``top`` is smaller than 1.
     ImportError
         If matplotlib is not installed.
     """
-    total = sum(counts.values())
-    if not counts or total <= 0:
+    if isinstance(counts, Samples):
+        counts = counts.get_counts()
+    named = _finite(counts, "plot_counts", "a mapping from bitstring to shots, or Samples")
+    if any(value < 0 or value != int(value) for value in named.values()):
+        raise InputError("plot_counts: a number of shots is negative or no whole number; see plot_probabilities")
+    total = sum(named.values())
+    if total <= 0:
         raise InputError("plot_counts: the counts hold no shots; give the counts of at least one shot")
-    return _draw(dict(counts), total, f"count of {total:,} shots", "{:,.0f}", top=top, title=title, ax=ax)
+    return _draw(named, total, f"count of {total:,} shots", "{:,.0f}", top=top, title=title, ax=ax)
 
 
 def plot_probabilities(
-    probabilities: Mapping[str, float] | npt.ArrayLike,
+    probabilities: Mapping[str, float] | Statevector | DensityMatrix | npt.ArrayLike,
     *,
     top: int = 32,
     title: str | None = None,
@@ -74,8 +83,9 @@ def plot_probabilities(
 
     Parameters
     ----------
-    probabilities : mapping of str to float, or array_like of shape (2**k,)
-        Probability per bitstring, or per basis index as ``Statevector.probabilities()`` returns it.
+    probabilities : mapping of str to float, Statevector, DensityMatrix, or array_like of shape (2**k,)
+        Probability per bitstring; a state's; or per basis index as ``Statevector.probabilities()`` returns it. Those of
+        a mapping may be negative, as a `QuasiDistribution` has them.
     top : int, default 32
         At most so many outcomes get a bar of their own, the most likely ones; what is left of 1 gets one grey bar.
     title : str, optional
@@ -89,14 +99,20 @@ def plot_probabilities(
     Raises
     ------
     InputError
-        If there is nothing to draw, an array's length is not a power of two, or ``top`` is smaller than 1.
+        If there is nothing to draw, an array holds no probabilities (complex amplitudes; a sum other than 1), its
+        length is not a power of two, or ``top`` is smaller than 1.
     ImportError
         If matplotlib is not installed.
     """
+    if isinstance(probabilities, (Statevector, DensityMatrix)):
+        probabilities = probabilities.probabilities()
     if isinstance(probabilities, Mapping):
-        named = dict(probabilities)
+        named = _finite(probabilities, "plot_probabilities", "a mapping from bitstring to probability")
     else:
-        named = _by_bitstring(np.asarray(probabilities, dtype=np.float64), top)
+        named = _by_bitstring(_probabilities(probabilities), top)
+    total = sum(named.values())
+    if total > 1 + _TOLERANCE:
+        raise InputError(f"plot_probabilities: the numbers add up to {total:.6g}, not to 1; plot_counts draws counts")
     if not named or max(named.values()) <= 0:
         raise InputError("plot_probabilities: there is nothing to draw; give at least one probability above zero")
     return _draw(named, 1.0, "probability", "{:.4f}", top=top, title=title, ax=ax)
@@ -176,6 +192,32 @@ def plot_plan(
     if title is not None:
         figure.suptitle(title, fontsize=11)
     return figure
+
+
+def _finite(values: Any, name: str, wanted: str) -> dict[str, float]:
+    if not isinstance(values, Mapping):
+        raise InputError(f"{name}: {wanted} is needed, {type(values).__name__} given")
+    for key, value in values.items():
+        if isinstance(value, complex) or not math.isfinite(value):
+            raise InputError(f"{name}: the value of {key!r} is {value!r}, no finite number")
+    return dict(values)
+
+
+def _probabilities(given: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Return an array of probabilities: numbers of another kind would make a picture, too."""
+    array = np.asarray(given)
+    if array.dtype.kind not in "fiub":
+        raise InputError(
+            f"plot_probabilities: {type(given).__name__} of dtype {array.dtype} holds no probabilities; give a state, "
+            "its probabilities(), or a mapping from bitstring to probability"
+        )
+    real: npt.NDArray[np.float64] = array.astype(np.float64)
+    if real.size and not ((real >= 0).all() and abs(float(real.sum()) - 1) <= _TOLERANCE):
+        raise InputError(
+            f"plot_probabilities: the array has numbers from {real.min():.4g} to {real.max():.4g}, which add up to "
+            f"{real.sum():.6g}; probabilities add up to 1"
+        )
+    return real
 
 
 def _by_bitstring(probabilities: npt.NDArray[np.float64], top: int) -> dict[str, float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
+from qfast.circuit.checks import has_no_order
 from qfast.circuit.parameter import Parameter, ParameterExpression, ParameterValue, ParameterVector, real_number
 from qfast.errors import ParameterError
 
@@ -59,6 +60,10 @@ def _named_values(
     known: Mapping[str, Parameter],
 ) -> Iterator[tuple[str, object]]:
     if not isinstance(values, Mapping):
+        if has_no_order(values):
+            raise ParameterError(
+                f"parameter values have an order: a list, an array or a mapping by name is needed, {values!r} given"
+            )
         given = list(values)
         if len(given) != len(parameters):
             raise ParameterError(f"{len(given)} parameter values given for {len(parameters)} parameters")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Set
 from typing import TypeVar
 
 import numpy as np
 
 from qfast.errors import CircuitError
 
-__all__ = ["MAX_BITS", "as_index", "as_tuple", "bit_count", "is_name"]
+__all__ = ["MAX_BITS", "as_index", "as_tuple", "bit_count", "has_no_order", "is_name"]
 
 _Item = TypeVar("_Item")
 
@@ -29,10 +29,21 @@ def as_index(value: object) -> int | None:
 
 
 def as_tuple(values: Iterable[_Item] | _Item) -> tuple[_Item, ...]:
-    """Return one value, or several, as a tuple; a string is one value."""
-    if isinstance(values, str) or not isinstance(values, Iterable):
-        return (values,)
+    """Return one value, or several, as a tuple.
+
+    A string is one value. So are mappings and sets, which are no lists of anything: whoever takes the values refuses
+    them, rather than drop what the keys stand for or rely on an order that there is not.
+    """
+    if isinstance(values, (list, tuple, range)):
+        return tuple(values)
+    if isinstance(values, (str, bytes)) or not isinstance(values, Iterable) or has_no_order(values):
+        return (values,)  # type: ignore[return-value]
     return tuple(values)
+
+
+def has_no_order(values: object) -> bool:
+    """Whether something is a mapping or a set: iterable, but no list of values."""
+    return isinstance(values, (Mapping, Set))
 
 
 def bit_count(value: object, what: str) -> int:

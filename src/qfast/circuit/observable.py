@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qfast._typing import ComplexArray, UIntArray
-from qfast.circuit.checks import as_index, as_tuple
+from qfast.circuit.checks import as_index, as_tuple, has_no_order
 from qfast.circuit.commuting import commuting_groups, qubit_wise_groups
 from qfast.errors import ObservableError
 
@@ -19,6 +19,8 @@ __all__ = ["PauliSum", "PauliTerm"]
 
 PauliTerm: TypeAlias = tuple[str, list[int], complex]
 """Letters, the qubit of each letter, coefficient."""
+
+Labels: TypeAlias = str | Iterable[str] | Mapping[str, SupportsComplex] | Iterable[tuple[str, SupportsComplex]]
 
 _MAX_QUBITS = 64  # masks are 64-bit words
 MAX_MATRIX_QUBITS = 12
@@ -34,8 +36,9 @@ class PauliSum:
 
     Parameters
     ----------
-    terms : iterable of (letters, qubits, coefficient) or (letters, qubits)
-        Letter j of ``"IXYZ"`` letters acts on ``qubits[j]``; the coefficient is 1 by default. Qubits are 0…63.
+    terms : iterable of (letters, qubits, coefficient) or (letters, qubits), or a PauliSum
+        Letter j of ``"IXYZ"`` letters acts on ``qubits[j]``; the coefficient is 1 by default. Qubits are 0…63. For
+        labels with a letter for every qubit see `from_labels`.
     num_qubits : int, optional
         Qubits the observable is declared on; by default as many as its highest qubit needs.
 
@@ -63,6 +66,14 @@ class PauliSum:
     __array_ufunc__ = None  # a numpy number times a sum is left to the sum
 
     def __init__(self, terms: Iterable[Sequence[Any]] = (), num_qubits: int | None = None) -> None:
+        if isinstance(terms, PauliSum):
+            self._set(terms._x, terms._z, terms._coefficients, terms.num_qubits if num_qubits is None else num_qubits)
+            return
+        if isinstance(terms, (str, Mapping)) or not isinstance(terms, Iterable):
+            raise ObservableError(
+                f"a Pauli sum is made of a list of (letters, qubits, coefficient), {terms!r} given; from_labels takes "
+                "labels with a letter for every qubit, alone, in a list or with their coefficients"
+            )
         x_masks: list[int] = []
         z_masks: list[int] = []
         coefficients: list[complex] = []
@@ -98,18 +109,32 @@ class PauliSum:
         return result
 
     @classmethod
-    def from_labels(cls, labels: Iterable[str], coefficients: Iterable[SupportsComplex] | None = None) -> PauliSum:
+    def from_labels(cls, labels: Labels, coefficients: Iterable[SupportsComplex] | None = None) -> PauliSum:
         """Build from strings with one letter per qubit, the rightmost for qubit 0.
+
+        Parameters
+        ----------
+        labels : str, iterable of str, mapping of str to number, or iterable of (str, number)
+            One label; several; or several with their coefficients, as a mapping or as pairs.
+        coefficients : iterable of number, optional
+            Of labels that bring none, one for each; 1 by default.
+
+        Raises
+        ------
+        ObservableError
+            Labels of different lengths, other letters, as many coefficients as there are not labels, or coefficients
+            twice.
 
         Examples
         --------
         >>> print(PauliSum.from_labels(["ZIX"], [0.5]))
         0.5 X0 Z2
+        >>> print(PauliSum.from_labels({"ZZ": 0.5, "XI": -3.0}))
+        0.5 Z0 Z1 - 3.0 X1
+        >>> PauliSum.from_labels([("ZZ", 0.5), ("XI", -3.0)]) == PauliSum.from_labels({"ZZ": 0.5, "XI": -3.0})
+        True
         """
-        given = list(labels)
-        weights = [1.0] * len(given) if coefficients is None else list(coefficients)
-        if len(weights) != len(given):
-            raise ObservableError(f"{len(given)} labels and {len(weights)} coefficients given")
+        given, weights = _labels_and_weights(labels, coefficients)
         widths = {len(label) for label in given}
         if len(widths) > 1:
             raise ObservableError(f"the labels have different lengths: {sorted(widths)}")
@@ -121,8 +146,10 @@ class PauliSum:
 
     @classmethod
     def from_dict(cls, terms: Mapping[str, SupportsComplex]) -> PauliSum:
-        """Build from labels (as in :meth:`from_labels`) and their coefficients."""
-        return cls.from_labels(terms.keys(), terms.values())
+        """Build from what `to_dict` returned: labels, as in `from_labels`, and their coefficients."""
+        if not isinstance(terms, Mapping):
+            raise ObservableError(f"a mapping from labels to coefficients is needed, {terms!r} given; see from_labels")
+        return cls.from_labels(terms)
 
     # ----------------------------------------------------------------------------------------------------- inspection
 
@@ -392,9 +419,46 @@ class PauliSum:
         return f"PauliSum([{terms}], num_qubits={self._num_qubits})"
 
 
+def _labels_and_weights(labels: Any, coefficients: Any) -> tuple[list[str], list[Any]]:
+    """Return labels and their coefficients, however they were given together."""
+    if isinstance(labels, str):
+        listed: list[Any] = [labels]
+    elif isinstance(labels, Mapping):
+        listed = list(labels.items())
+    elif isinstance(labels, Iterable) and not isinstance(labels, (bytes, PauliSum)):
+        listed = list(labels)
+    else:
+        raise ObservableError(f"labels are strings with one letter for every qubit, {labels!r} given")
+    names: list[str] = []
+    weights: list[Any] = []
+    for place, entry in enumerate(listed):
+        is_pair = isinstance(entry, (tuple, list)) and len(entry) == 2
+        name = entry[0] if is_pair else entry
+        if not isinstance(name, str) or is_pair is not isinstance(listed[0], (tuple, list)):
+            raise ObservableError(f"label {place} is {entry!r}; a string is needed, or (label, coefficient) everywhere")
+        names.append(name)
+        if is_pair:
+            weights.append(entry[1])
+    if coefficients is None:
+        return names, weights or [1.0] * len(names)
+    if weights:
+        raise ObservableError("the labels bring their coefficients; leave 'coefficients' out")
+    if isinstance(coefficients, str) or has_no_order(coefficients) or not isinstance(coefficients, Iterable):
+        raise ObservableError(f"coefficients are a list with one for each label, {coefficients!r} given")
+    weights = list(coefficients)
+    if len(weights) != len(names):
+        raise ObservableError(f"{len(names)} labels and {len(weights)} coefficients given")
+    return names, weights
+
+
 def _term_parts(term: object, place: str) -> Sequence[Any]:
     if isinstance(term, str) or not isinstance(term, Sequence) or len(term) not in (2, 3):
         raise ObservableError(f"{place}: (letters, qubits, coefficient) is needed, {term!r} given")
+    if isinstance(term[1], numbers.Number) and as_index(term[1]) is None:
+        raise ObservableError(
+            f"{place}: {term[1]!r} is given where the qubits stand; (letters, qubits, coefficient) is needed, or "
+            "PauliSum.from_labels([(label, coefficient)]) for labels with a letter for every qubit"
+        )
     return term
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from qfast.circuit.checks import as_index
+from qfast.circuit.checks import as_index, has_no_order
 from qfast.errors import ShotPlanError
 
 __all__ = ["MAX_SHOTS", "Segment", "check_cover", "make_segments", "positive_count", "split_shots"]
@@ -212,8 +212,8 @@ def _check_letter(letter: Any, place: str) -> None:
 
 
 def _qubits(given: Any, place: str, num_qubits: int | None) -> list[int]:
-    if isinstance(given, str) or not isinstance(given, Iterable):
-        raise ShotPlanError(f"{place}: qubits are {given!r}; a list of qubits is needed")
+    if isinstance(given, str) or not isinstance(given, Iterable) or has_no_order(given):
+        raise ShotPlanError(f"{place}: qubits are {given!r}; a list of qubits is needed (basis_map gives them letters)")
     found: list[int] = []
     for entry in given:
         qubit = None if isinstance(entry, bool) else as_index(entry)

@@ -10,6 +10,7 @@ import numpy as np
 from qfast import simulation
 from qfast._typing import Precision
 from qfast.circuit import Circuit, Observable, PauliSum
+from qfast.circuit.checks import has_no_order
 from qfast.engines.memory import check_qubits, state_bytes
 from qfast.errors import CircuitError, InputError, ObservableError
 from qfast.estimation import Estimate
@@ -242,6 +243,8 @@ def make_circuit_work(
             )
         shots = shots.__index__()
     if observables is not None and not isinstance(observables, Observable):
+        if has_no_order(observables):
+            raise InputError(f"observables are one or a list of them, {type(observables).__name__} given")
         observables = list(observables)
     if initial_state is not None and not isinstance(initial_state, simulation.Statevector):
         initial_state = np.array(initial_state)

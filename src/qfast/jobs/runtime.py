@@ -258,7 +258,7 @@ def check_tenant(tenant: Any) -> str:
 
 def check_tags(tags: Iterable[str]) -> tuple[str, ...]:
     """Return tags as a tuple, or raise ``InputError``."""
-    if isinstance(tags, str) or not all(str(tag) == tag and tag for tag in tags):
+    if isinstance(tags, (str, Mapping)) or not all(str(tag) == tag and tag for tag in tags):
         raise InputError(f"tags {tags!r} are not valid; pass a list of texts that are not empty")
     return tuple(tags)
 

@@ -7,6 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
+from qfast.circuit.checks import as_tuple
 from qfast.errors import InputError
 from qfast.mitigation.decoupling import SEQUENCES, Sequence
 from qfast.mitigation.extrapolation import Extrapolator
@@ -60,7 +63,11 @@ class Mitigation:
     sequence: Sequence = "xy4"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "scale_factors", tuple(float(scale) for scale in self.scale_factors))
+        given: Any = self.scale_factors
+        scales = as_tuple(given)
+        if not all(isinstance(scale, (int, float, np.number)) for scale in scales):
+            raise InputError(f"mitigation: scale_factors are numbers, {self.scale_factors!r} given")
+        object.__setattr__(self, "scale_factors", tuple(float(scale) for scale in scales))
         for name in ("calibration_shots", "randomizations", "degree"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from qfast._typing import ComplexArray
-from qfast.circuit.checks import as_index
+from qfast.circuit.checks import as_index, as_tuple
 from qfast.errors import InputError
 
 __all__ = ["MAX_CHANNEL_QUBITS", "Channel", "checked_probability", "checked_qubits", "pauli_label", "pauli_matrix"]
@@ -351,7 +351,7 @@ def _fewest_kraus(operators: Sequence[ComplexArray]) -> list[ComplexArray]:
 
 def checked_qubits(qubits: Iterable[int] | int, place: str) -> tuple[int, ...]:
     """Return qubit numbers as a tuple: not negative, none twice."""
-    listed = (qubits,) if as_index(qubits) is not None else tuple(qubits)  # type: ignore[arg-type]
+    listed = as_tuple(qubits)
     found: list[int] = []
     for qubit in listed:
         number = as_index(qubit)

@@ -58,6 +58,8 @@ def pauli(probabilities: Mapping[str, float]) -> Channel:
     >>> pauli({"XX": 0.01, "ZI": 0.02}).probabilities
     (0.97, 0.01, 0.02)
     """
+    if not isinstance(probabilities, Mapping):
+        raise InputError(f"a Pauli channel needs a mapping such as {{'X': 0.01}}, {probabilities!r} given")
     if not probabilities:
         raise InputError("a Pauli channel needs at least one Pauli string, for example {'X': 0.01}")
     given = {

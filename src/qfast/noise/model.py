@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, Self
 
 from qfast.circuit import AnyCircuit
-from qfast.circuit.checks import as_index
+from qfast.circuit.checks import as_index, as_tuple
 from qfast.circuit.gates import GATES, OPCODES, find_gate
 from qfast.errors import InputError
 from qfast.noise.channel import Channel, checked_qubits
@@ -185,11 +185,7 @@ class NoiseModel:
             raise InputError(
                 f"a channel is needed, {type(channel).__name__} given; see qfast.channels, and add_readout for readout"
             )
-        names = (
-            None
-            if gates is None
-            else frozenset(_gate_name(name) for name in ((gates,) if isinstance(gates, str) else gates))
-        )
+        names = None if gates is None else frozenset(_gate_name(name) for name in _names(gates))
         places = None if qubits is None else _qubit_lists(qubits)
         spectators = None if on is None else checked_qubits(on, f"channel {channel.name!r}: on")
         if spectators is not None and len(spectators) != channel.num_qubits:
@@ -264,6 +260,8 @@ class NoiseModel:
             This one.
         """
         place = None if qubits is None else checked_qubits(qubits, "durations")
+        if not isinstance(durations, Mapping):
+            raise InputError(f"the durations are a mapping from gate to seconds, {durations!r} given")
         for name, seconds in durations.items():
             if not 0 <= seconds < float("inf"):
                 raise InputError(f"the duration of {name!r} is {seconds!r}; seconds from 0 are needed")
@@ -459,11 +457,14 @@ def _check_width(channel: Channel, num_qubits: int, what: str) -> None:
         )
 
 
+def _names(gates: Any) -> Iterable[Any]:
+    """Return names of gates; a set of them is as good as a list, a mapping is refused as a name."""
+    return gates if isinstance(gates, Set) else as_tuple(gates)
+
+
 def _qubit_lists(qubits: Any) -> tuple[tuple[int, ...], ...]:
     """Return the qubit lists of a rule; one list may come without the outer one."""
-    if as_index(qubits) is not None:
-        return (checked_qubits(qubits, "a rule's qubits"),)
-    listed: Sequence[Any] = list(qubits)
+    listed: Sequence[Any] = as_tuple(qubits)
     if all(as_index(entry) is not None for entry in listed):
         return (checked_qubits(listed, "a rule's qubits"),)
     return tuple(checked_qubits(entry, "a rule's qubits") for entry in listed)

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, overload
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qfast._typing import FloatArray, IntArray
+from qfast.circuit import PauliSum
+from qfast.circuit.checks import as_index, as_tuple
 from qfast.engines.bits import Histogram, Rows, add_counts, row_bytes, select_bits, strings_of, words_of_rows
 from qfast.errors import InputError, ObservableError
 from qfast.simulation.provenance import Provenance
-
-if TYPE_CHECKING:
-    from qfast.circuit import PauliSum
 
 __all__ = ["BitRegister", "Counts", "Samples"]
 
@@ -230,6 +229,7 @@ class Samples:
     def _with_bits(self, rows: Rows, counts: IntArray | None, bits: Sequence[int] | None) -> Samples:
         registers: Sequence[BitRegister] = self.registers
         if bits is not None:
+            bits = as_tuple(bits)
             for bit in bits:
                 self._check_bit(bit)
             registers = [BitRegister("bits", 0, len(bits))]
@@ -282,7 +282,7 @@ class Samples:
         ObservableError
             A letter other than I and Z, or a bit that is not there.
         """
-        if isinstance(observables, list):
+        if isinstance(observables, (list, tuple)):
             return np.array([self._expectation(observable) for observable in observables])
         return self._expectation(observables)
 
@@ -316,8 +316,10 @@ class Samples:
         raise InputError(f"no classical register {name!r}; there are {known or 'none'}")
 
     def _check_bit(self, bit: int) -> None:
-        if not 0 <= bit < self.num_bits:
-            raise InputError(f"classical bit {bit} is out of range; there are {self.num_bits} (0…{self.num_bits - 1})")
+        if as_index(bit) is None or not 0 <= bit < self.num_bits:
+            raise InputError(
+                f"classical bit {bit!r} is out of range; there are {self.num_bits} (0…{self.num_bits - 1})"
+            )
 
     def __len__(self) -> int:
         return self.shots
@@ -361,6 +363,10 @@ def _diagonal_terms(observable: str | PauliSum, num_bits: int) -> Iterable[tuple
             )
         yield [num_bits - 1 - place for place, letter in enumerate(observable) if letter == "Z"], 1.0
         return
+    if not isinstance(observable, PauliSum):
+        raise ObservableError(
+            f"a sample mean is that of a string of I and Z, a PauliSum or a list of them, {observable!r} given"
+        )
     for letters, bits, coefficient in observable:
         if set(letters) - {"I", "Z"}:
             raise ObservableError(

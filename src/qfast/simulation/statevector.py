@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 
 from qfast._typing import AnyArray, ComplexArray, FloatArray, Precision
 from qfast.circuit import Observable
+from qfast.circuit.checks import as_tuple
 from qfast.engines import CancelToken
 from qfast.engines.bits import Wiring
 from qfast.engines.memory import check_memory
@@ -399,7 +400,7 @@ class Statevector:
     def _checked_qubits(self, qubits: Sequence[int] | int | None) -> list[int]:
         if qubits is None:
             return list(range(self.num_qubits))
-        listed = [qubits] if isinstance(qubits, (int, np.integer)) else list(qubits)
+        listed = list(as_tuple(qubits))
         for qubit in listed:
             if isinstance(qubit, bool) or not hasattr(qubit, "__index__") or not 0 <= qubit < self.num_qubits:
                 raise InputError(f"qubit {qubit!r} is out of range; the state has {self.num_qubits} qubits")
@@ -462,6 +463,11 @@ class Statevector:
             return self.amplitudes.copy() if copy else self.amplitudes
         if copy is False:
             raise ValueError(f"a state in {self.precision} becomes {np.dtype(dtype)} only by a copy")
+        if not np.issubdtype(dtype, np.complexfloating):
+            raise TypeError(
+                f"a state has complex amplitudes, of which an array of {np.dtype(dtype)} would lose half; take "
+                "probabilities(), or amplitudes and their real part"
+            )
         return self.amplitudes.astype(dtype)
 
     def __dlpack__(self, **options: Any) -> Any:
