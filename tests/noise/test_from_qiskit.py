@@ -70,12 +70,23 @@ def test_errors_at_measurements_act_before_them_and_readout_is_read() -> None:
     assert found == pytest.approx({"0": 0.9, "1": 0.1})
 
 
-def test_delays_are_left_out_and_the_object_itself_is_taken() -> None:
+def test_errors_at_delays_act_at_id_and_the_object_itself_is_taken() -> None:
+    """Half of all delays flip the qubit: Aer reads 1 in half of the shots."""
+
     class Model:
         def to_dict(self) -> dict[str, Any]:
-            return {"errors": [error(["delay"], [1.0], [step("x", 0)])]}
+            return {"errors": [error(["delay"], [0.5, 0.5], [step("id", 0)], [step("x", 0)])]}
 
-    assert noise_from_qiskit(Model()).is_empty
+    waits = qfast.Circuit(1, 1).id(0).measure(0, 0)  # what from_qiskit(…, delays="id") makes of a delay
+    assert qfast.distribution(waits, noise=noise_from_qiskit(Model())) == pytest.approx({"0": 0.5, "1": 0.5})
+
+
+def test_errors_at_delay_and_others_at_id_are_refused() -> None:
+    flips, turns = ([0.5, 0.5], [step("id", 0)], [step("x", 0)]), ([1.0], [step("z", 0)])
+    with pytest.raises(InputError, match="error 1 of the Aer noise model stands at 'delay' and error 0 at 'id'"):
+        noise_from_qiskit({"errors": [error(["id"], *turns), error(["delay"], *flips)]})
+    both = noise_from_qiskit({"errors": [error(["id", "delay"], *flips)]})
+    assert len(both.to_dict()["rules"]) == 1
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ from qiskit.quantum_info import Operator, Statevector, random_unitary
 
 from qfast.circuit import Circuit, find_gate
 from qfast.circuit.classical import Binary, Bit, Bits, Literal
-from qfast.errors import CircuitError, ParameterError
+from qfast.errors import CircuitError, InputError, ParameterError
 from qfast.qiskit import from_qiskit
 from qfast.qiskit.gate_classes import CLASSES
 from tests import oracle
@@ -156,7 +156,12 @@ def test_initialize_reset_barrier_and_delay() -> None:
     qc.initialize([0.6, 0, 0, 0.8], [0, 1])
     qc.barrier()
     qc.delay(100, 0)
-    found = oracle.branches(from_qiskit(qc))
+    with pytest.raises(CircuitError, match=r"lets qubit 0 wait for 100 dt, and a circuit has no clock; pass delays="):
+        from_qiskit(qc)
+    with pytest.raises(InputError, match="delays='keep' is unknown"):
+        from_qiskit(qc, delays="keep")  # type: ignore[arg-type]
+    assert from_qiskit(qc, delays="id").count_ops()["id"] == 1
+    found = oracle.branches(from_qiskit(qc, delays="drop"))
     for branch in found:
         assert Statevector([0.6, 0, 0, 0.8]).equiv(branch.state)
     assert sum(branch.weight for branch in found) == pytest.approx(1)

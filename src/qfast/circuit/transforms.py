@@ -161,6 +161,8 @@ def power(circuit: AnyCircuit, exponent: float) -> Circuit:
             compose(result, base, None, None)
         return result
     matrix = _matrix_power(to_matrix(circuit), float(exponent))
+    if circuit.num_qubits == 0:
+        return circuit.block().gphase(float(np.angle(matrix[0, 0])))
     return circuit.block().unitary(matrix, range(circuit.num_qubits))
 
 

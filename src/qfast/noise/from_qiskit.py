@@ -29,13 +29,14 @@ def noise_from_qiskit(model: Any) -> NoiseModel:
     Returns
     -------
     NoiseModel
-        Errors on all qubits are the fallback of those on named ones, as in Aer. Errors at ``delay`` are left out:
-        qfast's circuits have no delays.
+        Errors on all qubits are the fallback of those on named ones, as in Aer. Errors at ``delay`` act at ``id``: see
+        the argument ``delays`` of ``from_qiskit``.
 
     Raises
     ------
     InputError
-        An error holds an instruction that is no gate, no ``kraus`` and no ``reset``.
+        An error holds an instruction that is no gate, no ``kraus`` and no ``reset``, or ``delay`` and ``id`` have
+        different errors.
 
     Notes
     -----
@@ -45,6 +46,7 @@ def noise_from_qiskit(model: Any) -> NoiseModel:
     data: Any = model if isinstance(model, Mapping) else getattr(model, "to_dict", lambda: None)()
     if not isinstance(data, Mapping) or "errors" not in data:
         raise InputError(f"a qiskit_aer NoiseModel or its to_dict() is needed, {type(model).__name__} given")
+    _check_waiting(data["errors"])
     result = NoiseModel()
     for place, error in enumerate(data["errors"]):
         where = f"error {place} of the Aer noise model"
@@ -60,8 +62,18 @@ def noise_from_qiskit(model: Any) -> NoiseModel:
     return result
 
 
+def _check_waiting(errors: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse a model in which waiting and the identity have errors of their own: both are ``id`` here."""
+    at_delay, at_id = ([k for k, error in enumerate(errors) if name in error["operations"]] for name in ("delay", "id"))
+    if at_delay and at_id and at_delay != at_id:
+        raise InputError(
+            f"error {at_delay[0]} of the Aer noise model stands at 'delay' and error {at_id[0]} at 'id', which are one "
+            "gate here; remove one of the two"
+        )
+
+
 def _add_quantum_error(result: NoiseModel, error: Mapping[str, Any], where: str) -> None:
-    gates = [name for name in error["operations"] if name != "delay"]
+    gates = list(dict.fromkeys("id" if name == "delay" else name for name in error["operations"]))
     for name in gates:
         if name not in OPCODES:
             find_gate(name)  # raises, and names the nearest gate

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import cmath
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from qiskit.circuit import CASE_DEFAULT as QISKIT_DEFAULT
 from qiskit.circuit import (
@@ -22,22 +23,24 @@ from qiskit.circuit import (
     SwitchCaseOp,
     WhileLoopOp,
 )
-from qiskit.circuit.library import DiagonalGate, UnitaryGate
+from qiskit.circuit.library import DiagonalGate, PermutationGate, UGate, UnitaryGate
 
 from qfast.circuit import DEFAULT, Circuit
 from qfast.circuit.classical import Variable
 from qfast.circuit.data_items import MAX_DATA_QUBITS
 from qfast.circuit.gates import OPCODES
 from qfast.circuit.parameter import ParameterExpression
-from qfast.errors import CircuitError
+from qfast.errors import CircuitError, InputError
 from qfast.qiskit.conditions import read_condition, read_expression, read_type
 from qfast.qiskit.gate_classes import ROWS
 from qfast.qiskit.parameters import ParameterReader
 
-__all__ = ["from_qiskit"]
+__all__ = ["Delays", "from_qiskit"]
+
+Delays: TypeAlias = Literal["refuse", "drop", "id"]
 
 
-def from_qiskit(circuit: QuantumCircuit) -> Circuit:
+def from_qiskit(circuit: QuantumCircuit, *, delays: Delays = "refuse") -> Circuit:
     """Convert a Qiskit circuit.
 
     Parameters
@@ -45,18 +48,23 @@ def from_qiskit(circuit: QuantumCircuit) -> Circuit:
     circuit : qiskit.QuantumCircuit
         Gates of Qiskit's library and any instruction with a definition or a matrix, controlled gates in any control
         state, parameters, measurement, reset, barriers, control flow, classical expressions and variables.
+    delays : {"refuse", "drop", "id"}
+        What becomes of delays that take time, which change no state but let noise act: refused, left out, or one ``id``
+        gate each, at which a noise model acts and whose duration it knows (``NoiseModel.set_durations``).
 
     Returns
     -------
     Circuit
         With the same bits in the same order, the same register names and the same parameter names. A global phase
-        becomes a ``gphase`` at the start. Delays, which change no state, are left out; boxes are opened; what is not in
-        the gate table is replaced by its definition.
+        becomes a ``gphase`` at the start. Boxes are opened; what is not in the gate table is replaced by its
+        definition.
 
     Raises
     ------
     CircuitError, ParameterError
-        Something has no counterpart (an input variable, a duration, ``sign`` in an angle); the message names it.
+        Something has no counterpart (an input variable, a delay, ``sign`` in an angle); the message names it.
+    InputError
+        `delays` is something else.
 
     Notes
     -----
@@ -64,7 +72,9 @@ def from_qiskit(circuit: QuantumCircuit) -> Circuit:
     """
     if not isinstance(circuit, QuantumCircuit):
         raise CircuitError(f"from_qiskit takes a qiskit.QuantumCircuit, {type(circuit).__name__} given")
-    return _Reader(circuit).result
+    if delays not in ("refuse", "drop", "id"):
+        raise InputError(f"from_qiskit: delays={delays!r} is unknown; allowed: 'refuse', 'drop', 'id'")
+    return _Reader(circuit, delays).result
 
 
 class _Scope:
@@ -76,7 +86,8 @@ class _Scope:
 
 
 class _Reader:
-    def __init__(self, source: QuantumCircuit) -> None:
+    def __init__(self, source: QuantumCircuit, delays: Delays) -> None:
+        self.delays = delays
         self.parameters = ParameterReader()
         self.variables: dict[Any, Variable] = {}
         self.result = Circuit()
@@ -132,7 +143,7 @@ class _Reader:
         elif name == "barrier":
             target.barrier(*qubits)
         elif name == "delay":
-            return
+            self.append_delay(operation, qubits[0], target, place)
         elif isinstance(operation, BreakLoopOp):
             target.break_loop()
         elif isinstance(operation, ContinueLoopOp):
@@ -154,18 +165,42 @@ class _Reader:
         if row is not None and not open_controls:
             params = [self.parameters.read(value, place) for value in operation.params]
             target._append_checked(OPCODES[row], qubits, params)
+        elif isinstance(operation, UnitaryGate) and not qubits:
+            target.gphase(cmath.phase(operation.to_matrix()[0, 0]))
         elif isinstance(operation, UnitaryGate) and len(qubits) <= MAX_DATA_QUBITS:
             target.unitary(operation.to_matrix(), qubits)
+        elif isinstance(operation, PermutationGate):
+            _append_permutation(operation.pattern.tolist(), qubits, target)
         elif isinstance(operation, DiagonalGate):
             target.diagonal(operation.params, qubits)
         elif isinstance(operation, ControlledGate) and _has_no_ancillas(operation):
             count = operation.num_ctrl_qubits
             inner = Circuit(len(qubits) - count)
-            base = operation.base_gate
-            self.append_gate(base, list(range(inner.num_qubits)), [], inner, place)
+            self.append_base(operation, inner, place)
             target.compose(inner.control(count, operation.ctrl_state), qubits)
         else:
             self.append_definition(operation, qubits, clbits, target, place)
+
+    def append_base(self, operation: Any, inner: Circuit, place: str) -> None:
+        """Append what a controlled gate does where its controls agree."""
+        base = operation.base_gate
+        if type(base) is UGate and len(operation.params) == 4:
+            # A CUGate, or one under more controls: the phase between its branches is not in the base gate, which Qiskit
+            # even gives four parameters.
+            theta, phi, lam, phase = (self.parameters.read(value, place) for value in operation.params)
+            inner.gphase(phase)
+            inner.u(theta, phi, lam, 0)
+        else:
+            self.append_gate(base, list(range(inner.num_qubits)), [], inner, place)
+
+    def append_delay(self, operation: Any, qubit: int, target: Circuit, place: str) -> None:
+        if self.delays == "id":
+            target.id(qubit)
+        elif self.delays == "refuse" and operation.duration != 0:
+            raise CircuitError(
+                f"{place} lets qubit {qubit} wait for {operation.duration} {operation.unit}, and a circuit has no "
+                "clock; pass delays='drop' to leave delays out, or delays='id' to let the noise of 'id' act at each"
+            )
 
     def append_definition(
         self, operation: Any, qubits: list[int], clbits: list[int], target: Circuit, place: str
@@ -241,6 +276,16 @@ class _Reader:
             self.parameters.rename(parameter, variable.name)
             target._declare(self.result.variables.values())
         target.for_loop(values if isinstance(values, range) else list(values), body(source), variable)
+
+
+def _append_permutation(pattern: list[int], qubits: list[int], target: Circuit) -> None:
+    """Swap qubits until each place k holds what stood at ``pattern[k]``; the planner makes swaps relabellings."""
+    place_of, held = list(range(len(pattern))), list(range(len(pattern)))
+    for place, wanted in enumerate(pattern):
+        source, other = place_of[wanted], held[place]
+        if source != place:
+            target.swap(qubits[place], qubits[source])
+            held[source], place_of[other] = other, source
 
 
 def _has_no_ancillas(operation: Any) -> bool:
