@@ -44,10 +44,16 @@ def test_a_folded_circuit_does_the_same_with_as_many_gates_as_it_says(
     num_gates = len(circuit) - phases
     np.testing.assert_allclose(oracle.statevector(folded), oracle.statevector(circuit), atol=1e-9)
     if num_gates:
-        widths = {len(step.all_qubits) for step in circuit}
-        assert abs(reached - scale) <= (len(widths) if fold is fold_local else 1) / num_gates + 1e-12
+        assert abs(reached - scale) <= 1 / num_gates + 1e-12
     if not any("iswap" in step.name or step.name in ("csx", "dcx") for step in circuit):
         assert len(folded) - phases >= num_gates * reached - 1e-9  # an inverse may be several gates
+
+
+def test_a_scale_between_is_reached_over_gates_of_all_widths_together() -> None:
+    """One gate of each width, each folded or not by itself, would reach 3."""
+    folded, reached = fold_local(Circuit(2).h(0).cx(0, 1), 2)
+    assert (folded.count_ops(), reached) == ({"h": 1, "cx": 3}, 2.0)
+    assert fold_local(Circuit(3).h(0).cx(0, 1).ccx(0, 1, 2), 1.7)[1] == pytest.approx(1 + 2 / 3)
 
 
 def test_foldings_are_spread_evenly_or_stand_at_the_end() -> None:

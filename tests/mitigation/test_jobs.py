@@ -96,7 +96,7 @@ def test_the_settings_of_the_methods_are_followed() -> None:
     assert (told["scale_factors"], told["folding"], told["randomizations"]) == ([1.0, 3.0], "global", 5)
     assert told["extrapolation"]["method"] == "linear"
     assert told["cost"] == {
-        "circuits": 12, "shots": 2000, "calibration_shots": 1400, "windows": 0, "gates_twirled": 3,
+        "circuits": 13, "shots": 2000, "calibration_shots": 2100, "windows": 0, "gates_twirled": 3,
     }  # fmt: skip
 
 
@@ -113,7 +113,7 @@ def test_an_estimator_reaches_its_precision_and_tells_what_it_spent() -> None:
     assert (np.abs(result.expectation - damped) < 4.5 * result.standard_error).all()
     assert (result.standard_error < 0.035).all()
     assert (np.abs(result.metadata["unmitigated"][0] - exact[0]) > 0.1).all()
-    assert result.shots.tolist() == [[22_750] * 3] * 2
+    assert result.shots.tolist() == [[32_750] * 3] * 2
     assert len(result.metadata["mitigation"]) == 6
 
 
@@ -137,12 +137,12 @@ def test_samples_keep_their_counts_and_bring_the_corrected_distribution() -> Non
     assert sum(samples.get_counts().values()) == 20_000 == samples.shots
     told = samples.metadata["mitigation"]
     assert told["methods"] == ["readout", "twirling"]
-    assert told["cost"]["circuits"] == 2 + 7
+    assert told["cost"]["circuits"] == 3 + 7
     quasi = told["quasi_distribution"]
     assert sum(quasi.values()) == pytest.approx(1)
     assert quasi["00"] + quasi["11"] == pytest.approx(1 - 0.03 * 8 / 15, abs=0.02)
     assert samples.get_counts()["00"] / 20_000 < quasi["00"]
-    assert job.metrics().shots == 40_000
+    assert job.metrics().shots == 50_000
 
 
 def test_a_sampler_mitigates_every_set_of_values_and_knows_bits_that_are_not_read() -> None:
@@ -153,6 +153,15 @@ def test_a_sampler_mitigates_every_set_of_values_and_knows_bits_that_are_not_rea
         found = result.samples[index].metadata["mitigation"]["quasi_distribution"]
         assert all(text[1] == "0" for text in found)
         assert found[key] == pytest.approx(1 - 0.03 * 12 / 15, abs=0.015)
+
+
+def test_bits_that_are_measured_in_the_middle_are_corrected_too() -> None:
+    circuit = Circuit(2, 2).x(0).measure(0, 0).h(0).measure(1, 1)  # bit 0 is 1, whatever happens afterwards
+    options = {"error_mitigation": ["readout"]}
+    samples = run(circuit, shots=40_000, device=FREE, seed=4, options=options).result()
+    assert samples.get_counts()["01"] / 40_000 == pytest.approx(0.93 * 0.97, abs=0.01)
+    quasi = samples.metadata["mitigation"]["quasi_distribution"]
+    assert quasi["01"] == pytest.approx(1, abs=0.01)
 
 
 def test_a_plan_on_a_device_of_few_gates_changes_basis_with_these() -> None:

@@ -148,10 +148,45 @@ def test_the_expectation_of_a_distribution_is_its_parity() -> None:
 
 
 # --- calibrations -----------------------------------------------------------------------------------------------------
-def test_calibration_circuits_prepare_zeros_and_ones() -> None:
-    zeros, ones = calibration_circuits(4, [1, 3])
+def test_calibration_circuits_prepare_zeros_ones_and_zeros_again() -> None:
+    zeros, ones, again = calibration_circuits(4, [1, 3])
     assert (zeros.num_clbits, zeros.count_ops()) == (2, {"measure": 2})
     assert ones.count_ops() == {"x": 2, "measure": 2}
+    assert again.count_ops() == {"x": 4, "measure": 2}
+
+
+def readings(up: float, down: float, flip: float, shots: int, seed: int) -> list[np.ndarray]:
+    """What the calibration of one qubit reads whose x gate flips it once more with some probability."""
+    rng = np.random.default_rng(seed)
+    found = []
+    for gates in range(3):
+        true = np.zeros((shots, 1), dtype=bool)
+        for _ in range(gates):
+            true = ~true ^ (rng.random(true.shape) < flip)
+        found.append(true ^ (rng.random(true.shape) < np.where(true, down, up)))
+    return found
+
+
+@pytest.mark.parametrize(("up", "down", "flip"), [(0.03, 0.08, 0.0), (0.03, 0.08, 0.05), (0.0, 0.0, 0.0)])
+def test_errors_of_the_x_gate_are_not_taken_for_misreadings(up: float, down: float, flip: float) -> None:
+    found = [ReadoutCalibration.of_readings([4], readings(up, down, flip, 4000, seed)) for seed in range(200)]
+    flips = np.array([calibration.flips[0] for calibration in found])
+    np.testing.assert_allclose(flips.mean(axis=0), [up, down], atol=0.0015)
+    told = np.mean([calibration.covariances[0] for calibration in found], axis=0)
+    spread = np.cov(flips.T)
+    assert np.sqrt(spread[1, 1]) == pytest.approx(np.sqrt(told[1, 1]), rel=0.2, abs=4e-4)
+    assert spread[0, 1] == pytest.approx(told[0, 1], abs=0.5 * np.sqrt(told[0, 0] * told[1, 1]))
+
+
+def test_misreadings_that_depend_on_each_other_are_found_and_independent_ones_are_not() -> None:
+    rng = np.random.default_rng(3)
+    both = rng.random((5000, 1)) < 0.05
+    read = [np.hstack([both, both, rng.random((5000, 2)) < 0.05]) ^ (k == 1) for k in range(3)]
+    calibration = ReadoutCalibration.of_readings([2, 5, 7, 9], read)
+    assert calibration.correlated == ((2, 5),)
+    calibration.check_product([2, 7, 9])
+    with pytest.raises(InputError, match="misreadings of qubits 2 and 5 depend on each other"):
+        calibration.check_product([5, 7, 2])
 
 
 @pytest.mark.parametrize(
@@ -170,8 +205,9 @@ def test_a_calibration_that_tells_nothing_is_refused(flips: Any, message: str) -
 def test_a_calibration_knows_its_qubits_and_its_errors() -> None:
     calibration = ReadoutCalibration([3, 5], [[0.1, 0.2], [0.0, 0.05]], shots=1000)
     np.testing.assert_array_equal(calibration.of([5]), [[0.0, 0.05]])
-    np.testing.assert_allclose(calibration.variances([3]), [[0.1 * 0.9 / 1000, 0.2 * 0.8 / 1000]], rtol=0.01)
-    assert calibration.variances([5])[0, 0] > 0  # none seen does not mean none
-    assert ReadoutCalibration([0], [[0.1, 0.1]]).variances([0]).max() == 0
+    expected = 0.1 * 0.9 / 1000 + 4 * 0.2 * 0.8 / 1000
+    assert calibration.variance([3], np.array([1.0, 2.0])) == pytest.approx(expected, rel=0.01)
+    assert calibration.variance([5], np.array([1.0, 0.0])) > 0  # none seen does not mean none
+    assert ReadoutCalibration([0], [[0.1, 0.1]]).variance([0], np.ones(2)) == 0
     with pytest.raises(InputError, match=r"qubits \[4\] was not calibrated; the calibration has \[3, 5\]"):
         calibration.of([3, 4])

@@ -127,13 +127,21 @@ def sampled_value(
     qubits = sorted({qubit for setting in settings for qubit in setting.qubits})
     calibration = _calibration(mitigation, target, circuit.num_qubits, qubits)
     body = without_measurements(circuit)
-    variances = calibration.variances(qubits).ravel() if calibration is not None else np.zeros(0)
+    size = 0 if calibration is None else 2 * len(qubits)
+    if calibration is not None:
+        for setting in settings:
+            for mask in setting.masks.tolist():
+                calibration.check_product(q for j, q in enumerate(setting.qubits) if mask >> j & 1)
+
+    def of_calibration(slopes: FloatArray) -> float:
+        return 0.0 if calibration is None else calibration.variance(qubits, slopes)
+
     points: list[_Sum] = []
     plain: list[_Sum] = []
     scales = []
     for number, (folded, scale) in enumerate(_folded(body, mitigation)):
         scales.append(scale)
-        point, raw = _Sum(constant, 0.0, np.zeros(variances.size)), _Sum(constant, 0.0, np.zeros(0))
+        point, raw = _Sum(constant, 0.0, np.zeros(size)), _Sum(constant, 0.0, np.zeros(0))
         for place, (setting, share) in enumerate(zip(settings, shares, strict=True)):
             found = _measure(folded, setting, share, mitigation, target, (number, place))
             factors = None if calibration is None else _SettingFactors(calibration, qubits, setting)
@@ -141,13 +149,13 @@ def sampled_value(
             raw = raw + _estimate(setting, found, None)
         points.append(point)
         plain.append(raw)
-    errors = [math.sqrt(point.variance + float(np.square(point.slopes) @ variances)) for point in points]
+    errors = [math.sqrt(point.variance + of_calibration(point.slopes)) for point in points]
     result = _combined(mitigation, scales, [point.value for point in points], errors, constant)
     weights = np.array(result.weights) if result is not None else np.ones(1)
     # The same calibration corrects all scale factors: its errors add up before they are squared.
-    slopes = sum((w * point.slopes for w, point in zip(weights, points, strict=True)), np.zeros(variances.size))
+    slopes = sum((w * point.slopes for w, point in zip(weights, points, strict=True)), np.zeros(size))
     variance = sum(w**2 * point.variance for w, point in zip(weights.tolist(), points, strict=True))
-    error = math.sqrt(variance + float(np.square(slopes) @ variances))
+    error = math.sqrt(variance + of_calibration(slopes))
     value = points[0].value if result is None else result.value
     metadata = _metadata(mitigation, target, scales, points, errors, result, calibration)
     return _result(value, error, plain[int(np.argmin(scales))], target, metadata)

@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 from qfast.circuit import Circuit
 from qfast.circuit.gates import OPCODES
 from qfast.errors import InputError
+from qfast.estimation.allocation import divide_shots
 from qfast.mitigation.rewriting import Rewriter, body_and_end
 
 __all__ = ["Folding", "fold", "fold_global", "fold_local"]
@@ -31,9 +32,9 @@ def fold_local(circuit: Circuit, scale: float) -> tuple[Circuit, float]:
     -------
     folded : Circuit
     scale : float
-        What was reached: of d gates, s foldings make ``1 + 2 s / d``. Where not all gates are folded equally often,
-        those with one folding more are spread evenly over the gates of one qubit, of two, and so on. Odd scales fold
-        all of them equally.
+        What was reached, the nearest there is: of d gates, s foldings make ``1 + 2 s / d``. Where not all gates are
+        folded equally often, those with one folding more are spread evenly over the gates of one qubit, of two, and so
+        on. Odd scales fold all of them equally.
 
     Raises
     ------
@@ -57,8 +58,12 @@ def fold_local(circuit: Circuit, scale: float) -> tuple[Circuit, float]:
         if _is_foldable(circuit, row):
             of_width.setdefault(len(circuit._instruction(row).all_qubits), []).append(row)
     foldings: dict[int, int] = {}
-    for rows in of_width.values():
-        number = _number_of_foldings(len(rows), scale)
+    widths = sorted(of_width, reverse=True)  # of equal claims that of the wider gates, which are noisier
+    sizes = [len(of_width[width]) for width in widths]
+    total = _number_of_foldings(sum(sizes), scale)
+    shares = divide_shots(total, sizes) if total else [0] * len(sizes)
+    for width, number in zip(widths, shares, strict=True):
+        rows = of_width[width]
         for place, row in enumerate(rows):  # as often as the line place * number / len(rows) climbs by one
             foldings[row] = (place + 1) * number // len(rows) - place * number // len(rows)
     rewriter = Rewriter(circuit)

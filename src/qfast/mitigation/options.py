@@ -14,7 +14,7 @@ from qfast.errors import InputError
 from qfast.mitigation.decoupling import SEQUENCES, Sequence
 from qfast.mitigation.extrapolation import Extrapolator
 from qfast.mitigation.folding import Folding
-from qfast.mitigation.readout import ReadoutCalibration
+from qfast.mitigation.readout import NUM_CIRCUITS, ReadoutCalibration
 
 __all__ = ["METHODS", "Mitigation"]
 
@@ -28,7 +28,7 @@ class Mitigation:
     Attributes
     ----------
     readout : bool or ReadoutCalibration
-        Undo misreadings; True: calibrate the device first, with `calibration_shots` of each of two circuits.
+        Undo misreadings; True: calibrate the device first, with `calibration_shots` of each of three circuits.
     zne : bool
         Zero-noise extrapolation over `scale_factors`, by `folding` ("local" or "global") and `extrapolator` ("linear",
         "polynomial" of `degree`, "richardson", "exponential"). Every scale factor takes all the shots.
@@ -134,4 +134,4 @@ class Mitigation:
     def total_shots(self, shots: int) -> int:
         """Return the shots that a value of `shots` takes, the calibration included."""
         scaled = shots * (len(self.scale_factors) if self.zne else 1)
-        return scaled + (2 * self.calibration_shots if self.readout is True else 0)
+        return scaled + (NUM_CIRCUITS * self.calibration_shots if self.readout is True else 0)

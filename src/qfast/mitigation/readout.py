@@ -1,4 +1,10 @@
-"""Readout mitigation: undo misreadings that calibration circuits have shown, qubit by qubit."""
+"""Readout mitigation: undo misreadings that calibration circuits have shown, qubit by qubit.
+
+Calibration circuits prepare a qubit by no, one or two x gates. With the errors of x a flip after the gate, ⟨Z⟩ is 1, -λ
+and λ² before it is read, and reading makes a + b ⟨Z⟩ of it: three means, three unknowns. A calibration of two circuits
+would take the errors of the one x for errors of the readout. What decays during a gate, rather than flips, is told from
+readout by half only: states and readout share such a shift, and no circuit tells them apart.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +22,11 @@ from qfast.noise.channel import checked_qubits
 
 __all__ = ["QuasiDistribution", "ReadoutCalibration", "calibration_circuits", "mitigated_distribution", "sign_factors"]
 
+NUM_CIRCUITS = 3
+"""Of a calibration."""
+
+_ESTIMATED = 0.1  # how far below 0 an estimated probability may be
+_CHANCE = 5.0  # standard deviations beyond which misreadings are taken to depend on each other
 _LEAST_CONTRAST = 1e-3  # 1 - p(1|0) - p(0|1) below this: the readout tells nothing
 _LEAST_PROBABILITY = 1e-12
 _DIRECT = 1500  # outcomes up to which the reduced matrix is solved as a whole: 18 MB
@@ -34,7 +45,12 @@ class ReadoutCalibration:
     flips : array_like of float, shape (k, 2)
         Of each qubit the probabilities of reading 1 for 0, and 0 for 1.
     shots : int, optional
-        Shots of each of the two probabilities; None: they are known exactly.
+        Of each calibration circuit; None: the flips are known exactly.
+    covariances : array_like of float, shape (k, 2, 2), optional
+        Of the two flips of each qubit. By default those of two circuits of so many shots.
+    correlated : iterable of (int, int), optional
+        Pairs of qubits whose misreadings were seen to depend on each other: products over both cannot be corrected
+        qubit by qubit.
 
     Raises
     ------
@@ -44,12 +60,23 @@ class ReadoutCalibration:
 
     qubits: tuple[int, ...]
     flips: FloatArray
-    shots: int | None = None
+    shots: int | None
+    covariances: FloatArray
+    correlated: tuple[tuple[int, int], ...]
 
-    def __init__(self, qubits: Iterable[int], flips: Any, shots: int | None = None) -> None:
+    def __init__(
+        self,
+        qubits: Iterable[int],
+        flips: Any,
+        shots: int | None = None,
+        covariances: Any = None,
+        correlated: Iterable[tuple[int, int]] = (),
+    ) -> None:
         listed = checked_qubits(qubits, "readout calibration")
         table: FloatArray = np.array(flips, dtype=np.float64)
-        if table.shape != (len(listed), 2) or not ((table >= 0) & (table <= 1)).all():
+        # Estimates scatter about their value, also below 0; cut off there, they would be too large on the average.
+        least = 0.0 if covariances is None else -_ESTIMATED
+        if table.shape != (len(listed), 2) or not ((table >= least) & (table <= 1)).all():
             raise InputError(
                 f"readout calibration: flips of shape {table.shape} were given for {len(listed)} qubits; two "
                 "probabilities for each are needed"
@@ -60,10 +87,52 @@ class ReadoutCalibration:
                     f"readout calibration: qubit {qubit} reads 1 for 0 with probability {up:g} and 0 for 1 with "
                     f"{down:g}; they must add up to less than 1, or its readout tells nothing"
                 )
-        table.flags.writeable = False
+        spread = _binomial(table, shots) if covariances is None else np.array(covariances, dtype=np.float64)
+        if spread.shape != (len(listed), 2, 2):
+            raise InputError(
+                f"readout calibration: covariances of shape {spread.shape} were given; {(len(listed), 2, 2)} is needed"
+            )
+        table.flags.writeable = spread.flags.writeable = False
         object.__setattr__(self, "qubits", listed)
         object.__setattr__(self, "flips", table)
         object.__setattr__(self, "shots", shots)
+        object.__setattr__(self, "covariances", spread)
+        object.__setattr__(self, "correlated", tuple((int(a), int(b)) for a, b in correlated))
+
+    @classmethod
+    def of_readings(cls, qubits: Sequence[int], readings: Sequence[AnyArray]) -> ReadoutCalibration:
+        """Make it of what the circuits of `calibration_circuits` read, bool arrays of shape (shots, k).
+
+        Raises
+        ------
+        InputError
+            A qubit whose x gate errs so often, or whose readout tells so little, that nothing can be learnt.
+        """
+        shots = min(len(read) for read in readings)
+        signs = np.stack([1 - 2 * read.mean(axis=0) for read in readings])  # ⟨Z⟩ as it is read
+        first, second = signs[0] - signs[1], signs[2] - signs[1]
+        for qubit, seen in zip(qubits, signs.T.tolist(), strict=True):
+            if seen[0] - seen[1] < _LEAST_CONTRAST or seen[2] - seen[1] < (seen[0] - seen[1]) / 2:
+                shown = ", ".join(f"{sign:.3g}" for sign in seen)
+                raise InputError(
+                    f"readout calibration: qubit {qubit} reads ⟨Z⟩ = {shown} after no, one and two x gates; its "
+                    "readout or its x gate tells nothing"
+                )
+        kept = second / first  # λ
+        slope = first / (1 + kept)  # b
+        flips = np.stack([(1 - signs[0]) / 2, (1 + signs[0]) / 2 - slope], axis=1)
+        # d b / d signs: with first and second as above, b = first² / (first + second).
+        total = first + second
+        by_first, by_second = first * (first + 2 * second) / total**2, -np.square(first / total)
+        gains = np.stack([by_first, -by_first - by_second, by_second])  # (3, k)
+        down = np.array([0.5, 0.0, 0.0])[:, None] - gains
+        up = np.repeat(np.array([-0.5, 0.0, 0.0])[:, None], len(qubits), axis=1)
+        slopes = np.stack([up, down])  # (2, 3, k)
+        chances = (1 - signs) / 2
+        smoothed = (chances * shots + 1) / (shots + 2)
+        variances = 4 * smoothed * (1 - smoothed) / shots
+        covariances = np.einsum("irk,rk,jrk->kij", slopes, variances, slopes)
+        return cls(qubits, flips, shots, covariances, _correlated(qubits, readings))
 
     def of(self, qubits: Sequence[int]) -> FloatArray:
         """Return the flips of some qubits, shape (k, 2)."""
@@ -75,33 +144,72 @@ class ReadoutCalibration:
             )
         return self.flips[[places[qubit] for qubit in qubits]]
 
-    def variances(self, qubits: Sequence[int]) -> FloatArray:
-        """Return the variances of the flips of some qubits, from the shots of the calibration."""
-        flips = self.of(qubits)
-        if self.shots is None:
-            return np.zeros_like(flips)
-        # One misreading more and one less: none seen in n shots does not mean that there are none.
-        smoothed = (flips * self.shots + 1) / (self.shots + 2)
-        return smoothed * (1 - smoothed) / self.shots
+    def variance(self, qubits: Sequence[int], slopes: FloatArray) -> float:
+        """Return the variance that the calibration's errors give to a value.
+
+        Parameters
+        ----------
+        qubits : sequence of int
+        slopes : ndarray of float64, shape (2 k,)
+            Of the value by the flips of these qubits.
+        """
+        places = [self.qubits.index(qubit) for qubit in qubits]
+        pairs = slopes.reshape(len(qubits), 2)
+        return float(np.einsum("ki,kij,kj->", pairs, self.covariances[places], pairs))
+
+    def check_product(self, qubits: Iterable[int]) -> None:
+        """Raise ``InputError`` where the product over some qubits cannot be corrected qubit by qubit."""
+        inside = set(qubits)
+        for first, second in self.correlated:
+            if first in inside and second in inside:
+                raise InputError(
+                    f"readout mitigation: the misreadings of qubits {first} and {second} depend on each other, and are "
+                    "corrected qubit by qubit: a term that acts on both would come out wrong; leave 'readout' out"
+                )
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data, ready for JSON."""
-        return {"qubits": list(self.qubits), "flips": self.flips.tolist(), "shots": self.shots}
+        return {
+            "qubits": list(self.qubits), "flips": self.flips.tolist(), "shots": self.shots,
+            "covariances": self.covariances.tolist(), "correlated": [list(pair) for pair in self.correlated],
+        }  # fmt: skip
 
     def __repr__(self) -> str:
         return f"<ReadoutCalibration: {len(self.qubits)} qubits, mean error {self.flips.mean():.3g}>"
 
 
-def calibration_circuits(num_qubits: int, qubits: Sequence[int]) -> tuple[Circuit, Circuit]:
-    """Return two circuits that prepare all qubits in 0, and in 1, and measure them: bit j is ``qubits[j]``."""
+def _binomial(flips: FloatArray, shots: int | None) -> FloatArray:
+    covariances = np.zeros((len(flips), 2, 2))
+    if shots is not None:
+        # One misreading more and one less: none seen in n shots does not mean that there are none.
+        smoothed = (flips * shots + 1) / (shots + 2)
+        covariances[:, [0, 1], [0, 1]] = smoothed * (1 - smoothed) / shots
+    return covariances
+
+
+def _correlated(qubits: Sequence[int], readings: Sequence[AnyArray]) -> list[tuple[int, int]]:
+    """Return the pairs whose readings vary together by more than chance: five standard deviations in some circuit."""
+    found: set[tuple[int, int]] = set()
+    for read in readings:
+        centred = read - read.mean(axis=0)
+        spread = np.square(centred).mean(axis=0)
+        together = centred.T @ centred / len(read)
+        chance = np.sqrt(np.outer(spread, spread) / len(read)) + 1 / len(read)
+        pairs = np.argwhere(np.triu(np.abs(together) > _CHANCE * chance, 1)).tolist()
+        found |= {(qubits[first], qubits[second]) for first, second in pairs}
+    return sorted(found)
+
+
+def calibration_circuits(num_qubits: int, qubits: Sequence[int]) -> list[Circuit]:
+    """Return circuits with no, one and two x gates on every qubit, measured: bit j is ``qubits[j]``."""
     made = []
-    for prepares_one in (False, True):
+    for number in range(NUM_CIRCUITS):
         circuit = Circuit(num_qubits, len(qubits))
-        if prepares_one:
+        for _ in range(number):
             for qubit in qubits:
                 circuit.x(qubit)
         made.append(circuit.measure(list(qubits), range(len(qubits))))
-    return made[0], made[1]
+    return made
 
 
 def sign_factors(flips: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -185,7 +293,7 @@ def mitigated_distribution(bits: AnyArray, counts: IntArray, flips: FloatArray) 
     Up to 1500 outcomes are solved directly, more by GMRES with the diagonal as preconditioner, on blocks of the matrix
     that are made when needed: time k² n a step, memory 32 MB, never 2^n.
     """
-    up, down = flips.T
+    up, down = np.clip(flips, 0.0, 1.0).T
     table = np.stack([1 - up, down, up, 1 - down], axis=1)
     # The logarithm of probability 0 would be minus infinity.
     matrix = _Reduced(bits.astype(np.float64), np.log(np.maximum(table, _LEAST_PROBABILITY)))

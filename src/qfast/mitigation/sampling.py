@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from qfast._typing import IntArray
-from qfast.circuit import Circuit
+from qfast.circuit import AnyCircuit, Circuit
+from qfast.circuit.control_flow import Block, bodies_of
+from qfast.circuit.gates import OPCODES
 from qfast.circuit.shot_plan import split_shots
 from qfast.errors import InputError
 from qfast.mitigation.options import Mitigation
@@ -20,6 +22,8 @@ from qfast.simulation.script import script_of
 from qfast.simulation.seeds import derived_seed
 
 __all__ = ["check_samplable", "mitigated_samples"]
+
+_MEASURE = OPCODES["measure"]
 
 
 def check_samplable(mitigation: Mitigation) -> None:
@@ -49,7 +53,7 @@ def mitigated_samples(circuit: Circuit, shots: int, mitigation: Mitigation, targ
         ``quasi_distribution``, a `QuasiDistribution`, and ``readout``, the calibration.
     """
     check_samplable(mitigation)
-    sources = script_of(circuit).wiring.sources
+    sources = _sources(circuit)
     calibration = _calibration(circuit, mitigation, target, sorted({q for q in sources if q >= 0}))
     parts = split_shots(shots, -(-shots // mitigation.randomizations)) if mitigation.twirling else [shots]
     drawn = []
@@ -72,6 +76,24 @@ def mitigated_samples(circuit: Circuit, shots: int, mitigation: Mitigation, targ
     return samples
 
 
+def _sources(circuit: Circuit) -> list[int]:
+    """Return the qubit that each bit was read from, at the end or in the middle; -1: none writes it."""
+    found = list(script_of(circuit).wiring.sources)
+    in_the_middle: dict[int, int] = {}
+    _add_measurements(circuit, in_the_middle)
+    return [in_the_middle.get(bit, -1) if qubit < 0 else qubit for bit, qubit in enumerate(found)]
+
+
+def _add_measurements(circuit: AnyCircuit, qubit_of: dict[int, int]) -> None:
+    """Note the qubit of each bit's last measurement: what a misreading changes is the bit, not the state."""
+    for row, opcode in enumerate(circuit.opcodes):
+        if opcode == _MEASURE:
+            qubit_of[circuit.data[row]] = circuit._instruction(row).qubits[0]
+        elif circuit.data[row] >= 0 and isinstance(block := circuit.data_items[circuit.data[row]], Block):
+            for body in bodies_of(block):
+                _add_measurements(body, qubit_of)
+
+
 def _calibration(
     circuit: Circuit, mitigation: Mitigation, target: Target, qubits: list[int]
 ) -> ReadoutCalibration | None:
@@ -83,7 +105,7 @@ def _calibration(
 
 
 def _distribution(samples: Samples, sources: Any, calibration: ReadoutCalibration) -> QuasiDistribution:
-    """Bits that no measurement at the end writes are taken as they are."""
+    """Bits that no measurement writes are taken as they are."""
     flips = np.zeros((samples.num_bits, 2))
     for bit, qubit in enumerate(sources):
         if qubit >= 0:

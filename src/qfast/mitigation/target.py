@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from qfast._typing import IntArray, UIntArray
-from qfast.circuit import Circuit, PauliSum
+from qfast.circuit import AnyCircuit, Circuit, PauliSum
+from qfast.circuit.control_flow import Block, bodies_of
+from qfast.circuit.gates import OPCODES
 from qfast.engines import CancelToken
 from qfast.engines.bits import words_of_rows
 from qfast.errors import CircuitError, InputError
@@ -26,6 +28,8 @@ from qfast.simulation.terminal_sampling import Output
 from qfast.simulation.walk import MAX_LOOP_PASSES
 
 __all__ = ["Spent", "Target", "check_target"]
+
+_DECISIONS = frozenset(OPCODES[name] for name in ("if_else", "while_loop", "switch_case", "assign"))
 
 
 @dataclass(slots=True)
@@ -125,14 +129,11 @@ class Target:
 
     def calibrate(self, num_qubits: int, qubits: Sequence[int], shots: int) -> ReadoutCalibration:
         """Measure how often each qubit is misread."""
-        means = []
-        for circuit in calibration_circuits(num_qubits, qubits):
-            samples = self.run(circuit, Mitigation(), shots)
-            means.append(samples.to_bool_array().mean(axis=0))
-        self.spent.shots -= 2 * shots
-        self.spent.calibration_shots += 2 * shots
-        zeros, ones = means
-        return ReadoutCalibration(qubits, np.stack([zeros, 1 - ones], axis=1), shots)
+        circuits = calibration_circuits(num_qubits, qubits)
+        readings = [self.run(circuit, Mitigation(), shots).to_bool_array() for circuit in circuits]
+        self.spent.shots -= len(circuits) * shots
+        self.spent.calibration_shots += len(circuits) * shots
+        return ReadoutCalibration.of_readings(qubits, readings)
 
 
 def check_target(mitigation: Mitigation, noise: NoiseModel, circuit: Circuit) -> None:
@@ -141,10 +142,12 @@ def check_target(mitigation: Mitigation, noise: NoiseModel, circuit: Circuit) ->
     Raises
     ------
     InputError
-        Decoupling without durations of gates.
+        Decoupling without durations of gates; readout mitigation of a circuit that acts on what it has read.
     CircuitError
         Parameters are free.
     """
+    if mitigation.readout:
+        _check_decides_nothing(circuit)
     if mitigation.decoupling and not noise.has_durations:
         raise InputError(
             "decoupling needs to know how long gates take, and the noise model does not say; "
@@ -155,3 +158,16 @@ def check_target(mitigation: Mitigation, noise: NoiseModel, circuit: Circuit) ->
             f"the circuit has free parameters ({circuit.parameters[0].name}, …); error mitigation needs numbers: bind "
             "them"
         )
+
+
+def _check_decides_nothing(circuit: AnyCircuit) -> None:
+    """Refuse circuits whose course depends on bits: what was done because of a misreading cannot be undone."""
+    for place, instruction in enumerate(circuit):
+        if instruction.opcode in _DECISIONS:
+            raise InputError(
+                f"readout mitigation corrects what is read, not what a circuit does because of it: instruction {place} "
+                f"is {instruction.label!r}, which acts on bits that may be misread; leave 'readout' out"
+            )
+        if isinstance(instruction.data, Block):
+            for body in bodies_of(instruction.data):
+                _check_decides_nothing(body)
