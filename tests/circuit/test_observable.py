@@ -90,6 +90,17 @@ def test_simplify_leaves_each_string_once(observable: PauliSum) -> None:
     assert observable.simplify() == observable
 
 
+def test_small_terms_stay_and_those_that_cancel_go() -> None:
+    small = PauliSum([("Z", [0], 1e-17), ("X", [0], 1.0)])
+    assert small.simplify().num_terms == 2
+    many = PauliSum([("Z", [0], 1e-16)] * 1000)
+    assert many.simplify().coefficients.real == pytest.approx([1e-13])
+    tenths = PauliSum([("Z", [0], 0.1), ("Z", [0], 0.2), ("Z", [0], -0.3)])  # 5.6e-17 is left
+    assert tenths.simplify().num_terms == 0
+    assert (1e-20 * PauliSum([("ZZ", [0, 1])])).simplify().num_terms == 1
+    assert small.simplify(1e-12).num_terms == 1
+
+
 @given(sums(4))
 @FEW
 def test_groups_share_a_measurement_basis_and_cover_each_term_once(observable: PauliSum) -> None:

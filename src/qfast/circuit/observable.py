@@ -258,8 +258,15 @@ class PauliSum:
 
     # -------------------------------------------------------------------------------------------------------- algebra
 
-    def simplify(self, tolerance: float = 1e-15) -> PauliSum:
-        """Merge like terms, in order of their first occurrence, and drop those with |coefficient| <= tolerance."""
+    def simplify(self, tolerance: float | None = None) -> PauliSum:
+        """Merge like terms, in order of their first occurrence, and drop those that cancel.
+
+        Parameters
+        ----------
+        tolerance : float, optional
+            Terms with abs(coefficient) <= tolerance are dropped. By default those whose sum is the rounding error of
+            its addends, 1e-15 of their absolute values: a small term that stands alone stays.
+        """
         if not self.num_terms:
             return self
         pairs = np.stack([self._x, self._z], axis=1)
@@ -267,8 +274,14 @@ class PauliSum:
         place = place.ravel()
         sums = np.zeros(len(first), dtype=np.complex128)
         np.add.at(sums, place, self._coefficients)
+        if tolerance is None:
+            sizes = np.zeros(len(first))
+            np.add.at(sizes, place, np.abs(self._coefficients))
+            is_kept = np.abs(sums) > 1e-15 * sizes
+        else:
+            is_kept = np.abs(sums) > tolerance
         order = np.argsort(first)
-        order = order[np.abs(sums[order]) > tolerance]
+        order = order[is_kept[order]]
         kept = first[order]
         return PauliSum._from_masks(self._x[kept], self._z[kept], sums[order], self._num_qubits)
 

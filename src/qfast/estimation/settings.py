@@ -75,6 +75,14 @@ class Setting:
             circuit.append(name, qubits)
         return circuit
 
+    def diagonal(self) -> PauliSum:
+        """Return what is measured after the basis change: the terms as strings of Z."""
+        terms = []
+        for mask, weight in zip(self.masks.tolist(), (self.coefficients * self.signs).tolist(), strict=True):
+            qubits = [qubit for place, qubit in enumerate(self.qubits) if mask >> place & 1]
+            terms.append(("Z" * len(qubits), qubits, weight))
+        return PauliSum(terms)
+
     def values(self, outcomes: UIntArray) -> FloatArray:
         """Return Σ coefficient · (±1) over the terms for each outcome, float64 of shape (k,)."""
         total = np.zeros(outcomes.size, dtype=np.float64)

@@ -13,6 +13,7 @@ from qfast.circuit import Circuit, Observable, Parameter, ParameterVector, Pauli
 from qfast.circuit.operators import check_hermitian
 from qfast.circuit.transforms import with_expressions
 from qfast.errors import ObservableError
+from qfast.estimation import group_settings
 from qfast.simulation.chain_rule import ChainRule, Expressions, sums_by
 from qfast.simulation.gradient_slots import elementary, rotations_of
 from qfast.simulation.seeds import derived_seed
@@ -82,6 +83,8 @@ class ShiftRule:
 def measured_groups(circuit: Circuit, observable: Observable) -> list[tuple[Circuit, PauliSum]]:
     """Return circuits that end in a measurement basis, each with the diagonal observable that it measures then.
 
+    The multiple of the identity, which has no gradient, is left out.
+
     Raises
     ------
     ObservableError
@@ -93,15 +96,10 @@ def measured_groups(circuit: Circuit, observable: Observable) -> list[tuple[Circ
             f"{type(observable).__name__} given; leave the shots out, or write it as a Pauli sum"
         )
     found = []
-    for group in observable.simplify().group_commuting():
-        changed = circuit.copy()
-        for qubit, letter in group.measurement_basis().items():
-            if letter == "Y":
-                changed.sdg(qubit)
-            if letter in "XY":
-                changed.h(qubit)
-        terms = [("Z" * len(qubits), qubits, coefficient.real) for _, qubits, coefficient in group]
-        found.append((changed, PauliSum(terms, observable.num_qubits)))
+    for setting in group_settings(observable, "qubit_wise")[0]:
+        rotation = setting.rotation(circuit.num_qubits)
+        changed = circuit if rotation is None else circuit.copy().compose(rotation)
+        found.append((changed, setting.diagonal()))
     return found
 
 
