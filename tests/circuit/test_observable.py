@@ -99,6 +99,9 @@ def test_small_terms_stay_and_those_that_cancel_go() -> None:
     assert tenths.simplify().num_terms == 0
     assert (1e-20 * PauliSum([("ZZ", [0, 1])])).simplify().num_terms == 1
     assert small.simplify(1e-12).num_terms == 1
+    for wrong in (float("nan"), -1.0):
+        with pytest.raises(ObservableError, match="tolerance"):
+            small.simplify(wrong)
 
 
 @given(sums(4))

@@ -100,3 +100,10 @@ def test_what_cannot_be_extrapolated_is_refused(arguments: Any, message: str) ->
     scales, values, *rest = arguments
     with pytest.raises(InputError, match=message):
         extrapolate(scales, values, rest[0] if rest else None, method=rest[1] if rest else "linear")
+
+
+def test_numbers_that_are_none_are_refused() -> None:
+    nan = math.nan
+    for scales, values, errors in (([1, nan], [1, 2], [1, 1]), ([1, 3], [nan, 2], [1, 1]), ([1, 3], [1, 2], [nan, 1])):
+        with pytest.raises(InputError, match="not all finite"):
+            extrapolate(scales, values, errors, method="linear")

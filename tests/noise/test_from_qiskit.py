@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import qfast
-from qfast.errors import GateError, InputError
+from qfast.errors import InputError
 from qfast.noise import channels, noise_from_qiskit
 
 
@@ -93,7 +93,11 @@ def test_errors_at_delay_and_others_at_id_are_refused() -> None:
     ("given", "kind", "message"),
     [
         ({"errors": [error(["x"], [1.0], [step("warp", 0)])]}, InputError, "error 0 .* holds instruction 'warp'"),
-        ({"errors": [error(["cnott"], [1.0], [step("x", 0)])]}, GateError, "unknown gate 'cnott'"),
+        (
+            {"errors": [error(["cnott", "x", "my"], [1.0], [step("x", 0)])]},
+            InputError,
+            "errors at 'cnott', 'my', which",
+        ),
         ({"errors": [{"type": "other"}]}, InputError, "type 'other'"),
         (3, InputError, "int given"),
     ],
@@ -101,3 +105,11 @@ def test_errors_at_delay_and_others_at_id_are_refused() -> None:
 def test_what_is_no_model_of_aer_is_refused(given: Any, kind: type[Exception], message: str) -> None:
     with pytest.raises(kind, match=message):
         noise_from_qiskit(given)
+
+
+def test_errors_at_strange_instructions_are_left_out_if_told_so() -> None:
+    given = {"errors": [error(["my_gate"], [1.0], [step("x", 0)]), error(["x", "other"], [1.0], [step("z", 0)])]}
+    noise = noise_from_qiskit(given, unknown="skip")
+    assert [rule["gates"] for rule in noise.to_dict()["rules"]] == [["x"]]
+    with pytest.raises(InputError, match="unknown='drop' is not known"):
+        noise_from_qiskit(given, unknown="drop")  # type: ignore[arg-type]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import cmath
+import math
 import numbers
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, SupportsComplex, TypeAlias, overload
@@ -278,6 +279,8 @@ class PauliSum:
             sizes = np.zeros(len(first))
             np.add.at(sizes, place, np.abs(self._coefficients))
             is_kept = np.abs(sums) > 1e-15 * sizes
+        elif not 0 <= tolerance < math.inf:
+            raise ObservableError(f"simplify: the tolerance {tolerance!r} is no number from 0")
         else:
             is_kept = np.abs(sums) > tolerance
         order = np.argsort(first)

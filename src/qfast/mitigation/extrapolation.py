@@ -125,6 +125,9 @@ def _checked(
             f"{x.size} scale factors, {y.size} values and {x.size if sigma is None else sigma.size} errors were given; "
             "as many of each are needed"
         )
+    for what, numbers in (("scale factors", x), ("values", y), ("errors", np.zeros(0) if sigma is None else sigma)):
+        if not np.isfinite(numbers).all():
+            raise InputError(f"the {what} {numbers.tolist()} are not all finite; nothing can be extrapolated from them")
     order = {"linear": 1, "polynomial": degree, "richardson": len(x) - 1, "exponential": 1}[method]
     if len(x) < 2 or len(x) < order + 1 or order < 1:
         raise InputError(

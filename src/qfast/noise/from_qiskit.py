@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -18,13 +18,15 @@ from qfast.noise.readout import ReadoutError
 __all__ = ["noise_from_qiskit"]
 
 
-def noise_from_qiskit(model: Any) -> NoiseModel:
+def noise_from_qiskit(model: Any, *, unknown: Literal["refuse", "skip"] = "refuse") -> NoiseModel:
     """Make a noise model of a ``qiskit_aer.noise.NoiseModel``.
 
     Parameters
     ----------
     model : qiskit_aer.noise.NoiseModel or mapping
         The object, or what its ``to_dict()`` returned, serializable or not.
+    unknown : {"refuse", "skip"}
+        What becomes of errors at instructions that qfast has no gate for, which no circuit of its own can meet.
 
     Returns
     -------
@@ -46,7 +48,11 @@ def noise_from_qiskit(model: Any) -> NoiseModel:
     data: Any = model if isinstance(model, Mapping) else getattr(model, "to_dict", lambda: None)()
     if not isinstance(data, Mapping) or "errors" not in data:
         raise InputError(f"a qiskit_aer NoiseModel or its to_dict() is needed, {type(model).__name__} given")
+    if unknown not in ("refuse", "skip"):
+        raise InputError(f"noise_from_qiskit: unknown={unknown!r} is not known; allowed: 'refuse', 'skip'")
     _check_waiting(data["errors"])
+    if unknown == "refuse":
+        _check_known(data["errors"])
     result = NoiseModel()
     for place, error in enumerate(data["errors"]):
         where = f"error {place} of the Aer noise model"
@@ -62,9 +68,22 @@ def noise_from_qiskit(model: Any) -> NoiseModel:
     return result
 
 
+def _check_known(errors: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse a model with errors at instructions that are no gates here, naming them all."""
+    found = dict.fromkeys(name for error in errors if error.get("type") == "qerror" for name in error["operations"])
+    strange = [name for name in found if name not in OPCODES and name != "delay"]
+    if strange:
+        raise InputError(
+            f"the Aer noise model has errors at {', '.join(map(repr, strange))}, which are no gates of qfast; rename "
+            "them to the gates that circuits have instead, or pass unknown='skip' to leave these errors out"
+        )
+
+
 def _check_waiting(errors: Sequence[Mapping[str, Any]]) -> None:
     """Refuse a model in which waiting and the identity have errors of their own: both are ``id`` here."""
-    at_delay, at_id = ([k for k, error in enumerate(errors) if name in error["operations"]] for name in ("delay", "id"))
+    at_delay, at_id = (
+        [place for place, error in enumerate(errors) if name in error.get("operations", ())] for name in ("delay", "id")
+    )
     if at_delay and at_id and at_delay != at_id:
         raise InputError(
             f"error {at_delay[0]} of the Aer noise model stands at 'delay' and error {at_id[0]} at 'id', which are one "
@@ -73,10 +92,8 @@ def _check_waiting(errors: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _add_quantum_error(result: NoiseModel, error: Mapping[str, Any], where: str) -> None:
-    gates = list(dict.fromkeys("id" if name == "delay" else name for name in error["operations"]))
-    for name in gates:
-        if name not in OPCODES:
-            find_gate(name)  # raises, and names the nearest gate
+    named = dict.fromkeys("id" if name == "delay" else name for name in error["operations"])
+    gates = [name for name in named if name in OPCODES]
     if not gates:
         return
     channel = _channel(error["probabilities"], error["instructions"], where)
