@@ -90,6 +90,10 @@ def test_an_estimator_broadcasts_observables_with_values(session: Session) -> No
     assert second.expectation == pytest.approx(expected(ZZ, 0.1, 0.2), abs=1e-12)
     assert np.all(first.standard_error == 0)
     assert np.all(first.shots == 0)
+    assert first.estimate(1, 2).expectation == first.expectation[1, 2]
+    assert second.estimate().is_exact
+    with pytest.raises(InputError, match=r"index \(1,\) is not one element"):
+        first.estimate(1)
 
 
 def test_observables_and_values_can_go_in_pairs(session: Session) -> None:

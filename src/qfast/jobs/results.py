@@ -6,7 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar, overload
 
+import numpy as np
+
 from qfast._typing import FloatArray, IntArray
+from qfast.errors import InputError
+from qfast.estimation import Estimate
 from qfast.jobs.pubs import ObjectArray
 from qfast.simulation import Counts, Samples
 
@@ -66,6 +70,13 @@ class EstimatorPubResult:
     def shape(self) -> tuple[int, ...]:
         """Of observables and sets of parameter values, broadcast."""
         return self.expectation.shape
+
+    def estimate(self, *index: int) -> Estimate:
+        """Return one element with its error; no index for a pub of shape ``()``."""
+        value, error, shots = (array[index] for array in (self.expectation, self.standard_error, self.shots))
+        if np.ndim(value):
+            raise InputError(f"index {index} is not one element of results of shape {self.shape}")
+        return Estimate(float(value), float(error), int(shots), metadata=dict(self.metadata))
 
 
 class PrimitiveResult(Sequence[R], Generic[R]):
