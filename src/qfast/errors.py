@@ -181,7 +181,21 @@ class CancelledRunError(QfastError, RuntimeError):
 
 
 class VerificationError(QfastError, ValueError):
-    """A job graph failed its certification."""
+    """A job graph failed its certification.
+
+    Attributes
+    ----------
+    faults : tuple of qfast.qvm.Fault
+        Everything that is wrong with it.
+    code : int
+        The code that clients see.
+    """
+
+    code: int
+
+    def __init__(self, message: str, faults: tuple[object, ...] = ()) -> None:
+        super().__init__(message)
+        self.faults = faults
 
 
 class DeviceError(QfastError, RuntimeError):
