@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from qfast.qvm.builder import GraphBuilder
 from qfast.qvm.certification import Certificate, Limits, certify
+from qfast.qvm.conversion import ConvertedCircuit, from_circuit, to_circuit
 from qfast.qvm.faults import RULES, Fault
 from qfast.qvm.graph import Condition, Graph, Guard, Node
 from qfast.qvm.operations import CAPABILITIES, DEFAULT_CAPABILITIES, OPERATIONS
 from qfast.qvm.reading import from_dict, from_file, from_json
+from qfast.qvm.resources import Quota, ResourceManager
+from qfast.qvm.schema import schema
 
 __all__ = [
     "CAPABILITIES",
@@ -15,13 +19,20 @@ __all__ = [
     "RULES",
     "Certificate",
     "Condition",
+    "ConvertedCircuit",
     "Fault",
     "Graph",
+    "GraphBuilder",
     "Guard",
     "Limits",
     "Node",
+    "Quota",
+    "ResourceManager",
     "certify",
+    "from_circuit",
     "from_dict",
     "from_file",
     "from_json",
+    "schema",
+    "to_circuit",
 ]

@@ -22,13 +22,13 @@ from qfast.qvm.operations import Kind
 from qfast.simulation.noise_places import Places, draws, places_of
 from qfast.simulation.script import Alloc, Free, Gates, Measure, Misread, Noise, Reset, Script, Step, Unless
 
-__all__ = ["EventBits", "Lowered", "lower"]
+__all__ = ["BASIS_TURNS", "EventBits", "Lowered", "lower", "node_condition", "pauli_letters"]
 
 _Gate: TypeAlias = tuple[str, tuple[int, ...], tuple[float, ...]]
 """Name, places, angles."""
 
 # Gates that bring the basis of a measurement to Z; their inverses lead back, in reverse order.
-_TO_Z: dict[str, tuple[tuple[str, str], ...]] = {
+BASIS_TURNS: dict[str, tuple[tuple[str, str], ...]] = {
     "MEASURE_Z": (),
     "MEASURE_X": (("h", "h"),),
     "MEASURE_Y": (("sdg", "s"), ("h", "h")),
@@ -135,7 +135,7 @@ class _Lowering:
         elif kind is Kind.OPEN:
             self._fidelity[node.channels[0]] = float(node.arguments.get("fidelity", 1.0))
         elif kind in (Kind.GATE, Kind.MEASURE, Kind.RESET, Kind.PAULI):
-            condition = _condition(node, self._events)
+            condition = node_condition(node, self._events)
             if condition is None:
                 self._act(node, kind)
             else:
@@ -184,9 +184,7 @@ class _Lowering:
             if node.channels:
                 self._pass_through(node)
         elif kind is Kind.PAULI:
-            letters = node.arguments.get("mask", node.arguments.get("pauli", ""))
-            for position, name in enumerate(node.qubits):
-                letter = letters[position if len(letters) > 1 else 0]
+            for letter, name in zip(pauli_letters(node), node.qubits, strict=True):
                 if letter != "I":
                     self._gate(letter.lower(), (name,))
         elif kind is Kind.RESET:
@@ -237,8 +235,8 @@ class _Lowering:
             turn: list[_Gate] = [("ry", place, (-angle,))]
             back: list[_Gate] = [("ry", place, (angle,))]
         else:
-            turn = [(gate, place, ()) for gate, _ in _TO_Z[node.op]]
-            back = [(gate, place, ()) for _, gate in reversed(_TO_Z[node.op])]
+            turn = [(gate, place, ()) for gate, _ in BASIS_TURNS[node.op]]
+            back = [(gate, place, ()) for _, gate in reversed(BASIS_TURNS[node.op])]
         # The turns belong to the measurement: noise at gates is not theirs.
         self._gates += turn
         self._record(name, self._bits_of(node.produces[0], 1))
@@ -342,7 +340,13 @@ class _Lowering:
         self._steps.append(Gates(number))
 
 
-def _condition(node: Node, events: Mapping[str, EventBits]) -> Classical | None:
+def pauli_letters(node: Node) -> str:
+    """Return the letters of a COND_PAULI, one for each of its qubits."""
+    letters: str = node.arguments.get("mask") or node.arguments["pauli"]
+    return letters * len(node.qubits) if len(letters) == 1 else letters
+
+
+def node_condition(node: Node, events: Mapping[str, EventBits]) -> Classical | None:
     """When a node acts: its guard holds, and the exclusive-or of its inputs is 1."""
     parts: list[Classical] = []
     if node.guard is not None:
