@@ -134,9 +134,11 @@ def broken_rules(data: dict[str, Any], **options: Any) -> set[str]:
     try:
         qvm.certify(qvm.from_dict(data), **{"capabilities": ALL, **options})
     except VerificationError as error:
-        assert all(fault.node is None or fault.node in str(data) for fault in error.faults)
-        return {fault.rule for fault in error.faults}
-    return set()
+        faults = error.faults
+    else:
+        faults = ()
+    assert all(fault.node is None or fault.node in str(data) for fault in faults)
+    return {fault.rule for fault in faults}
 
 
 @pytest.mark.parametrize(("rule", "broken", "valid"), CASES, ids=[f"{n}-{case[0]}" for n, case in enumerate(CASES)])

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from qfast.errors import InputError
-from qfast.qvm.graph import Condition, Graph, Guard
+from qfast.qvm.graph import Condition, Graph
 from qfast.qvm.operations import OPERATIONS
 from qfast.qvm.reading import from_dict
 

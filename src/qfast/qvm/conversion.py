@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from qfast.circuit import Circuit, IfElse
+from qfast.circuit import AnyCircuit, Circuit, IfElse, ParameterExpression
 from qfast.circuit.classical import Binary, Bit, Classical, Literal, Unary
 from qfast.circuit.instruction import Instruction
 from qfast.errors import InputError
@@ -175,7 +175,7 @@ class _GraphWriter:
         node = {"id": f"n{len(self.nodes)}", "op": op, "vqs": [f"q{qubit}" for qubit in qubits]}
         self.nodes.append(node | {key: value for key, value in more.items() if value is not None})
 
-    def write(self, circuit: Circuit, guard: dict[str, Any] | None) -> None:
+    def write(self, circuit: AnyCircuit, guard: dict[str, Any] | None) -> None:
         """Write the instructions of a circuit, or of the body of a condition."""
         for place, instruction in enumerate(circuit):
             self._write(instruction, place, guard)
@@ -192,10 +192,19 @@ class _GraphWriter:
         elif isinstance(instruction.data, IfElse) and guard is None:
             self._branch(instruction.data, place)
         elif name in _OPS:
-            theta = {"theta": float(instruction.params[0])} if instruction.params else None
-            self.add(_OPS[name], qubits, args=theta, guard=guard)
+            self._gate(_OPS[name], instruction, place, guard)
         elif name != "id":
             self.refused.append(f"'{name}' (instruction {place})")
+
+    def _gate(self, op: str, instruction: Instruction, place: int, guard: dict[str, Any] | None) -> None:
+        arguments = None
+        if instruction.params:
+            (theta,) = instruction.params
+            if isinstance(theta, ParameterExpression):
+                self.refused.append(f"the unbound angle {theta} (instruction {place})")
+                return
+            arguments = {"theta": theta}
+        self.add(op, instruction.all_qubits, args=arguments, guard=guard)
 
     def _measure(self, qubit: int, bit: int, guard: dict[str, Any] | None) -> None:
         # A graph produces an event once: the bit's later measurements are events of their own.

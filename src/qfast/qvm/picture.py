@@ -28,6 +28,8 @@ _FILLS = {
     Kind.CLOSE: "#f1e3e3",
 }
 _LINE, _TEXT, _EVENT = "#5b6770", "#1f2933", "#b4562a"
+_ARROW = {"arrowstyle": "->", "color": _EVENT, "linewidth": 0.9, "connectionstyle": "arc3,rad=-0.15"}
+_SHORT = {"CNOT": "X", "CZ": "Z", "TELEPORT_CNOT": "X", "INJECT_T_STATE": "T*", "RESET": "|0⟩"}
 _AMPLITUDE_BYTES = 16
 
 
@@ -103,7 +105,7 @@ class _Drawing:
         for name, begin in self._born.items():
             self._life(name, begin, self._last + 0.7, is_freed=False)
         axes = self._axes
-        axes.set_yticks([row for row in self._row.values()], list(self._row), fontsize=8, color=_TEXT)
+        axes.set_yticks(list(self._row.values()), list(self._row), fontsize=8, color=_TEXT)
         axes.set_xlim(-0.8, self._last + 0.9)
         axes.set_ylim(min(self._row.values(), default=0) - 0.7, 0.8)
         axes.tick_params(length=0, labelbottom=False)
@@ -141,7 +143,7 @@ class _Drawing:
             if label in ("CNOT", "TELEPORT_CNOT", "CZ") and place == 0:
                 self._axes.plot([column], [row], marker="o", markersize=5, color=_TEXT, zorder=4)
                 continue
-            text = {"CNOT": "X", "CZ": "Z", "TELEPORT_CNOT": "X", "INJECT_T_STATE": "T*", "RESET": "∣0⟩"}.get(label, label)
+            text = _SHORT.get(label, label)
             box = {"boxstyle": "round,pad=0.25", "facecolor": _FILLS[kind], "edgecolor": _LINE, "linewidth": 0.8}
             self._axes.text(
                 column, row, text[:8], ha="center", va="center", fontsize=7.5, color=_TEXT, bbox=box, zorder=5
@@ -149,8 +151,7 @@ class _Drawing:
         for event in node.events_read:
             if event in self._produced:
                 self._axes.annotate(
-                    "", (column, rows[0] + 0.22), self._produced[event], zorder=3,
-                    arrowprops={"arrowstyle": "->", "color": _EVENT, "linewidth": 0.9, "connectionstyle": "arc3,rad=-0.15"},
+                    "", (column, rows[0] + 0.22), self._produced[event], arrowprops=_ARROW, zorder=3
                 )  # fmt: skip
         for event in node.produces:
             self._produced[event] = (column + 0.15, rows[0] - 0.2)

@@ -94,6 +94,11 @@ class Ledger:
         own = [each for each in list(self._holdings.values()) if each.tenant == tenant]
         return {name: sum(getattr(each, name) for each in own) for name in _AMOUNTS}
 
+    def held_by(self, job: str) -> dict[str, int]:
+        """Return what one graph holds, by amount; zero when it holds nothing."""
+        found = self._holdings.get(job)
+        return {name: 0 if found is None else getattr(found, name) for name in _AMOUNTS[:3]}
+
     def owner(self, tenant: str, qubit: str) -> str | None:
         """Return the running graph of a tenant that a qubit belongs to."""
         for job, each in list(self._holdings.items()):
