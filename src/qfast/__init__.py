@@ -94,6 +94,7 @@ _LAZY: dict[str, str | None] = {
     "mitigation": None,
     "plotting": None,
     "pools": None,
+    "qvm": None,
     "run": "qfast.jobs",
     "run_shared": "qfast.simulation.shared_prefix",
     "submit": "qfast.jobs",

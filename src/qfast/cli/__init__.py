@@ -14,7 +14,15 @@ from typing import NoReturn
 
 from qfast import __version__
 from qfast.benchmark import command as bench_command
-from qfast.cli import config_command, convert_command, draw_command, explain_command, info_command, run_command
+from qfast.cli import (
+    config_command,
+    convert_command,
+    draw_command,
+    explain_command,
+    graph_command,
+    info_command,
+    run_command,
+)
 from qfast.errors import QfastError
 
 __all__ = ["entry_point", "main"]
@@ -22,7 +30,8 @@ __all__ = ["entry_point", "main"]
 EXIT_OK, EXIT_ERROR, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
 
 COMMANDS = (
-    run_command, info_command, draw_command, convert_command, explain_command, config_command, bench_command,
+    run_command, info_command, draw_command, convert_command, explain_command, graph_command, config_command,
+    bench_command,
 )  # fmt: skip
 
 EPILOG = "exit codes: 0 done, 1 error, 2 wrong command line, 130 stopped by Ctrl-C"

@@ -9,6 +9,7 @@ from qfast.qvm.executor import Client, Executor
 from qfast.qvm.faults import RULES, Fault
 from qfast.qvm.graph import Condition, Graph, Guard, Node
 from qfast.qvm.operations import CAPABILITIES, DEFAULT_CAPABILITIES, OPERATIONS
+from qfast.qvm.picture import plot_graph
 from qfast.qvm.reading import from_dict, from_file, from_json
 from qfast.qvm.resources import Holding, Quota, ResourceManager
 from qfast.qvm.schema import schema
@@ -40,6 +41,7 @@ __all__ = [
     "from_dict",
     "from_file",
     "from_json",
+    "plot_graph",
     "schema",
     "to_circuit",
 ]
