@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -117,6 +118,31 @@ class CircuitWork:
             needed.size_bytes = state_bytes(2 * self._num_qubits, settings["precision"])
             needed.cost, needed.is_short = circuit_cost(self._length, 2 * self._num_qubits), False
         return needed
+
+    def fingerprint(self) -> bytes:
+        """Return a digest of all that the result depends on, besides seed, device and settings.
+
+        Raises
+        ------
+        InputError
+            An observable of a kind that has no digest.
+        """
+        digest = hashlib.blake2b(digest_size=32, person=b"qfast circ work")
+        digest.update(self.circuit.digest)
+        digest.update(b"" if self.noise is None else self.noise.digest)
+        values = self.parameters
+        if isinstance(values, Mapping):
+            values = sorted((getattr(key, "name", str(key)), np.asarray(v).tolist()) for key, v in values.items())
+        told = values.tolist() if isinstance(values, np.ndarray) else values
+        digest.update(repr((self.name, self.shots, told)).encode())
+        if self.initial_state is not None:
+            digest.update(np.asarray(getattr(self.initial_state, "amplitudes", self.initial_state)).tobytes())
+        listed = [self.observables] if isinstance(self.observables, Observable) else self.observables or []
+        for observable in listed:
+            if not isinstance(observable, PauliSum):
+                raise InputError(f"a {type(observable).__name__} has no fingerprint; use a PauliSum")
+            digest.update(b"".join(np.ascontiguousarray(part).tobytes() for part in observable.masks()))
+        return digest.digest()
 
     def _mitigated_shots(self, settings: Snapshot) -> int:
         """Return the shots with those of the calibration, or refuse methods that cannot work."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
@@ -36,7 +37,7 @@ from qfast.simulation.density import simulate_density
 from qfast.simulation.seeds import derived_seed, fresh_seed
 
 if TYPE_CHECKING:
-    from qfast._typing import FloatArray, Precision
+    from qfast._typing import AnyArray, FloatArray, Precision
     from qfast.config import Snapshot
     from qfast.jobs.context import JobContext
 
@@ -73,6 +74,20 @@ class _PubWork(Generic[P]):
         size_bytes = state_bytes(num_qubits, precision) + self._result_bytes()
         return Requirements(num_qubits, self._shots(mitigation), size_bytes, max(1.0, cost))
 
+    def fingerprint(self) -> bytes:
+        """Return a digest of all that the result depends on, besides seed, device and settings."""
+        digest = hashlib.blake2b(digest_size=32, person=b"qfast pubs")
+        digest.update(self.name.encode())
+        for pub in self.pubs:
+            digest.update(pub.circuit.digest)
+            for array in (pub.bindings.table, *self._parts_of(pub)):
+                digest.update(repr(array.shape).encode() + np.ascontiguousarray(array).tobytes())
+        return digest.digest()
+
+    def _parts_of(self, pub: P) -> list[AnyArray]:
+        """Return what else is in a pub, as arrays."""
+        raise NotImplementedError
+
     def _result_bytes(self) -> int:
         """Return the memory of what is kept of every simulation."""
         return 0
@@ -93,6 +108,9 @@ class SamplerWork(_PubWork[SamplerPub]):
     """Samples of every pub; simulation number i, counted over all pubs, draws from the key of (seed, "pub", i)."""
 
     name = "sampler"
+
+    def _parts_of(self, pub: SamplerPub) -> list[AnyArray]:
+        return [np.array(pub.shots), np.array(pub.bindings.shape)]
 
     def _result_bytes(self) -> int:
         return sum(samples_bytes(pub.circuit, pub.shots) * self._count(pub) for pub in self.pubs)
@@ -123,6 +141,10 @@ class EstimatorWork(_PubWork[EstimatorPub]):
     """Expectation values of every pub, exact or to a standard error."""
 
     name = "estimator"
+
+    def _parts_of(self, pub: EstimatorPub) -> list[AnyArray]:
+        masks = [mask for observable in pub.observables for mask in observable.masks()]
+        return [np.array(pub.precision), pub.of_binding, pub.of_observable, *masks]
 
     def requirements_on(self, settings: Snapshot, device: Device) -> Requirements:
         """See `Work`: exact values on a noisy device take a density matrix."""

@@ -172,12 +172,16 @@ class Runtime:
             job.execution_log += (("REDIRECT", asked.name, target.name),)
         self.scheduler(target).submit(job, door)
 
+    def stop(self) -> None:
+        """Cancel what waits, and tell what runs to stop; no device takes more jobs."""
+        for scheduler in list(self._schedulers.values()):
+            scheduler.stop()
+
     def close(self, timeout_s: float | None = _EXIT_TIMEOUT_S) -> bool:
         """Cancel and stop every job, unload, and end the workers; return whether all has ended in time."""
         until = None if timeout_s is None else time.monotonic() + timeout_s
         schedulers = list(self._schedulers.values())
-        for scheduler in schedulers:  # all of them, before the first is waited for
-            scheduler.stop()
+        self.stop()  # all of them, before the first is waited for
         ended = [
             scheduler.close(None if until is None else max(0.0, until - time.monotonic())) for scheduler in schedulers
         ]

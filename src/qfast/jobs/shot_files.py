@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -115,7 +117,7 @@ def read_plan_file(path: str | os.PathLike[str], plan_class: type[ShotPlan]) -> 
     """
     source = Path(path)
     try:
-        with np.load(source, allow_pickle=False) as file:
+        with open(source, "rb") as stream, np.load(stream, allow_pickle=False) as file:
             arrays = dict(file)
         header = json.loads(str(arrays["plan"]))
         if header["format"] != _FORMAT:
@@ -129,8 +131,8 @@ def read_plan_file(path: str | os.PathLike[str], plan_class: type[ShotPlan]) -> 
             segment = Segment(shots, basis, tuple(qubits), first_shot, setting)
             parts.append((segment, Outcomes(arrays["words"][begin:end], arrays["counts"][begin:end])))
             begin = end
-    except (KeyError, TypeError, AttributeError, ValueError, EOFError) as error:
-        raise ShotPlanError(f"{source} holds no shot plan: {error}") from error
+    except (KeyError, TypeError, AttributeError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise ShotPlanError(f"{source} holds no shot plan, or is damaged: {error}; remove it to begin anew") from error
     return PlanFile(plan, state["seed"], tuple(parts), state["metadata"], state["run"])
 
 

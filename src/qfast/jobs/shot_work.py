@@ -21,6 +21,7 @@ from qfast.estimation import Estimate
 from qfast.estimation.tallies import NOTHING, Outcomes, Tally, merge, tally
 from qfast.jobs.circuit_work import check_unchanged, circuit_cost, copied_values, engine_arguments
 from qfast.jobs.device_check import check_fits_device, device_bases
+from qfast.jobs.file_claim import FileClaim
 from qfast.jobs.mitigated import job_target
 from qfast.jobs.shot_files import plan_arrays, read_plan_file, write_plan_file
 from qfast.jobs.work import Requirements
@@ -115,6 +116,8 @@ class PlanWork:
         self._compiled = compiled_for(self._circuit, self._settings.engine, self._settings.precision)
         self._values = self._compiled.values(self._parameters)
         if self._checkpoint is not None:
+            claim = FileClaim(self._checkpoint)
+            context.at_unload(claim.release)
             self._run = self._fingerprint()
             if self._checkpoint.exists():
                 self._resume(self._checkpoint)
