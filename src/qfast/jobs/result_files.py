@@ -24,6 +24,9 @@ __all__ = ["load_result", "save_result"]
 
 _FORMAT = "qfast result 1"
 
+# What numpy, zipfile and the reader raise for files that are cut off or hold something else.
+_DAMAGES = (OSError, KeyError, TypeError, ValueError, EOFError, AttributeError, zipfile.BadZipFile, zlib.error)
+
 
 def save_result(result: Any, path: str | os.PathLike[str]) -> None:
     """Write a result to a file; a reader sees the old file or the new one, never a half.
@@ -82,16 +85,7 @@ def load_result(path: str | os.PathLike[str]) -> Any:
         if header["format"] != _FORMAT:
             raise ValueError(f"its format is {header['format']!r}")
         return _decoded(header["result"], arrays)
-    except (
-        OSError,
-        KeyError,
-        TypeError,
-        ValueError,
-        EOFError,
-        AttributeError,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:
+    except _DAMAGES as error:
         raise InputError(f"{os.fspath(path)} holds no result of qfast, or is damaged: {error}") from error
 
 
