@@ -4,6 +4,8 @@
 #include <sstream>
 
 #include "base/cpu_features.h"
+#include "kernels/kernel_table.h"
+#include "run/direct.h"
 
 namespace qfast {
 namespace {
@@ -34,7 +36,31 @@ void write_counts(std::ostream& out, const std::array<const char*, N>& names, co
   out << '}';
 }
 
+template <class T>
+std::string explain_steps(const FlatCircuit& circuit, Precision precision, Isa isa) {
+  DirectSteps<T> steps(tile_kernels_of<T>(kernels_for(isa)));
+  const std::vector<double> values(static_cast<std::size_t>(circuit.expressions.num_parameters), 0.7390851);  // any
+  steps.bind(circuit, values.data());
+  const auto summary = steps.summary();
+  std::ostringstream out;
+  out << "{\"num_qubits\": " << circuit.num_qubits << ", \"tile_qubits\": " << circuit.num_qubits
+      << ", \"cost_table\": null, \"isa\": \"" << isa_name(isa) << "\", \"precision\": \""
+      << (precision == Precision::kComplex64 ? "complex64" : "complex128") << "\", \"nodes\": {}, \"sweeps\": [";
+  out << "{\"tile_bits\": [";
+  for (int k = 0; k < circuit.num_qubits; ++k) out << (k ? ", " : "") << k;
+  out << "], \"blocks\": " << summary.passes << ", \"matrices\": 0, \"steps\": ";
+  write_counts(out, kStepNames, summary.steps);
+  out << ", \"flops_per_amplitude\": " << summary.flops_per_amplitude
+      << ", \"moves\": false}], \"passes\": 1, \"flops_per_amplitude\": " << summary.flops_per_amplitude << '}';
+  return out.str();
+}
+
 }  // namespace
+
+std::string explain_direct(const FlatCircuit& circuit, Precision precision, Isa isa) {
+  return precision == Precision::kComplex64 ? explain_steps<float>(circuit, precision, isa)
+                                            : explain_steps<double>(circuit, precision, isa);
+}
 
 std::string explain_plan(const Plan& plan, Precision precision, Isa isa, const std::string& cost_table) {
   std::ostringstream out;

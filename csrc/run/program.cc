@@ -8,9 +8,11 @@
 #include <string>
 
 #include "base/aligned_buffer.h"
+#include "base/assert.h"
 #include "base/error.h"
 #include "base/thread_pool.h"
 #include "plan/matrices.h"
+#include "run/direct.h"
 #include "run/executor.h"
 #include "run/explain.h"
 #include "run/free_list.h"
@@ -40,8 +42,8 @@ struct Program::Impl {
   FlatCircuit circuit;
   Precision precision;
   Isa isa;
-  std::string cost_table;  // its name
-  std::shared_ptr<const PlannedCircuit> planned_circuit;
+  std::string cost_table;                                 // its name
+  std::shared_ptr<const PlannedCircuit> planned_circuit;  // null where the circuit runs directly
 
   const Plan& plan() const { return planned_circuit->plan; }
   const std::vector<SweepLayout>& layouts() const { return planned_circuit->layouts; }
@@ -66,12 +68,14 @@ class TypedImpl final : public Base {
         trig_(kernels_for(isa).trig),
         costs_(options.costs.of(precision)),
         may_use_lanes_(options.tile_qubits == 0) {
-    const int tile_bits = wished_tile_bits(this->circuit.num_qubits, precision, options);
     this->cost_table = options.costs.name;
-    this->planned_circuit = planned(this->circuit, {kernels_.lane_bits, kernels_.block_bits, tile_bits, costs_});
+    if (options.tile_qubits > 0 || !qfast::is_direct(this->circuit, kernels_.block_bits)) {
+      const int tile_bits = wished_tile_bits(this->circuit.num_qubits, precision, options);
+      this->planned_circuit = planned(this->circuit, {kernels_.lane_bits, kernels_.block_bits, tile_bits, costs_});
+    }
     if (this->circuit.expressions.slots.empty()) {
-      constant_ = std::make_unique<BoundPlan<T>>();
-      bind<T>(this->plan(), this->circuit, trig_, nullptr, *constant_);
+      constant_ = std::make_unique<Bound>(kernels_);
+      bind_values(nullptr, *constant_);
     }
   }
 
@@ -81,17 +85,17 @@ class TypedImpl final : public Base {
 
   bool run(void* amplitudes, Start start, const double* values, const RunOptions& options) override {
     if (constant_) return run_bound(*constant_, static_cast<T*>(amplitudes), start, options);
-    std::unique_ptr<BoundPlan<T>> bound = take_bound();
-    bind<T>(this->plan(), this->circuit, trig_, values, *bound);
+    std::unique_ptr<Bound> bound = take_bound();
+    bind_values(values, *bound);
     const bool is_done = run_bound(*bound, static_cast<T*>(amplitudes), start, options);
     bound_.give_back(std::move(bound));
     return is_done;
   }
 
   bool run_many(const double* values, std::int64_t num_sets, const RunOptions& options, Program::Visit visit) override {
-    if (this->plan().num_qubits > kLargestSideBySide) return run_in_turn(values, num_sets, options, visit);
+    if (this->circuit.num_qubits > kLargestSideBySide) return run_in_turn(values, num_sets, options, visit);
     if (!goes_in_lanes(num_sets)) return run_side_by_side(values, num_sets, options, visit);
-    const std::size_t numbers = std::size_t{2} << this->plan().num_qubits;
+    const std::size_t numbers = std::size_t{2} << this->circuit.num_qubits;
     return run_in_lanes(values, num_sets, options, [&](const LaneRun<T>& run, std::int64_t first, int count) {
       const StateBuffer buffer =
           StateBufferPool::instance().allocate(numbers * sizeof(T) * static_cast<std::size_t>(count));
@@ -120,15 +124,32 @@ class TypedImpl final : public Base {
 
  private:
   using Planned = std::shared_ptr<const PlannedCircuit>;
+  // The numbers of one set of values, for either way to run.
+  struct Bound {
+    explicit Bound(const TileKernels<T>& kernels) : direct(kernels) {}
+    BoundPlan<T> planned;
+    DirectSteps<T> direct;
+  };
   static constexpr int kMaxLanes = 16;
 
   const double* row(const double* values, std::int64_t set) const {
     return values + set * this->circuit.expressions.num_parameters;
   }
-  StateView view(const T* state) const { return {state, this->plan().num_qubits, this->precision}; }
+  StateView view(const T* state) const { return {state, this->circuit.num_qubits, this->precision}; }
+
+  void bind_values(const double* values, Bound& bound) const {
+    if (!this->planned_circuit) return bound.direct.bind(this->circuit, values);
+    bind<T>(this->plan(), this->circuit, trig_, values, bound.planned);
+  }
+
+  // On the calling thread, into memory for at least a vector.
+  void run_here(const Bound& bound, T* state) const {
+    if (!this->planned_circuit) return bound.direct.run(state, Start::kZero);
+    execute_here<T>(this->plan(), this->layouts(), bound.planned, kernels_, state, Start::kZero, nullptr);
+  }
 
   bool run_in_turn(const double* values, std::int64_t num_sets, const RunOptions& options, Program::Visit visit) {
-    const StateBuffer buffer = StateBufferPool::instance().allocate((2 * sizeof(T)) << this->plan().num_qubits);
+    const StateBuffer buffer = StateBufferPool::instance().allocate((2 * sizeof(T)) << this->circuit.num_qubits);
     T* state = static_cast<T*>(buffer.data());
     for (std::int64_t set = 0; set < num_sets; ++set) {
       if (!run(state, Start::kZero, row(values, set), options)) return false;
@@ -138,16 +159,15 @@ class TypedImpl final : public Base {
   }
 
   bool run_side_by_side(const double* values, std::int64_t num_sets, const RunOptions& options, Program::Visit visit) {
-    const std::size_t numbers = std::size_t{2} << std::max(this->plan().num_qubits, this->plan().lane_bits);
+    const std::size_t numbers = std::size_t{2} << std::max(this->circuit.num_qubits, kernels_.lane_bits);
     Team team(static_cast<int>(std::min<std::int64_t>(options.threads, num_sets)));
     return team.run(num_sets, options.cancel, [&](Pieces::Taker& sets) {
-      std::unique_ptr<BoundPlan<T>> bound = take_bound();
+      std::unique_ptr<Bound> bound = take_bound();
       const StateBuffer buffer = StateBufferPool::instance().allocate(numbers * sizeof(T));
       T* state = static_cast<T*>(buffer.data());
       for (std::int64_t set; (set = sets.take()) >= 0;) {
-        if (!constant_) bind<T>(this->plan(), this->circuit, trig_, row(values, set), *bound);
-        execute_here<T>(this->plan(), this->layouts(), constant_ ? *constant_ : *bound, kernels_, state, Start::kZero,
-                        nullptr);
+        if (!constant_) bind_values(row(values, set), *bound);
+        run_here(constant_ ? *constant_ : *bound, state);
         visit(set, view(state));
       }
       bound_.give_back(std::move(bound));
@@ -156,7 +176,7 @@ class TypedImpl final : public Base {
 
   // Fewer sets than lanes leave lanes idle, and a plan holds numbers for each lane.
   bool goes_in_lanes(std::int64_t num_sets) {
-    if (constant_ || !may_use_lanes_ || this->plan().num_qubits > kLargestInLanes ||
+    if (constant_ || !may_use_lanes_ || this->circuit.num_qubits > kLargestInLanes ||
         num_sets < (std::int64_t{1} << kernels_.lane_bits) || this->circuit.size() > kMostOperationsInLanes) {
       return false;
     }
@@ -193,29 +213,33 @@ class TypedImpl final : public Base {
     });
   }
 
-  bool run_bound(const BoundPlan<T>& bound, T* amplitudes, Start start, const RunOptions& options) {
+  bool run_bound(const Bound& bound, T* amplitudes, Start start, const RunOptions& options) {
+    if (!this->planned_circuit) {
+      bound.direct.run(amplitudes, start);
+      return !(options.cancel && options.cancel->cancelled.load());
+    }
     if (this->plan().num_qubits >= this->plan().lane_bits) {
-      return execute<T>(this->plan(), this->layouts(), bound, kernels_, amplitudes, start, options);
+      return execute<T>(this->plan(), this->layouts(), bound.planned, kernels_, amplitudes, start, options);
     }
     // Fewer amplitudes than a vector has lanes: run on a padded copy.
     alignas(64) T padded[2 * kMaxLanes] = {};
     const std::size_t count = std::size_t{2} << this->plan().num_qubits;
     if (start == Start::kGiven) std::copy(amplitudes, amplitudes + count, padded);
-    const bool is_done = execute<T>(this->plan(), this->layouts(), bound, kernels_, padded, start, options);
+    const bool is_done = execute<T>(this->plan(), this->layouts(), bound.planned, kernels_, padded, start, options);
     std::copy(padded, padded + count, amplitudes);
     return is_done;
   }
 
-  std::unique_ptr<BoundPlan<T>> take_bound() {
-    return bound_.take([] { return std::make_unique<BoundPlan<T>>(); });
+  std::unique_ptr<Bound> take_bound() {
+    return bound_.take([&] { return std::make_unique<Bound>(kernels_); });
   }
 
   const TileKernels<T>& kernels_;
   const TrigKernels& trig_;
   PlanCosts costs_;
   bool may_use_lanes_;
-  std::unique_ptr<BoundPlan<T>> constant_;
-  FreeList<BoundPlan<T>> bound_;
+  std::unique_ptr<Bound> constant_;
+  FreeList<Bound> bound_;
   std::atomic<const Planned*> lane_planned_{nullptr};  // owned; made when a sweep wants it
   FreeList<LaneRun<T>> lane_runs_;
 };
@@ -241,10 +265,14 @@ std::int64_t Program::num_parameters() const { return impl_->circuit.expressions
 Precision Program::precision() const { return impl_->precision; }
 Isa Program::isa() const { return impl_->isa; }
 std::size_t Program::workspace_bytes() const {
-  return permutation_bytes(impl_->plan(), impl_->layouts(), amplitude_bytes(impl_->precision));
+  return is_direct() ? 0 : permutation_bytes(impl_->plan(), impl_->layouts(), amplitude_bytes(impl_->precision));
 }
 const FlatCircuit& Program::circuit() const { return impl_->circuit; }
-const PlannedCircuit& Program::planned() const { return *impl_->planned_circuit; }
+bool Program::is_direct() const { return impl_->planned_circuit == nullptr; }
+const PlannedCircuit& Program::planned() const {
+  QFAST_ASSERT(!is_direct());
+  return *impl_->planned_circuit;
+}
 
 namespace {
 
@@ -290,6 +318,7 @@ void Program::expectation_many(std::span<const double> values, std::int64_t num_
 }
 
 std::string Program::explain() const {
+  if (is_direct()) return explain_direct(impl_->circuit, impl_->precision, impl_->isa);
   return explain_plan(impl_->plan(), impl_->precision, impl_->isa, impl_->cost_table);
 }
 

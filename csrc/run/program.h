@@ -49,7 +49,9 @@ class QFAST_API Program {
   // Bytes that a run allocates besides the state, where they may be many: the scratch of wide permutation gates.
   std::size_t workspace_bytes() const;
   const FlatCircuit& circuit() const;
-  const PlannedCircuit& planned() const;
+  // Whether the circuit is so small that it runs gate by gate, without a plan (run/direct.h).
+  bool is_direct() const;
+  const PlannedCircuit& planned() const;  // of one that has a plan: PlanOptions::tile_qubits forces it
   // Amplitudes: 2^n interleaved complex64 or complex128, 64-byte aligned or not. Throws Error(kCancelled) when the
   // token was set (the state is then unspecified), Error(kParameter) for values that are not finite.
   // Thread-safe: several threads may run one Program on different buffers.

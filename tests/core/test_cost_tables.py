@@ -96,7 +96,7 @@ def test_one_table_gives_the_same_bits_for_any_number_of_threads() -> None:
 
 
 def test_equal_prices_share_a_plan_and_others_do_not() -> None:
-    circuit = to_circuit(build_family("qft", 5, 1))
+    circuit = to_circuit(build_family("qft", 8, 1))
     _core.clear_plan_cache()
     for name, costs in (("a", changed()), ("b", changed()), ("c", changed(tile_bits=13)), ("d", changed())):
         costs["complex128"]["steps"]["one"] = 7.0 if name == "d" else 6.0
@@ -125,13 +125,21 @@ def test_a_table_that_is_not_right_is_refused_with_the_entry(entries, message) -
 # --- files ----------------------------------------------------------------------------------------------------------
 
 
+def planned_circuit() -> qfast.Circuit:
+    """A circuit that is too large to run without a plan."""
+    circuit = qfast.Circuit(8)
+    for qubit in range(8):
+        circuit.h(qubit)
+    return circuit
+
+
 def test_without_a_measured_table_the_built_in_one_is_used_and_nothing_is_measured(cache, monkeypatch) -> None:
     def measure(*arguments: Any) -> float:
         raise AssertionError("measured without being asked to")
 
     monkeypatch.setattr(_core, "measure_sweep", measure)
     monkeypatch.setattr(_core, "measure_step", measure)
-    result = qfast.simulate(qfast.Circuit(2).h(0).cx(0, 1), engine="native")
+    result = qfast.simulate(planned_circuit(), engine="native")
     assert result.metadata["plan"]["cost_table"] == BUILT_IN
     assert list(cache.iterdir()) == []
 
@@ -139,10 +147,10 @@ def test_without_a_measured_table_the_built_in_one_is_used_and_nothing_is_measur
 def test_a_measured_table_is_used_and_named_by_results(cache) -> None:
     costs = changed(tile_bits=13)
     write_table(this_machine(isas()[-1]), costs, {"date": "today"})
-    state = qfast.simulate(qfast.Circuit(2).h(0), engine="native", isa=isas()[-1])
+    state = qfast.simulate(planned_circuit(), engine="native", isa=isas()[-1])
     assert state.metadata["plan"]["cost_table"] == table_name(costs)
     with config.override(plan="portable"):
-        state = qfast.simulate(qfast.Circuit(2).h(0), engine="native", isa=isas()[-1])
+        state = qfast.simulate(planned_circuit(), engine="native", isa=isas()[-1])
     assert state.metadata["plan"]["cost_table"] == BUILT_IN
 
 

@@ -17,8 +17,16 @@ def empty_cache():
     _core.clear_plan_cache()
 
 
+def wide() -> qfast.Circuit:
+    """A circuit that is too large to run without a plan."""
+    circuit = qfast.Circuit(7)
+    for qubit in range(7):
+        circuit.h(qubit)
+    return circuit
+
+
 def rotations(angles: list[float]) -> qfast.Circuit:
-    circuit = qfast.Circuit(3)
+    circuit = wide()
     for qubit, angle in enumerate(angles):
         circuit.ry(angle, qubit)
     return circuit.cx(0, 1).rzz(angles[0], 1, 2).cx(1, 2)
@@ -54,13 +62,13 @@ def test_a_shared_plan_gives_the_bits_of_its_own() -> None:
 
 def test_letters_of_a_pauli_rotation_are_structure() -> None:
     for letters in ("XYZ", "ZZZ", "XXI"):
-        amplitudes(qfast.Circuit(3).h(0).pauli_rotation(letters, [0, 1, 2], 0.7))
+        amplitudes(wide().pauli_rotation(letters, [0, 1, 2], 0.7))
     assert _core.plan_cache_stats()["plans"] == 3
 
 
 def test_the_cache_is_bounded() -> None:
     for length in range(1, 300):
-        circuit = qfast.Circuit(2)
+        circuit = wide()
         for _ in range(length):
             circuit.h(0).cx(0, 1)
         qfast.simulate(circuit, engine="native")
