@@ -79,7 +79,7 @@ std::int64_t Pieces::join(Work work) noexcept {
       error_ = std::current_exception();
       error_piece_ = taker.current_;
     }
-    failed_.store(true, std::memory_order_relaxed);
+    is_given_up_.store(true, std::memory_order_relaxed);
   }
   return taker.num_taken_;
 }

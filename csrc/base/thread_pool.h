@@ -19,8 +19,10 @@
 #include <mutex>
 
 #include "base/cancel.h"
+#include "base/error.h"
 #include "base/flush_denormals.h"
 #include "base/function_ref.h"
+#include "base/listener.h"
 #include "base/types.h"
 
 namespace qfast {
@@ -49,6 +51,10 @@ class QFAST_API Pieces {
     // The next piece, in ascending order; kNone when all are taken, or the work shall stop.
     std::int64_t take() {
       if (pieces_.is_stopped()) return kNone;
+      if (is_interrupted()) {  // heard by the caller's thread alone, which tells the others
+        pieces_.is_given_up_.store(true, std::memory_order_relaxed);
+        return kNone;
+      }
       const std::int64_t piece = pieces_.next_.fetch_add(1, std::memory_order_relaxed);
       if (piece >= pieces_.count_) return kNone;
       current_ = piece;
@@ -69,21 +75,21 @@ class QFAST_API Pieces {
   // Returns the number of pieces that were taken.
   std::int64_t join(Work work) noexcept;
 
-  // Throws the error that was kept. False when the token stopped the work.
+  // Throws the error that was kept. False when the token or the caller's listener stopped the work.
   bool finish() const {
     if (error_) std::rethrow_exception(error_);
-    return !is_cancelled();
+    return !is_stopped();
   }
   std::int64_t count() const { return count_; }
 
  private:
   bool is_cancelled() const { return cancel_ && cancel_->cancelled.load(std::memory_order_relaxed); }
-  bool is_stopped() const { return failed_.load(std::memory_order_relaxed) || is_cancelled(); }
+  bool is_stopped() const { return is_given_up_.load(std::memory_order_relaxed) || is_cancelled(); }
 
   const std::int64_t count_;
   const CancelToken* const cancel_;
   alignas(64) std::atomic<std::int64_t> next_{0};
-  std::atomic<bool> failed_{false};
+  std::atomic<bool> is_given_up_{false};
   std::mutex mutex_;
   std::exception_ptr error_;
   std::int64_t error_piece_ = 0;
@@ -110,7 +116,8 @@ class QFAST_API Team {
 
   // Calls work(pieces) on this thread and on every worker that comes, and returns when all pieces are done. Everything
   // written before it is visible to all of them, everything they wrote is visible after it. Throws what a piece has
-  // thrown, that of the lowest. False when the token stopped it; the pieces that were taken are then finished.
+  // thrown, that of the lowest. False when the token, or this thread's
+  // listener (base/listener.h), stopped it; the pieces that were taken are then finished.
   bool run(std::int64_t num_pieces, const CancelToken* cancel, Pieces::Work work);
 
  private:
@@ -159,7 +166,7 @@ class QFAST_API ThreadPool {
 };
 
 // Calls body(first, last) on pieces of [0, count) of at most `grain` items, in no fixed order, on the team. Throws what
-// the lowest piece has thrown. False when the token stopped it.
+// the lowest piece has thrown. False when the token or the caller's listener stopped it.
 template <class Body>
 bool parallel_for(Team& team, std::int64_t count, std::int64_t grain, const CancelToken* cancel, const Body& body) {
   return team.run((count + grain - 1) / grain, cancel, [&](Pieces::Taker& pieces) {
@@ -170,12 +177,13 @@ bool parallel_for(Team& team, std::int64_t count, std::int64_t grain, const Canc
   });
 }
 
-// The same on up to `threads` threads. With few pieces or one thread nobody is woken.
+// The same on up to `threads` threads. With few pieces or one thread nobody is woken. Throws Error(kCancelled) when the
+// caller's listener stopped it.
 template <class Body>
 void parallel_for(int threads, std::int64_t count, std::int64_t grain, const Body& body) {
   const std::int64_t pieces = (count + grain - 1) / grain;
   Team team(static_cast<int>(pieces < threads ? pieces : threads));
-  parallel_for(team, count, grain, nullptr, body);
+  if (!parallel_for(team, count, grain, nullptr, body)) throw Error(ErrorKind::kCancelled, "interrupted");
 }
 
 }  // namespace qfast

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 
 #include "base/cpu_features.h"
 #include "base/error.h"
@@ -58,14 +59,12 @@ Program make_program(std::int32_t num_qubits, const Column<std::uint16_t>& opcod
   c.expressions.constants = copy(expr_constants);
   c.expressions.num_parameters = num_parameters;
   const Isa chosen = isa_from_name(isa);
-  const py::gil_scoped_release unlocked;
-  return Program(std::move(c), precision == "complex64" ? Precision::kComplex64 : Precision::kComplex128, chosen,
+  std::optional<Program> made;
+  run_interruptibly(nullptr, [&](CancelToken*) {
+    made.emplace(std::move(c), precision == "complex64" ? Precision::kComplex64 : Precision::kComplex128, chosen,
                  PlanOptions{tile_qubits, cost_table ? *cost_table : CostTable{}});
-}
-
-// Amplitude updates, as interruptible.h counts them: some thirty gates of a planned circuit cost as much as one.
-std::uint64_t planned_work(const Program& program, std::int64_t sets) {
-  return (program.num_operations() / 32 + 1) * static_cast<std::uint64_t>(sets) << program.num_qubits();
+  });
+  return std::move(*made);
 }
 
 void run(const Program& program, const py::array& state, bool from_zero, const Column<double>& values, int threads,
@@ -83,7 +82,7 @@ void run(const Program& program, const py::array& state, bool from_zero, const C
     program.run(amplitudes, from_zero ? Start::kZero : Start::kGiven, given, {std::max(threads, 1), token});
   };
   if (((program.num_operations() + 1) << program.num_qubits()) < kShortWork) return work(cancel);
-  run_interruptibly(planned_work(program, 1), cancel, work);
+  run_interruptibly(cancel, work);
 }
 
 // (m, p) values as rows; m is taken from the shape, as p may be 0.
@@ -106,7 +105,7 @@ py::array_t<Complex> expectation_many(const Program& program, const Column<doubl
   const Rows rows = rows_of(values);
   py::array_t<Complex> out(rows.count);
   Complex* to = out.mutable_data();
-  run_interruptibly(planned_work(program, rows.count), cancel, [&](CancelToken* token) {
+  run_interruptibly(cancel, [&](CancelToken* token) {
     program.expectation_many(rows.values, rows.count, observable, {std::max(threads, 1), token}, to);
   });
   return out;
@@ -132,7 +131,7 @@ py::array_t<std::int64_t> sample_many(const Program& program, const Column<doubl
   const double* from = uniforms.data();
   const std::int64_t* ends = offsets.data();
   const int all = std::max(threads, 1);
-  run_interruptibly(planned_work(program, rows.count), cancel, [&](CancelToken* token) {
+  run_interruptibly(cancel, [&](CancelToken* token) {
     program.run_many(rows.values, rows.count, {all, token}, [&](std::int64_t set, const StateView& state) {
       const auto count = static_cast<std::size_t>(ends[set + 1] - ends[set]);
       if (count > 0) Sampler(state, program.isa(), all).find({from + ends[set], count}, to + ends[set], all);
@@ -154,7 +153,7 @@ void states_many(const Program& program, const Column<double>& values, const py:
   }
   auto* to = static_cast<char*>(const_cast<void*>(out.data()));
   const std::size_t bytes = amplitude_bytes(program.precision()) << program.num_qubits();
-  run_interruptibly(planned_work(program, rows.count), cancel, [&](CancelToken* token) {
+  run_interruptibly(cancel, [&](CancelToken* token) {
     program.run_many(rows.values, rows.count, {std::max(threads, 1), token},
                      [&](std::int64_t set, const StateView& state) {
                        std::memcpy(to + static_cast<std::size_t>(set) * bytes, state.amplitudes, bytes);

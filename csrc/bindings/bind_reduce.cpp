@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "bindings/arrays.h"
+#include "bindings/interruptible.h"
 #include "bindings/register.h"
 #include "bindings/state_array.h"
 #include "run/expectation.h"
@@ -32,8 +33,7 @@ py::array_t<double> probabilities_of(const py::array& state, const Column<std::i
   }
   py::array_t<double> out(py::ssize_t{1} << asked.size());
   double* const to = out.mutable_data();
-  const py::gil_scoped_release unlocked;
-  probabilities(view, asked, to, chosen, threads);
+  run_interruptibly(nullptr, [&](CancelToken*) { probabilities(view, asked, to, chosen, threads); });
   return out;
 }
 
@@ -46,8 +46,9 @@ Complex inner_product_of(const py::array& bra, const py::array& ket, int threads
                                        std::string(py::str(py::object(ket.dtype()))));
   }
   const Isa chosen = isa_or_default(isa);
-  const py::gil_scoped_release unlocked;
-  return inner_product(left, right, chosen, threads);
+  Complex found;
+  run_interruptibly(nullptr, [&](CancelToken*) { found = inner_product(left, right, chosen, threads); });
+  return found;
 }
 
 PauliSum make_pauli_sum(int num_qubits, const Column<std::uint64_t>& x_masks, const Column<std::uint64_t>& z_masks,
@@ -67,8 +68,9 @@ StateView view_for(const PauliSum& sum, const py::array& state) {
 Complex expectation(const PauliSum& sum, const py::array& state, int threads, const IsaName& isa, CancelToken* cancel) {
   const StateView view = view_for(sum, state);
   const Isa chosen = isa_or_default(isa);
-  const py::gil_scoped_release unlocked;
-  return sum.expectation(view, chosen, threads, cancel);
+  Complex found;
+  run_interruptibly(cancel, [&](CancelToken* token) { found = sum.expectation(view, chosen, threads, token); });
+  return found;
 }
 
 py::array_t<double> term_values(const PauliSum& sum, const py::array& state, int threads, const IsaName& isa,
@@ -77,8 +79,7 @@ py::array_t<double> term_values(const PauliSum& sum, const py::array& state, int
   const Isa chosen = isa_or_default(isa);
   py::array_t<double> values(static_cast<py::ssize_t>(sum.size()));
   double* const to = values.mutable_data();
-  const py::gil_scoped_release unlocked;
-  sum.term_values(view, chosen, threads, to, cancel);
+  run_interruptibly(cancel, [&](CancelToken* token) { sum.term_values(view, chosen, threads, to, token); });
   return values;
 }
 
@@ -93,8 +94,8 @@ py::array_t<double> imaginary_overlaps(const PauliSum& sum, const py::array& bra
   const Isa chosen = isa_or_default(isa);
   py::array_t<double> values(static_cast<py::ssize_t>(sum.size()));
   double* const to = values.mutable_data();
-  const py::gil_scoped_release unlocked;
-  sum.imaginary_overlaps(left, right, chosen, threads, to, cancel);
+  run_interruptibly(cancel,
+                    [&](CancelToken* token) { sum.imaginary_overlaps(left, right, chosen, threads, to, token); });
   return values;
 }
 
@@ -110,8 +111,8 @@ void apply(const PauliSum& sum, const py::array& state, const py::array& out, in
                                        " that does not overlap the state");
   }
   const Isa chosen = isa_or_default(isa);
-  const py::gil_scoped_release unlocked;
-  sum.apply(from, const_cast<void*>(to.amplitudes), chosen, threads, cancel);
+  void* const amplitudes = const_cast<void*>(to.amplitudes);
+  run_interruptibly(cancel, [&](CancelToken* token) { sum.apply(from, amplitudes, chosen, threads, token); });
 }
 
 }  // namespace
@@ -122,8 +123,9 @@ void register_reduce(py::module_& m) {
       [](const py::array& state, int threads, const IsaName& isa) {
         const StateView view = view_state(state);
         const Isa chosen = isa_or_default(isa);
-        const py::gil_scoped_release unlocked;
-        return norm_squared(view, chosen, threads);
+        double found = 0;
+        run_interruptibly(nullptr, [&](CancelToken*) { found = norm_squared(view, chosen, threads); });
+        return found;
       },
       py::arg("state"), py::arg("threads"), py::arg("isa") = py::none());
   m.def("inner_product", &inner_product_of, py::arg("bra"), py::arg("ket"), py::arg("threads"),

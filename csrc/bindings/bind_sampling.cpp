@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 #include <span>
+#include <utility>
 
 #include "base/error.h"
 #include "bindings/arrays.h"
@@ -30,11 +32,10 @@ struct BoundSampler {
 BoundSampler make_sampler(const py::array& state, int threads, const IsaName& isa) {
   const StateView view = view_state(state);
   const Isa chosen = isa_or_default(isa);
-  const auto make = [&] {
-    const ReleaseGil unlocked(std::uint64_t{1} << view.num_qubits);
-    return Sampler(view, chosen, threads);
-  };
-  return {state, view.num_qubits, make()};
+  if (view.size() < kShortWork) return {state, view.num_qubits, Sampler(view, chosen, threads)};
+  std::optional<Sampler> made;
+  run_interruptibly(nullptr, [&](CancelToken*) { made.emplace(view, chosen, threads); });
+  return {state, view.num_qubits, std::move(*made)};
 }
 
 py::array_t<std::int64_t> find(const BoundSampler& bound, const Column<double>& uniforms, int threads,
@@ -46,8 +47,8 @@ py::array_t<std::int64_t> find(const BoundSampler& bound, const Column<double>& 
   }
   py::array_t<std::int64_t> indices(uniforms.size());
   std::int64_t* const to = indices.mutable_data();
-  const py::gil_scoped_release unlocked;
-  bound.sampler.find(span_of(uniforms), to, threads, cancel);
+  const std::span given = span_of(uniforms);
+  run_interruptibly(cancel, [&](CancelToken* token) { bound.sampler.find(given, to, threads, token); });
   return indices;
 }
 
@@ -56,18 +57,12 @@ ShotRange shot_range(std::uint64_t seed, std::uint64_t first_shot, std::int64_t 
   return {seed, first_shot, shots, site};
 }
 
-// About how many amplitude updates take as long.
-std::uint64_t effort(const BoundSampler& bound, std::int64_t shots) {
-  return (std::uint64_t{1} << bound.num_qubits) + 8 * static_cast<std::uint64_t>(shots);
-}
-
 py::array_t<std::int64_t> sample(const BoundSampler& bound, std::uint64_t seed, std::uint64_t first_shot,
                                  std::int64_t shots, std::uint64_t site, int threads, CancelToken* cancel) {
   const ShotRange range = shot_range(seed, first_shot, shots, site);
   py::array_t<std::int64_t> indices(shots);
   std::int64_t* const to = indices.mutable_data();
-  run_interruptibly(effort(bound, shots), cancel,
-                    [&](CancelToken* token) { bound.sampler.sample(range, to, threads, token); });
+  run_interruptibly(cancel, [&](CancelToken* token) { bound.sampler.sample(range, to, threads, token); });
   return indices;
 }
 
@@ -79,8 +74,7 @@ py::array_t<std::uint8_t> sample_packed(const BoundSampler& bound, std::uint64_t
   py::array_t<std::uint8_t> rows(
       {static_cast<py::ssize_t>(shots), static_cast<py::ssize_t>(row_bytes(bits.num_bits()))});
   std::uint8_t* const to = rows.mutable_data();
-  run_interruptibly(effort(bound, shots), cancel,
-                    [&](CancelToken* token) { bound.sampler.sample_packed(range, bits, to, threads, token); });
+  run_interruptibly(cancel, [&](CancelToken* token) { bound.sampler.sample_packed(range, bits, to, threads, token); });
   return rows;
 }
 
@@ -97,8 +91,7 @@ py::tuple count(const BoundSampler& bound, std::uint64_t seed, std::uint64_t fir
   const ShotRange range = shot_range(seed, first_shot, shots, site);
   const OutcomeBits bits(bound.num_qubits, qubits);
   Histogram histogram;
-  run_interruptibly(effort(bound, shots), cancel,
-                    [&](CancelToken* token) { histogram = bound.sampler.count(range, bits, threads, token); });
+  run_interruptibly(cancel, [&](CancelToken* token) { histogram = bound.sampler.count(range, bits, threads, token); });
   return as_arrays(std::move(histogram));
 }
 

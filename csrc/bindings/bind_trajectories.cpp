@@ -7,6 +7,7 @@
 
 #include "base/cpu_features.h"
 #include "base/error.h"
+#include "bindings/interruptible.h"
 #include "bindings/register.h"
 #include "bindings/state_array.h"
 #include "run/expectation.h"
@@ -37,12 +38,11 @@ struct Run {
   ParameterRows rows;
   const void* initial;
   std::size_t kept_bytes;
-  RunOptions options;
+  int threads;
 };
 
 Run run_of(const Trajectories& trajectories, const Column<double>& base, const Column<double>& change,
-           const Column<std::uint8_t>& bits, const py::object& initial, std::size_t kept_bytes, int threads,
-           CancelToken* cancel) {
+           const Column<std::uint8_t>& bits, const py::object& initial, std::size_t kept_bytes, int threads) {
   if (bits.ndim() != 2) throw Error(ErrorKind::kInput, "bits must have shape (rows, bytes)");
   const Program& program = trajectories.program();
   const void* amplitudes = nullptr;
@@ -60,7 +60,7 @@ Run run_of(const Trajectories& trajectories, const Column<double>& base, const C
   return {{view(base), view(change), bits.data(), static_cast<std::size_t>(bits.shape(1)), bits.shape(0)},
           amplitudes,
           kept_bytes,
-          {std::max(threads, 1), cancel}};
+          std::max(threads, 1)};
 }
 
 void check_offsets(const Column<std::int64_t>& offsets, std::int64_t num_rows, std::int64_t num_items) {
@@ -75,7 +75,7 @@ void check_offsets(const Column<std::int64_t>& offsets, std::int64_t num_rows, s
 py::tuple sample(const Trajectories& trajectories, const Column<double>& base, const Column<double>& change,
                  const Column<std::uint8_t>& bits, const Column<double>& uniforms, const Column<std::int64_t>& offsets,
                  const py::object& initial, std::size_t kept_bytes, int threads, CancelToken* cancel) {
-  const Run run = run_of(trajectories, base, change, bits, initial, kept_bytes, threads, cancel);
+  const Run run = run_of(trajectories, base, change, bits, initial, kept_bytes, threads);
   check_offsets(offsets, run.rows.num_rows, uniforms.size());
   for (py::ssize_t k = 0; k < uniforms.size(); ++k) {
     if (!(uniforms.at(k) >= 0 && uniforms.at(k) < 1)) {
@@ -87,16 +87,15 @@ py::tuple sample(const Trajectories& trajectories, const Column<double>& base, c
   const double* from = uniforms.data();
   const std::int64_t* ends = offsets.data();
   double work = 0;
-  {
-    const py::gil_scoped_release unlocked;
+  run_interruptibly(cancel, [&](CancelToken* token) {
     work = trajectories.visit(
-        run.rows, run.initial, run.kept_bytes, run.options, [&](std::int64_t row, const StateView& state) {
+        run.rows, run.initial, run.kept_bytes, {run.threads, token}, [&](std::int64_t row, const StateView& state) {
           const auto count = static_cast<std::size_t>(ends[row + 1] - ends[row]);
           if (count == 0) return;
-          const int all = run.options.threads;
+          const int all = run.threads;
           Sampler(state, trajectories.program().isa(), all).find({from + ends[row], count}, to + ends[row], all);
         });
-  }
+  });
   return py::make_tuple(out, work);
 }
 
@@ -107,7 +106,7 @@ py::tuple pauli_means(const Trajectories& trajectories, const Column<double>& ba
                       const Column<std::uint64_t>& x_masks, const Column<std::uint64_t>& z_masks,
                       const Column<Complex>& coefficients, const py::object& initial, std::size_t kept_bytes,
                       int threads, CancelToken* cancel) {
-  const Run run = run_of(trajectories, base, change, bits, initial, kept_bytes, threads, cancel);
+  const Run run = run_of(trajectories, base, change, bits, initial, kept_bytes, threads);
   check_offsets(offsets, run.rows.num_rows, x_frames.size());
   if (z_frames.size() != x_frames.size()) throw Error(ErrorKind::kInput, "as many Z frames as X frames are needed");
   const Program& program = trajectories.program();
@@ -118,12 +117,11 @@ py::tuple pauli_means(const Trajectories& trajectories, const Column<double>& ba
   const auto c = view(coefficients);
   const std::int64_t* ends = offsets.data();
   double work = 0;
-  {
-    const py::gil_scoped_release unlocked;
+  run_interruptibly(cancel, [&](CancelToken* token) {
     work = trajectories.visit(
-        run.rows, run.initial, run.kept_bytes, run.options, [&](std::int64_t row, const StateView& state) {
+        run.rows, run.initial, run.kept_bytes, {run.threads, token}, [&](std::int64_t row, const StateView& state) {
           std::vector<double> values(observable.size());
-          observable.term_values(state, program.isa(), run.options.threads, values.data());
+          observable.term_values(state, program.isa(), run.threads, values.data());
           for (auto f = static_cast<std::size_t>(ends[row]); f < static_cast<std::size_t>(ends[row + 1]); ++f) {
             Complex sum = 0;
             for (std::size_t j = 0; j < values.size(); ++j) {
@@ -133,18 +131,17 @@ py::tuple pauli_means(const Trajectories& trajectories, const Column<double>& ba
             to[f] = sum;
           }
         });
-  }
+  });
   return py::make_tuple(out, work);
 }
 
 py::tuple draw(std::uint64_t seed, std::uint64_t first_shot, std::int64_t num_shots, std::uint64_t first_site,
                const Column<double>& thresholds, const Column<std::int64_t>& ends, int threads) {
   ErrorsDrawn drawn;
-  {
-    const py::gil_scoped_release unlocked;
+  run_interruptibly(nullptr, [&](CancelToken*) {
     drawn = draw_errors({seed, first_shot, num_shots, first_site}, view(thresholds), view(ends), default_isa(),
                         std::max(threads, 1));
-  }
+  });
   return py::make_tuple(to_array(drawn.shots), to_array(drawn.errors));
 }
 

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cmath>
 
+#include "base/cancel.h"
 #include "plan/matrices.h"
 #include "plan/permutation.h"
 
@@ -38,6 +39,7 @@ class Binder {
     for (const TileOp& op : sweep.ops) {
       BoundOp b{};
       b.op = &op;
+      throw_if_interrupted(bound.ops.size());
       b.first_step = out_.steps.size();
       if (op.kind == TileOp::Kind::kBlock) {
         for (const PlanStep& step : op.steps) bind_step(step);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/cancel.h"
+
 namespace qfast {
 namespace {
 
@@ -18,6 +20,7 @@ Dag::Dag(int num_qubits, const std::vector<DagItem>& items) {
   pred_begin_.assign(items.size() + 1, 0);
   std::vector<std::int32_t> out_degree(items.size() + 1, 0);
   for (std::size_t i = 0; i < items.size(); ++i) {
+    throw_if_interrupted(i);
     const auto self = static_cast<std::int32_t>(i);
     const auto depend_on = [&](std::int32_t p) {
       if (p < 0 || seen[to_size(p)] == self) return;

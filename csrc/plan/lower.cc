@@ -7,6 +7,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "base/cancel.h"
 #include "plan/matrices.h"
 #include "plan/node.h"
 
@@ -82,7 +83,10 @@ class Lowering {
   Lowered run() {
     out_.nodes.reserve(to_size(circuit_.size()));
     out_.sources.reserve(to_size(circuit_.size()));
-    for (std::int64_t i = 0; i < circuit_.size(); ++i) add(i);
+    for (std::int64_t i = 0; i < circuit_.size(); ++i) {
+      throw_if_interrupted(to_size(i));
+      add(i);
+    }
     drop_merged();
     split_dense_pairs();
     find_diagonals();
@@ -443,7 +447,10 @@ class Lowering {
     out_.nodes.clear();
     previous_.clear();
     std::ranges::fill(last_, -1);
-    for (std::size_t i = 0; i < old.size(); ++i) is_split[i] ? add_split(old[i]) : add_again(old[i]);
+    for (std::size_t i = 0; i < old.size(); ++i) {
+      throw_if_interrupted(i);
+      is_split[i] ? add_split(old[i]) : add_again(old[i]);
+    }
     drop_merged();
   }
 

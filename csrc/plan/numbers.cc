@@ -4,6 +4,7 @@
 #include <bit>
 #include <cmath>
 
+#include "base/cancel.h"
 #include "plan/matrices.h"
 
 namespace qfast {
@@ -28,6 +29,7 @@ Numbers::Numbers(const Plan& plan, const FlatCircuit& circuit, const TrigKernels
 void Numbers::write_recipes() {
   recipes_.resize(plan_.lowered.nodes.size());
   for (std::size_t i = 0; i < recipes_.size(); ++i) {
+    throw_if_interrupted(i);
     const Node& n = plan_.lowered.nodes[i];
     if (n.kind != NodeKind::kOne) continue;
     Recipe& recipe = recipes_[i];
@@ -136,6 +138,7 @@ void Numbers::compute(const double* values) {
   find_half_angles();
   Chain chain(circuit_, plan_.lowered, params_);
   for (std::size_t i = 0; i < recipes_.size(); ++i) {
+    throw_if_interrupted(i);
     const Node& n = plan_.lowered.nodes[i];
     const Recipe& recipe = recipes_[i];
     if (n.kind == NodeKind::kTwo) {

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "base/bits.h"
+#include "base/cancel.h"
 #include "base/error.h"
 #include "plan/dag.h"
 #include "plan/plan.h"
@@ -112,7 +113,8 @@ class Scheduler {
     std::uint64_t reach = takes_partners ? with_partners(always_in_reach()) : always_in_reach();
     std::vector<std::uint64_t> tried;
     std::vector<std::int32_t> blocked;
-    for (;;) {
+    for (std::size_t turn = 0;; ++turn) {
+      throw_if_interrupted(turn);
       const double base = frontier.gain(reach, weight_, kGainWindow, &blocked);
       std::uint64_t best = 0;
       double best_gain = 0;

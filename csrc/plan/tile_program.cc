@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "base/bits.h"
+#include "base/cancel.h"
 #include "plan/dag.h"
 #include "plan/plan.h"
 
@@ -124,6 +125,7 @@ class TileProgram {
     const std::uint64_t out_of_reach = labels_in_lanes() | kNeverInReach;
     std::uint64_t reach = 0;
     for (;;) {
+      throw_if_interrupted(++turn_);
       std::uint64_t best = 0;
       double best_gain = 0;
       std::uint64_t tried[kGainWindow];
@@ -573,6 +575,7 @@ class TileProgram {
   std::vector<DagItem> items_;             // qubits are labels
   std::vector<double> weight_;
   std::vector<std::int32_t> blocked_;  // scratch of choose_block
+  std::size_t turn_ = 0;
   Frontier* frontier_ = nullptr;
   std::vector<std::vector<std::int32_t>> uses_;
   std::vector<std::size_t> next_use_;

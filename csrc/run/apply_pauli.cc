@@ -72,12 +72,12 @@ void PauliSum::apply(const StateView& state, void* out, Isa isa, int threads, Ca
     // A product costs a quarter of what others count an amplitude with.
     parallel_for(useful_threads(threads, state.size() * groups_.size() / 4), num_blocks, 1,
                  [&](std::int64_t block, std::int64_t) {
-                   if (cancel != nullptr && cancel->cancelled.load(std::memory_order_relaxed)) return;
+                   if (should_stop(cancel)) return;
                    apply_block(amplitudes, kernels, real, static_cast<std::uint64_t>(block) << block_bits_,
                                static_cast<T*>(out));
                  });
   });
-  if (cancel != nullptr && cancel->cancelled.load()) {
+  if (should_stop(cancel)) {
     throw Error(ErrorKind::kCancelled, "applying a Pauli sum was cancelled");
   }
 }

@@ -14,6 +14,7 @@ namespace qfast {
 namespace {
 
 constexpr std::uint64_t kPieces = 16;           // of each worker's share of a sweep
+constexpr std::size_t kOpsPerLook = 16;         // on a tile, between two looks at the cancel token
 constexpr std::uint64_t kLeastMoved = 1 << 13;  // amplitudes of a permutation that a worker is woken for
 
 std::size_t to_size(std::int64_t i) { return static_cast<std::size_t>(i); }
@@ -123,7 +124,7 @@ class Run {
   }
 
   // See execute_ops.
-  void work_in_tile(std::size_t first, std::size_t last, T* tile) const {
+  bool work_in_tile(std::size_t first, std::size_t last, T* tile) const {
     Workspace<T>& space = Workspace<T>::of_this_thread();
     space.prepare(0, scratch_numbers_);
     const SweepLayout& layout = layouts_[0];
@@ -142,6 +143,7 @@ class Run {
                                .scale_im = static_cast<T>(sweep.scale.imag())};
     bool is_stored = false;
     for (std::size_t k = first; k < last; ++k) {
+      if (k % kOpsPerLook == kOpsPerLook - 1 && is_cancelled()) return false;
       const BoundOp& op = sweep.ops[k];
       if (op.op->kind == TileOp::Kind::kMatrix) {
         if (holds(op.op->condition, 0)) run_matrix(op, tile, space);
@@ -156,6 +158,7 @@ class Run {
                          is_stored ? to_memory : BlockIo<T>{}, &none);
     }
     if (last == sweep.ops.size() && !is_stored) kernels_.store(tile, to_memory);
+    return true;
   }
 
  private:
@@ -174,7 +177,7 @@ class Run {
     return widest == 0 ? 0 : std::size_t{2} << (widest + to_size(plan.lane_bits));
   }
 
-  bool is_cancelled() const { return cancel_ && cancel_->cancelled.load(std::memory_order_relaxed); }
+  bool is_cancelled() const { return should_stop(cancel_); }
 
   bool move(std::size_t s, Team& team) const {
     const SweepLayout& layout = layouts_[s];
@@ -317,6 +320,7 @@ class Run {
     const bool last_writes = first < none && is_block(last) && (first != last || !moves || !first_reads);
     if (io.from && !first_reads) kernels_.load(space.tile(), io);
     for (std::size_t k = first; first < none && k <= last; ++k) {
+      if (k % kOpsPerLook == kOpsPerLook - 1 && is_cancelled()) return;
       const BoundOp& op = sweep.ops[k];
       const std::size_t begin = k == 0 ? 0 : space.steps_end[k - 1], end = space.steps_end[k];
       if (op.op->kind == TileOp::Kind::kBlock) {
@@ -431,10 +435,10 @@ bool is_one_tile(const Plan& plan) {
 }
 
 template <class T>
-void execute_ops(const Plan& plan, const std::vector<SweepLayout>& layouts, const BoundPlan<T>& bound,
+bool execute_ops(const Plan& plan, const std::vector<SweepLayout>& layouts, const BoundPlan<T>& bound,
                  const TileKernels<T>& kernels, Start start, std::size_t first, std::size_t last, T* tile,
-                 T* amplitudes) {
-  Run<T>(plan, layouts, bound, kernels, amplitudes, nullptr, start, {}, nullptr).work_in_tile(first, last, tile);
+                 T* amplitudes, CancelToken* cancel) {
+  return Run<T>(plan, layouts, bound, kernels, amplitudes, nullptr, start, {}, cancel).work_in_tile(first, last, tile);
 }
 
 template bool execute_here<float>(const Plan&, const std::vector<SweepLayout>&, const BoundPlan<float>&,
@@ -445,9 +449,11 @@ template bool execute<float>(const Plan&, const std::vector<SweepLayout>&, const
                              const TileKernels<float>&, float*, Start, const RunOptions&, SweepRange);
 template bool execute<double>(const Plan&, const std::vector<SweepLayout>&, const BoundPlan<double>&,
                               const TileKernels<double>&, double*, Start, const RunOptions&, SweepRange);
-template void execute_ops<float>(const Plan&, const std::vector<SweepLayout>&, const BoundPlan<float>&,
-                                 const TileKernels<float>&, Start, std::size_t, std::size_t, float*, float*);
-template void execute_ops<double>(const Plan&, const std::vector<SweepLayout>&, const BoundPlan<double>&,
-                                  const TileKernels<double>&, Start, std::size_t, std::size_t, double*, double*);
+template bool execute_ops<float>(const Plan&, const std::vector<SweepLayout>&, const BoundPlan<float>&,
+                                 const TileKernels<float>&, Start, std::size_t, std::size_t, float*, float*,
+                                 CancelToken*);
+template bool execute_ops<double>(const Plan&, const std::vector<SweepLayout>&, const BoundPlan<double>&,
+                                  const TileKernels<double>&, Start, std::size_t, std::size_t, double*, double*,
+                                  CancelToken*);
 
 }  // namespace qfast

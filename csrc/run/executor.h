@@ -58,9 +58,9 @@ bool is_one_tile(const Plan& plan);
 // |0...0> or of what `amplitudes` has. After the last op the state is in `amplitudes` alone: 2^n interleaved complex
 // numbers, n >= the plan's lane bits.
 template <class T>
-void execute_ops(const Plan& plan, const std::vector<SweepLayout>& layouts, const BoundPlan<T>& bound,
+bool execute_ops(const Plan& plan, const std::vector<SweepLayout>& layouts, const BoundPlan<T>& bound,
                  const TileKernels<T>& kernels, Start start, std::size_t first, std::size_t last, T* tile,
-                 T* amplitudes);
+                 T* amplitudes, CancelToken* cancel);
 
 extern template bool execute_here<float>(const Plan&, const std::vector<SweepLayout>&, const BoundPlan<float>&,
                                          const TileKernels<float>&, float*, Start, CancelToken*, SweepRange);
@@ -70,9 +70,11 @@ extern template bool execute<float>(const Plan&, const std::vector<SweepLayout>&
                                     const TileKernels<float>&, float*, Start, const RunOptions&, SweepRange);
 extern template bool execute<double>(const Plan&, const std::vector<SweepLayout>&, const BoundPlan<double>&,
                                      const TileKernels<double>&, double*, Start, const RunOptions&, SweepRange);
-extern template void execute_ops<float>(const Plan&, const std::vector<SweepLayout>&, const BoundPlan<float>&,
-                                        const TileKernels<float>&, Start, std::size_t, std::size_t, float*, float*);
-extern template void execute_ops<double>(const Plan&, const std::vector<SweepLayout>&, const BoundPlan<double>&,
-                                         const TileKernels<double>&, Start, std::size_t, std::size_t, double*, double*);
+extern template bool execute_ops<float>(const Plan&, const std::vector<SweepLayout>&, const BoundPlan<float>&,
+                                        const TileKernels<float>&, Start, std::size_t, std::size_t, float*, float*,
+                                        CancelToken*);
+extern template bool execute_ops<double>(const Plan&, const std::vector<SweepLayout>&, const BoundPlan<double>&,
+                                         const TileKernels<double>&, Start, std::size_t, std::size_t, double*, double*,
+                                         CancelToken*);
 
 }  // namespace qfast

@@ -209,7 +209,7 @@ void PauliSum::sum_batch(const States<T>& states, const ReduceKernels<T>& kernel
   const std::size_t cosets_per_strand = num_cosets(batch) / num_strands;
   const std::uint32_t first_term = groups_[batch.first].first;
   for (std::size_t i = 0; i < cosets_per_strand; ++i) {
-    if (cancel != nullptr && cancel->cancelled.load(std::memory_order_relaxed)) return;
+    if (should_stop(cancel)) return;
     // A coset has one member whose pivot bits are all 0.
     const std::uint64_t member = insert_zero_bits(strand * cosets_per_strand + i, batch.pivots);
     for (std::uint64_t element : batch.space) {
@@ -252,7 +252,7 @@ void PauliSum::sum_terms(const StateView& bra, const StateView& ket, Quantity qu
                    sum_batch(states, kernels, real, batches_[b], strand, strands_of(b), out, cancel);
                  });
   });
-  if (cancel != nullptr && cancel->cancelled.load()) {
+  if (should_stop(cancel)) {
     throw Error(ErrorKind::kCancelled, quantity == Quantity::kExpectation ? "the expectation value was cancelled"
                                                                           : "the overlaps were cancelled");
   }

@@ -55,7 +55,7 @@ class Permutation {
   }
 
  private:
-  bool is_cancelled() const { return cancel_ && cancel_->cancelled.load(std::memory_order_relaxed); }
+  bool is_cancelled() const { return should_stop(cancel_); }
 
   std::uint64_t offset(std::uint64_t target) const {
     return layout_.low[target & low_mask(layout_.low_bits)] + layout_.high[target >> layout_.low_bits];

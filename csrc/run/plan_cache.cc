@@ -10,6 +10,7 @@
 #include <pthread.h>
 #endif
 
+#include "base/cancel.h"
 #include "plan/matrices.h"
 
 namespace qfast {
@@ -29,7 +30,10 @@ class StructureKey {
     put(target.tile_bits);
     put_costs(target.costs);
     params_ = generic_parameters(circuit);
-    for (std::int64_t i = 0; i < circuit.size(); ++i) put_operation(i);
+    for (std::int64_t i = 0; i < circuit.size(); ++i) {
+      throw_if_interrupted(static_cast<std::size_t>(i));
+      put_operation(i);
+    }
   }
 
   std::string take() { return std::move(key_); }

@@ -216,7 +216,7 @@ class TypedImpl final : public Base {
   bool run_bound(const Bound& bound, T* amplitudes, Start start, const RunOptions& options) {
     if (!this->planned_circuit) {
       bound.direct.run(amplitudes, start);
-      return !(options.cancel && options.cancel->cancelled.load());
+      return !should_stop(options.cancel);
     }
     if (this->plan().num_qubits >= this->plan().lane_bits) {
       return execute<T>(this->plan(), this->layouts(), bound.planned, kernels_, amplitudes, start, options);

@@ -25,12 +25,8 @@ constexpr std::size_t kShotsAtOnce = 2048;  // uniforms computed in the first-le
 constexpr std::size_t kGuidedShots = 1024;
 constexpr std::size_t kCellsPerBlock = 4;
 
-bool is_cancelled(const CancelToken* cancel) {
-  return cancel != nullptr && cancel->cancelled.load(std::memory_order_relaxed);
-}
-
 void throw_if_cancelled(const CancelToken* cancel) {
-  if (is_cancelled(cancel)) throw Error(ErrorKind::kCancelled, "sampling was cancelled");
+  if (should_stop(cancel)) throw Error(ErrorKind::kCancelled, "sampling was cancelled");
 }
 
 // Memory that is written before it is read, from the pool of state buffers: fresh pages would cost as much as drawing.
@@ -302,7 +298,7 @@ void Sampler::draw(const Uniforms& uniforms, std::int64_t num_shots, bool keep_o
     parallel_for(useful, static_cast<std::int64_t>(num_blocks()), 1, [&](std::int64_t index, std::int64_t) {
       const auto block = static_cast<std::uint32_t>(index);
       const std::uint32_t from = batch.begin[block], to = batch.begin[block + 1];
-      if (from == to || is_cancelled(cancel)) return;
+      if (from == to || should_stop(cancel)) return;
       visit(first, batch, block, Block(*this, block, to - from), from, to);
       if (cancel != nullptr) cancel->work_done.fetch_add(to - from, std::memory_order_relaxed);
     });

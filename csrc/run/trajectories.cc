@@ -63,7 +63,7 @@ class Walker {
   bool run(std::int64_t first, std::int64_t last, Trajectories::Visit visit) {
     kept_.clear();
     for (std::int64_t row = first; row < last; ++row) {
-      if (task_.options.cancel && task_.options.cancel->cancelled.load(std::memory_order_relaxed)) return false;
+      if (should_stop(task_.options.cancel)) return false;
       bind_row(row);
       const std::size_t common = row == first ? 0 : first_difference(*bound_, *previous_, task_.units);
       while (!kept_.empty() && kept_.back().unit > common) drop_last();
@@ -155,13 +155,13 @@ class Walker {
     const auto& [plan, layouts] = task_.planned;
     const Start start = task_.initial ? Start::kGiven : Start::kZero;
     if (task_.units.is_one_tile) {
-      execute_ops<T>(plan, layouts, *bound_, task_.kernels, start, from, to, static_cast<T*>(live_.data()), memory());
-      return true;
+      return execute_ops<T>(plan, layouts, *bound_, task_.kernels, start, from, to, static_cast<T*>(live_.data()),
+                            memory(), task_.options.cancel);
     }
     if (runs_alone_) {
       return execute<T>(plan, layouts, *bound_, task_.kernels, memory(), start, task_.options, {from, to});
     }
-    return execute_here<T>(plan, layouts, *bound_, task_.kernels, memory(), start, nullptr, {from, to});
+    return execute_here<T>(plan, layouts, *bound_, task_.kernels, memory(), start, task_.options.cancel, {from, to});
   }
 
   void keep(std::size_t unit) {
