@@ -104,9 +104,16 @@ def child(engine: str) -> None:
         run(LARGE, device=device).result()
     print("ready", flush=True)
     uses = struck = 0
-    is_over = False
+    is_guarded = is_over = False
+
+    def strike(number: int, frame: object) -> None:
+        if not is_guarded:  # this loop itself need not be struck
+            raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, strike)
     while not is_over:
         try:
+            is_guarded = False
             while not ended.is_set():
                 one_use(rng, groups)
                 uses += 1
@@ -115,6 +122,7 @@ def child(engine: str) -> None:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             is_over = True
         except KeyboardInterrupt:
+            is_guarded = True
             struck += 1
     print(json.dumps({"engine": engine, "uses": uses, "struck": struck, **check(groups)}), flush=True)
 

@@ -279,9 +279,13 @@ def test_a_density_matrix_is_refused_before_it_begins(runtime: Runtime, make_dev
     device = make_device(1, max_job_bytes=1 << 20)
     noise = qfast.NoiseModel().add(qfast.channels.depolarizing(0.01), gates=["h"])
     circuit = qfast.Circuit(9).h(0)
-    with pytest.raises(CapacityError, match="needs 4194304 bytes, but max_job_bytes is 1048576"):
+    message = "needs 12582912 bytes, but max_job_bytes is 1048576; the largest job of this kind that fits has 7 qubits"
+    with pytest.raises(CapacityError, match=message):
         run(circuit, observables=ZZ, noise=noise, device=device, runtime=runtime)
     assert run(circuit, observables=ZZ, device=device, runtime=runtime).result(WAIT_S) == pytest.approx(0.0)
+    small = qfast.Circuit(7).h(0)
+    value = run(small, observables=ZZ, noise=noise, device=device, runtime=runtime).result(WAIT_S)
+    assert value == pytest.approx(0.0)
 
 
 def test_a_tenants_jobs_run_together_only_as_far_as_its_bytes_reach(

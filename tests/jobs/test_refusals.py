@@ -133,7 +133,7 @@ def test_bad_input_has_an_error_of_its_own_and_leaves_nothing(
         (
             {"num_qubits": 12, "size_bytes": 16 << 12},
             {"max_job_bytes": 40_000},
-            "needs 65536 bytes, but max_job_bytes is 40000; the largest state of this kind that fits has 11 qubits",
+            "needs 65536 bytes, but max_job_bytes is 40000; the largest job of this kind that fits has 11 qubits",
         ),
         ({"num_qubits": 60, "size_bytes": 16 << 60}, {}, "bytes, but the memory of test::device.* qubits; make"),
     ],

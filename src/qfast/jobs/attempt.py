@@ -127,7 +127,7 @@ def text_of(error: BaseException) -> str:
 
 def _note_failure(outcome: Outcome, error: BaseException, context: JobContext) -> None:
     outcome.error = error
-    context.has_failed = True
+    context.has_failed = isinstance(error, Exception)  # Ctrl-C still holds its frames, and they their arrays
     outcome.has_stopped = isinstance(error, CancelledRunError) and context.cancellation.cancelled
     context.note(("ERROR", text_of(error)))
     if not isinstance(error, Exception):

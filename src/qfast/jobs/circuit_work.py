@@ -29,7 +29,7 @@ from qfast.jobs.work import Requirements
 from qfast.mitigation import Mitigation
 from qfast.noise import NoiseModel
 from qfast.simulation import Samples
-from qfast.simulation.density import simulate_density
+from qfast.simulation.density import density_bytes, simulate_density
 
 if TYPE_CHECKING:
     from qfast.config import Snapshot
@@ -103,11 +103,12 @@ class CircuitWork:
         """See `Work`."""
         precision: Precision = settings["precision"]
         check_qubits(self._num_qubits, precision)
-        size_bytes = state_bytes(self._num_qubits, precision) + samples_bytes(self.circuit, self.shots or 0)
+        fixed = samples_bytes(self.circuit, self.shots or 0)
+        size_bytes = state_bytes(self._num_qubits, precision) + fixed
         if settings["error_mitigation"]:
             shots = self._mitigated_shots(settings)
-            return Requirements(self._num_qubits, shots, size_bytes, self._cost)
-        return Requirements(self._num_qubits, self.shots or 0, size_bytes, self._cost, self._is_short)
+            return Requirements(self._num_qubits, shots, size_bytes, self._cost, fixed_bytes=fixed)
+        return Requirements(self._num_qubits, self.shots or 0, size_bytes, self._cost, self._is_short, fixed)
 
     def requirements_on(self, settings: Snapshot, device: Device) -> Requirements:
         """See `Work`: under noise, its own or the device's, exact expectation values take a density matrix."""
@@ -115,7 +116,7 @@ class CircuitWork:
         is_noisy = device.is_noisy if self.noise is None else not self.noise.is_empty
         if is_noisy and self.observables is not None and not settings["error_mitigation"]:
             check_qubits(2 * self._num_qubits, settings["precision"])
-            needed.size_bytes = state_bytes(2 * self._num_qubits, settings["precision"])
+            needed.size_bytes, needed.growth = density_bytes(self._num_qubits, settings["precision"]), 4
             needed.cost, needed.is_short = circuit_cost(self._length, 2 * self._num_qubits), False
         return needed
 

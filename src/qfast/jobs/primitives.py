@@ -33,7 +33,7 @@ from qfast.jobs.sampled_values import sampled_pub
 from qfast.jobs.work import Requirements
 from qfast.mitigation import Mitigation
 from qfast.simulation import Program, Samples, compile, sample
-from qfast.simulation.density import simulate_density
+from qfast.simulation.density import density_bytes, simulate_density
 from qfast.simulation.seeds import derived_seed, fresh_seed
 
 if TYPE_CHECKING:
@@ -71,8 +71,9 @@ class _PubWork(Generic[P]):
         num_qubits = max((pub.circuit.num_qubits for pub in self.pubs), default=0)
         check_qubits(num_qubits, precision)
         cost = sum(self._count(pub) * circuit_cost(pub.length, pub.circuit.num_qubits) for pub in self.pubs)
-        size_bytes = state_bytes(num_qubits, precision) + self._result_bytes()
-        return Requirements(num_qubits, self._shots(mitigation), size_bytes, max(1.0, cost))
+        fixed = self._result_bytes()
+        size_bytes = state_bytes(num_qubits, precision) + fixed
+        return Requirements(num_qubits, self._shots(mitigation), size_bytes, max(1.0, cost), fixed_bytes=fixed)
 
     def fingerprint(self) -> bytes:
         """Return a digest of all that the result depends on, besides seed, device and settings."""
@@ -152,7 +153,9 @@ class EstimatorWork(_PubWork[EstimatorPub]):
         exact = [pub.circuit.num_qubits for pub in self.pubs if pub.precision == 0]
         if device.is_noisy and exact and not settings["error_mitigation"]:
             check_qubits(2 * max(exact), settings["precision"])
-            needed.size_bytes = max(needed.size_bytes, state_bytes(2 * max(exact), settings["precision"]))
+            density = density_bytes(max(exact), settings["precision"])
+            if density > needed.size_bytes:
+                needed.size_bytes, needed.growth = density, 4
         return needed
 
     def _shots(self, mitigation: Mitigation | None) -> int:

@@ -236,21 +236,32 @@ def check_limits(needed: Requirements, settings: Snapshot, device: Device) -> No
         raise CapacityError(_too_large(needed.shots, "shots", f"the most of {device.name}", device.max_shots))
     limit = settings["max_job_bytes"]
     if limit is not None and needed.size_bytes > limit:
-        raise CapacityError(_too_large(needed.size_bytes, "bytes", "max_job_bytes", limit, needed.num_qubits))
+        raise CapacityError(_too_many_bytes(needed, "max_job_bytes", limit))
     limit = device.settings()["max_tenant_bytes"]
     if limit is not None and needed.size_bytes > limit:
-        raise CapacityError(_too_large(needed.size_bytes, "bytes", "max_tenant_bytes", limit, needed.num_qubits))
+        raise CapacityError(_too_many_bytes(needed, "max_tenant_bytes", limit))
     if needed.size_bytes > _UNCHECKED_BYTES and needed.size_bytes > (limit := device.capacity_bytes()):
         whose = f"the memory of {device.name}"
-        raise CapacityError(_too_large(needed.size_bytes, "bytes", whose, limit, needed.num_qubits))
+        raise CapacityError(_too_many_bytes(needed, whose, limit))
 
 
-def _too_large(needed: int, unit: str, whose: str, limit: int, qubits: int = 0) -> str:
+def _too_large(needed: int, unit: str, whose: str, limit: int) -> str:
+    return f"the job needs {needed} {unit}, but {whose} is {limit}; make the job smaller, or raise the limit"
+
+
+def _too_many_bytes(needed: Requirements, whose: str, limit: int) -> str:
+    """Say how many qubits a job of this kind may have at the most."""
+    qubits, left = needed.num_qubits, limit - needed.fixed_bytes
+    rest = needed.size_bytes - needed.fixed_bytes
+    while qubits and rest > left:
+        qubits, rest = qubits - 1, rest // needed.growth
     fits = ""
-    if qubits:
-        halvings = (-(-needed // limit) - 1).bit_length()  # a state halves with every qubit less
-        fits = f"; the largest state of this kind that fits has {qubits - halvings} qubits"
-    return f"the job needs {needed} {unit}, but {whose} is {limit}{fits}; make the job smaller, or raise the limit"
+    if needed.num_qubits:
+        fits = f"; the largest job of this kind that fits has {qubits} qubits"
+        if left <= 0 or not qubits:
+            fits = f"; its outcomes alone need {needed.fixed_bytes}" if needed.fixed_bytes else "; not one qubit fits"
+    needs = f"the job needs {needed.size_bytes} bytes, but {whose} is {limit}{fits}"
+    return f"{needs}; make the job smaller, or raise the limit"
 
 
 def check_tenant(tenant: Any) -> str:

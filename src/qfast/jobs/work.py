@@ -22,6 +22,10 @@ class Requirements:
         For the limits, and for the job's metrics.
     size_bytes : int
         Memory it uses at its peak. Jobs run at the same time only as far as their sum fits the device.
+    fixed_bytes : int
+        The part of it that does not depend on the number of qubits: outcomes of shots.
+    growth : int
+        By how much the rest grows with every qubit: 2 for states, 4 for density matrices.
     cost : float
         For the fair share: 1 is a small job.
     is_short : bool
@@ -33,6 +37,8 @@ class Requirements:
     size_bytes: int = 0
     cost: float = 1.0
     is_short: bool = False
+    fixed_bytes: int = 0
+    growth: int = 2
 
 
 class Work(Protocol):

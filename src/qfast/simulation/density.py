@@ -123,6 +123,11 @@ class DensityMatrix:
         return f"<DensityMatrix: {self.num_qubits} qubits, {self.matrix.dtype}>"
 
 
+def density_bytes(num_qubits: int, precision: Precision) -> int:
+    """Return the memory of a run with a density matrix at its peak: the matrix, and two copies at a channel."""
+    return 3 * state_bytes(2 * num_qubits, precision)
+
+
 def simulate_density(
     circuit: Circuit,
     noise: NoiseModel | None = None,
@@ -216,11 +221,12 @@ def _density_walk(
 ) -> BranchWalk:
     num_qubits = circuit.num_qubits
     check_qubits(2 * num_qubits, settings.precision)
-    size = state_bytes(2 * num_qubits, settings.precision)
     check_memory(
-        3 * size, f"a density matrix of {num_qubits} qubits in {settings.precision}, which is a state of twice as many",
-        amplitude_bytes=size >> 2 * num_qubits, limit_bytes=settings.max_bytes,
-    )  # fmt: skip
+        density_bytes(num_qubits, settings.precision),
+        f"a density matrix of {num_qubits} qubits in {settings.precision}, which is a state of twice as many",
+        amplitude_bytes=state_bytes(0, settings.precision),
+        limit_bytes=settings.max_bytes,
+    )
     values = parameter_values(circuit, parameters)
     bound = circuit.bind(values) if values else circuit
     script = script_of(bound, None if noise is None else check_noise(noise))
