@@ -86,10 +86,11 @@ def is_transient(error: BaseException) -> bool:
 
 def mark_outcome(job: Job) -> None:
     """Tell a job's result, if it takes metadata, or its error which job it is of, and how that went."""
-    if job.error is not None:
-        mark_error(job.error, job)
+    error, value = job.outcome()
+    if error is not None:
+        mark_error(error, job)
         return
-    add_metadata = getattr(job.value, "add_metadata", None)
+    add_metadata = getattr(value, "add_metadata", None)
     if add_metadata is not None:
         add_metadata(
             job_id=job.id,

@@ -103,7 +103,7 @@ class CircuitWork:
         """See `Work`."""
         precision: Precision = settings["precision"]
         check_qubits(self._num_qubits, precision)
-        fixed = samples_bytes(self.circuit, self.shots or 0)
+        fixed = 0 if self.shots is None else samples_bytes(self.circuit, self.shots)
         size_bytes = state_bytes(self._num_qubits, precision) + fixed
         if settings["error_mitigation"]:
             shots = self._mitigated_shots(settings)
@@ -113,8 +113,9 @@ class CircuitWork:
     def requirements_on(self, settings: Snapshot, device: Device) -> Requirements:
         """See `Work`: under noise, its own or the device's, exact expectation values take a density matrix."""
         needed = self.requirements(settings)
-        is_noisy = device.is_noisy if self.noise is None else not self.noise.is_empty
-        if is_noisy and self.observables is not None and not settings["error_mitigation"]:
+        if self.observables is None or settings["error_mitigation"]:
+            return needed
+        if device.is_noisy if self.noise is None else not self.noise.is_empty:
             check_qubits(2 * self._num_qubits, settings["precision"])
             needed.size_bytes, needed.growth = density_bytes(self._num_qubits, settings["precision"]), 4
             needed.cost, needed.is_short = circuit_cost(self._length, 2 * self._num_qubits), False
@@ -164,7 +165,8 @@ class CircuitWork:
 
     def execute(self, context: JobContext) -> Any:
         """Run it on the device's engine."""
-        return with_metadata(self._execute(context))
+        found = self._execute(context)
+        return found if self.observables is None else with_metadata(found)
 
     def _execute(self, context: JobContext) -> Any:
         assert self._program is not None

@@ -157,7 +157,8 @@ class JobContext:
         array = state_array(lease, num_qubits, precision)
         self._leases.append(lease)
         self._num_leases += 1
-        out = [lease.size for lease in self._leases if not lease.returned]
+        grants = [lease.grant for lease in self._leases]
+        out = [grant.size for grant in grants if not grant.is_over]
         if len(out) > self._peak_leases:
             self._peak_leases = len(out)
         size = sum(out)
@@ -213,7 +214,8 @@ class JobContext:
         # What is alive now, the work has put into its result or keeps for itself: it is not the job's any more.
         kept = 0
         for lease in self._leases:
-            kept += not lease.returned and (lease.exported or self._pool.export(lease))
+            grant = lease.grant
+            kept += not grant.is_over and (grant.exported or self._pool.export(lease))
         if kept and self.has_failed:
             held = sum(lease.size for lease in self._leases if not lease.returned)
             leak = LeaseError(
@@ -234,8 +236,9 @@ class JobContext:
 
     def telemetry(self) -> dict[str, Any]:
         """Return what the pool says is in use by the job, what its result (or somebody else) retains, and the peak."""
-        in_use = self._pool.leased_by(self.job.id)
-        retained = [lease.size for lease in self._leases if lease.exported and not lease.returned]
+        in_use = self._pool.leased_by(self.job.id) if self._leases else (0, 0)
+        grants = [lease.grant for lease in self._leases]
+        retained = [grant.size for grant in grants if grant.exported and not grant.is_over]
         return {
             "leases": in_use[0],
             "bytes": in_use[1],

@@ -320,7 +320,8 @@ class Job(concurrent.futures.Future[Any]):
         Exception
             Whatever the work raised, with ``execution_log``, ``telemetry`` and ``code``.
         """
-        self.wait(timeout)
+        if not self._is_done:
+            self.wait(timeout)
         if self._exception is not None:
             try:
                 raise self._exception
@@ -421,15 +422,9 @@ class Job(concurrent.futures.Future[Any]):
         self._result, self._exception = value, error
         self.enter(status)
 
-    @property
-    def value(self) -> Any:
-        """The result, perhaps before it is published."""
-        return self._result
-
-    @property
-    def error(self) -> BaseException | None:
-        """The error, perhaps before it is published."""
-        return self._exception
+    def outcome(self) -> tuple[BaseException | None, Any]:
+        """Return the error and the value, perhaps before they are published."""
+        return self._exception, self._result
 
     def publish(self, release: Callable[[], None] | None = None) -> None:
         """Make the outcome visible, wake those who wait, and call back; again is harmless.
@@ -438,11 +433,15 @@ class Job(concurrent.futures.Future[Any]):
         the worker free and warm; but after the callbacks, because a callback may wait for a job that this very worker
         would have to run.
         """
-        if release is not None and not self.has_callbacks:
+        told = self.__dict__
+        if release is not None and not told.get("_made_callbacks"):
             release()
             release = None
         self._is_done = True
-        self._tell_waiters()
+        if "_made_waiters" in told:
+            self._tell_waiters()
+        if "_made_callbacks" not in told and release is None:
+            return
         try:
             self._call_back()
         finally:

@@ -377,8 +377,10 @@ class JobGroup:
     ) -> Job:
         """Submit any work; see `run`."""
         chosen = self._choose_device(device)
-        layers = self._layers(options)
-        if not self.accepting_jobs:
+        layers = self._layers(options) if options else self._options
+        if self.max_ttl is not None:
+            self._check_expiry()
+        if self._state is not Lifecycle.OPEN:
             raise self._refusal()
         target, settings = self._runtime.route(chosen, layers)
         requirements = self._runtime.admit(work, target, settings)

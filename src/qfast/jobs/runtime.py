@@ -237,7 +237,7 @@ def check_limits(needed: Requirements, settings: Snapshot, device: Device) -> No
     limit = settings["max_job_bytes"]
     if limit is not None and needed.size_bytes > limit:
         raise CapacityError(_too_many_bytes(needed, "max_job_bytes", limit))
-    limit = device.settings()["max_tenant_bytes"]
+    limit = settings["max_tenant_bytes"]
     if limit is not None and needed.size_bytes > limit:
         raise CapacityError(_too_many_bytes(needed, "max_tenant_bytes", limit))
     if needed.size_bytes > _UNCHECKED_BYTES and needed.size_bytes > (limit := device.capacity_bytes()):

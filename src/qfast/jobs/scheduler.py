@@ -94,6 +94,7 @@ class Scheduler:
 
     def _start_clean(self) -> None:
         self._lock = threading.Lock()
+        self._is_ready = False  # the threads that it relies on have started
         self._is_torn = False  # the books are being changed, or were left half changed: see `_mend`
         self._idle = Gates()
         self._live: dict[str, Job] = {}  # the truth: those that were accepted and are not published
@@ -172,8 +173,10 @@ class Scheduler:
         DeviceBusyError
             More jobs wait than are allowed.
         """
-        start_recovery()
-        self.clock.start()
+        if not self._is_ready:
+            start_recovery()
+            self.clock.start()
+            self._is_ready = True
         thread = threading.get_ident()
         try:
             if door is None:
@@ -344,7 +347,7 @@ class Scheduler:
         self._max_dedicated = settings["max_dedicated_sessions"]
 
     def _may_start(self, job: Job) -> bool:
-        if job.flow.is_stopped or not self._fits_tenant(job):
+        if job.flow.is_stopped or (self._max_tenant_bytes is not None and not self._fits_tenant(job)):
             return False
         if job.flow.is_dedicated:
             return job.flow.is_next(job) and (self._max_dedicated is None or self._is_served(job.flow))
@@ -406,7 +409,8 @@ class Scheduler:
         job.cancellation = None
         job.context = None
         job.flow.unfinished.pop(job.id, None)
-        self._wake_if_idle()
+        if self._idle.waiting:
+            self._wake_if_idle()
 
     def _wake_if_idle(self) -> None:
         if self._is_idle():

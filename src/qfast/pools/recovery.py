@@ -80,14 +80,14 @@ class Gates:
     Whoever changes what is waited for calls `wake` afterwards, with or without a lock.
     """
 
-    __slots__ = ("_gates",)
+    __slots__ = ("waiting",)
 
     def __init__(self) -> None:
-        self._gates: list[SimpleQueue[None]] = []
+        self.waiting: list[SimpleQueue[None]] = []
 
     def wake(self) -> None:
         """Let everybody look again; again is harmless, and finishes what was broken off."""
-        for gate in tuple(self._gates):
+        for gate in tuple(self.waiting):
             gate.put(None)
 
     def wait_for(self, is_so: Callable[[], bool], timeout_s: float | None = None) -> bool:
@@ -96,7 +96,7 @@ class Gates:
             return True
         until = None if timeout_s is None else time.monotonic() + timeout_s
         gate: SimpleQueue[None] = SimpleQueue()
-        self._gates.append(gate)
+        self.waiting.append(gate)
         try:
             while not (answer := is_so()):
                 left = None if until is None else until - time.monotonic()
@@ -104,7 +104,7 @@ class Gates:
                     return is_so()
             return answer
         finally:
-            self._gates.remove(gate)
+            self.waiting.remove(gate)
 
 
 def wait_at(gate: SimpleQueue[Any], timeout_s: float | None) -> bool:
