@@ -236,9 +236,12 @@ class JobContext:
 
     def telemetry(self) -> dict[str, Any]:
         """Return what the pool says is in use by the job, what its result (or somebody else) retains, and the peak."""
-        in_use = self._pool.leased_by(self.job.id) if self._leases else (0, 0)
-        grants = [lease.grant for lease in self._leases]
-        retained = [grant.size for grant in grants if grant.exported and not grant.is_over]
+        in_use = 0, 0
+        retained: list[int] = []
+        if self._leases:
+            in_use = self._pool.leased_by(self.job.id)
+            grants = [lease.grant for lease in self._leases]
+            retained = [grant.size for grant in grants if grant.exported and not grant.is_over]
         return {
             "leases": in_use[0],
             "bytes": in_use[1],

@@ -419,8 +419,9 @@ class Job(concurrent.futures.Future[Any]):
     # --- the end, for the scheduler -----------------------------------------------------------------------------------
     def settle(self, status: JobStatus, value: Any, error: BaseException | None) -> None:
         """Enter a final state with an outcome; called by the scheduler inside its lock, and shown by `publish`."""
-        self._result, self._exception = value, error
-        self.enter(status)
+        if status not in JOB_TRANSITIONS[self._status]:
+            self.enter(status)  # which refuses it
+        self._result, self._exception, self._status = value, error, status
 
     def outcome(self) -> tuple[BaseException | None, Any]:
         """Return the error and the value, perhaps before they are published."""
