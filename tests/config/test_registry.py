@@ -409,6 +409,13 @@ def test_options_that_would_have_no_effect_are_refused(name: str) -> None:
         Registry({}).check_options({name: "auto"}, "options of the job")
 
 
+@pytest.mark.parametrize("name", ["threads", "workers"])
+@pytest.mark.parametrize("value", [0, 65537, 2**31, 2**64])
+def test_no_machine_has_so_many_threads(name: str, value: int) -> None:
+    with pytest.raises(ConfigError, match=rf"setting {name!r} = {value} .* >= 1 and <= 65536"):
+        Registry({}).resolve(name, value)
+
+
 def test_names_are_instances_of_their_classes() -> None:
     assert isinstance("numpy", config.BackendName)
     assert isinstance("force", config.VectorizationPolicy)

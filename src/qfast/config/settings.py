@@ -82,14 +82,17 @@ def _choice(*names: str) -> Kind:
     return Kind(" | ".join(names), check, str)
 
 
-def _number(kind: type[int] | type[float], minimum: float, unit: str = "") -> Kind:
+def _number(kind: type[int] | type[float], minimum: float, unit: str = "", maximum: float = float("inf")) -> Kind:
     def check(value: Any) -> Any:
-        if isinstance(value, bool) or not isinstance(value, (int, kind)) or not minimum <= value < float("inf"):
+        if isinstance(value, bool) or not isinstance(value, (int, kind)) or not minimum <= value <= maximum:
+            raise ValueError
+        if value == float("inf"):
             raise ValueError
         return kind(value)
 
     noun = "a whole number" if kind is int else "a number"
-    return Kind(f"{noun}{unit} >= {minimum:g}", check, kind)
+    most = "" if maximum == float("inf") else f" and <= {maximum:g}"
+    return Kind(f"{noun}{unit} >= {minimum:g}{most}", check, kind)
 
 
 def _optional(kind: Kind) -> Kind:
@@ -198,6 +201,7 @@ def _check_device(value: Any) -> str:
 _NAME = Kind("a name of letters, digits, '_', '-' and '.'", _check_name, str)
 _ANY_DEVICE = Kind("a device as provider::name, or its name alone", _check_device, str)
 _COUNT = _number(int, 1)
+_THREADS = _number(int, 1, maximum=65536)  # more than any machine runs, less than the core's 32 bits
 _SEED = _number(int, 0)
 _SECONDS = _number(float, 0, " of seconds")
 
@@ -215,7 +219,7 @@ _ROWS: tuple[tuple[str, Kind, Any, str], ...] = (
     ("isa", _choice("auto", "baseline", "avx2", "avx512"), "auto", "instruction set, fixed at first use"),
     (
         "threads",
-        _or_auto(_COUNT, cpu_count),
+        _or_auto(_THREADS, cpu_count),
         cpu_count,
         "threads of one simulation; auto: affinity, cgroup, SLURM, OMP_NUM_THREADS and MPI limits",
     ),
@@ -258,7 +262,7 @@ _ROWS: tuple[tuple[str, Kind, Any, str], ...] = (
     ("max_queued_jobs", _optional(_COUNT), None, "jobs that may wait for one device"),
     ("max_qubits", _optional(_COUNT), None, "qubits of one job"),
     ("max_shots", _optional(_COUNT), None, "shots of one job"),
-    ("workers", _or_auto(_COUNT, cpu_count), cpu_count, "jobs that run at the same time on a local device"),
+    ("workers", _or_auto(_THREADS, cpu_count), cpu_count, "jobs that run at the same time on a local device"),
     ("queue_timeout_s", _optional(_SECONDS), None, "a job that waits longer fails"),
     ("run_timeout_s", _optional(_SECONDS), None, "an attempt that runs longer is stopped, and the job fails"),
     ("total_timeout_s", _optional(_SECONDS), None, "a job that is not done so long after its submission fails"),
