@@ -146,6 +146,14 @@ std::int32_t Parser::keyword_statement(Statement& s) {
     case Keyword::k_switch:
       switch_case(s);
       break;
+    case Keyword::k_box:  // a block whose timing is kept together
+      advance();
+      if (at(Tok::kLeftBracket)) {
+        fail_here("a box that lasts a given time has no meaning in a simulation without a clock; remove its duration");
+      }
+      s.kind = StatementKind::kScope;
+      s.body = block();
+      break;
     case Keyword::k_let:
       alias(s);
       break;
@@ -186,8 +194,12 @@ void Parser::refuse_keyword() const {
     case Keyword::k_extern:
       why = "(subroutines) is not supported; write the body where it is called, or use 'gate'";
       break;
-    case Keyword::k_box:
     case Keyword::k_delay:
+      why =
+          "has no meaning in a simulation without a clock; remove it (an idle qubit does not change), or write 'id' "
+          "where "
+          "noise acts on a qubit that waits";
+      break;
     case Keyword::k_durationof:
     case Keyword::k_nop:
       why = "has no meaning in a simulation without a clock; remove it (an idle qubit does not change)";

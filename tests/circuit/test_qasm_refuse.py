@@ -51,7 +51,8 @@ BAD_3 = [
     ("OPENQASM 3.0;", 3, 1, "only once"),
     # what has no meaning here
     ("qubit q; delay[100ns] q;", 3, 10, "without a clock"),
-    ("qubit q; box { x q; }", 3, 10, "without a clock"),
+    ("qubit q; box[100ns] { x q; }", 3, 13, "lasts a given time"),
+    ("qubit q; box x q;", 3, 14, "expected '{'"),
     ("duration d = 3ns;", 3, 1, "'duration' is not supported"),
     ("qubit q; rx(100ns) q;", 3, 13, "without a clock"),
     ("stretch s;", 3, 1, "'stretch'"),

@@ -319,6 +319,17 @@ def test_a_box_is_opened() -> None:
         qc.h(0)
         qc.cx(0, 1)
     assert from_qiskit(qc).count_ops() == {"h": 1, "cx": 1}
+    text = 'OPENQASM 3.0; include "stdgates.inc"; qubit[2] q; box { h q[0]; box { cx q[0], q[1]; } }'
+    assert Circuit.from_qasm(text).count_ops() == {"h": 1, "cx": 1}
+
+
+def test_a_box_that_takes_a_given_time_is_refused_as_a_delay_is() -> None:
+    qc = QuantumCircuit(1)
+    with qc.box(duration=100, unit="ns"):
+        qc.h(0)
+    with pytest.raises(CircuitError, match=r"lasts 100(\.0)? ns, and a circuit has no clock; pass delays='drop'"):
+        from_qiskit(qc)
+    assert from_qiskit(qc, delays="drop").count_ops() == {"h": 1}
 
 
 def test_a_register_torn_over_the_circuit_is_read_bit_by_bit() -> None:

@@ -263,6 +263,11 @@ class _Reader:
             ]
             target.switch(tested, cases)
         elif type(operation).__name__ == "BoxOp":
+            if self.delays != "drop" and operation.duration is not None:
+                raise CircuitError(
+                    f"{place} lasts {operation.duration} {operation.unit}, and a circuit has no clock; pass "
+                    "delays='drop' to open boxes whatever time they take"
+                )
             target.compose(body(operation.blocks[0]))
         else:
             raise CircuitError(f"{place}: this kind of control flow is unknown")
