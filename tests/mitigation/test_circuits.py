@@ -77,6 +77,10 @@ def test_measurements_parameters_and_barriers_stay() -> None:
 def test_what_has_no_inverse_is_not_folded() -> None:
     with pytest.raises(CircuitError, match=r"folding works on circuits of gates .* instruction 1 is 'reset'"):
         fold_local(Circuit(1).h(0).reset(0), 3)
+    with pytest.raises(
+        InputError, match=r"scale factor 1000000\.0 would make 2000000 gates of 2; .* a scale of up to 500000"
+    ):
+        fold_global(Circuit(2).h(0).cx(0, 1), 1e6)
     with pytest.raises(InputError, match=r"scale factor 0\.5 is not valid; a number from 1"):
         fold_global(Circuit(1).h(0), 0.5)
     assert fold_local(Circuit(1), 3)[1] == 1

@@ -10,6 +10,8 @@ from __future__ import annotations
 import importlib
 import math
 from collections.abc import Sequence
+from dataclasses import replace
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from qfast.circuit import Circuit
 
 _BLOCK = 1 << 14  # amplitudes that are converted to double at a time
+_SLAB_QUBITS = 18  # of a state of which a gate does a part at a time: some milliseconds
 
 # Library of each backend, and the namespace that gives it the array API. numpy 1.26 lacks parts of the standard; this
 # file uses what it has.
@@ -191,7 +194,7 @@ class ReferenceCircuit:
         psi = state if self._backend == "numpy" else self._xp.asarray(state)
         for done, op in enumerate(ops):
             check_cancel(cancel, "the run", done, len(ops), "gates")
-            psi = self._apply(psi, op, params)
+            psi = self._apply_in_slabs(psi, op, params, cancel)
         if cancel is not None:
             cancel.report(len(ops), len(ops))
         if psi is not state:
@@ -204,10 +207,36 @@ class ReferenceCircuit:
         """See `PreparedCircuit.explain`."""
         return {"operations": len(self._lowered.ops), "array_backend": self._backend}
 
-    def _apply(self, psi: Any, op: Op, params: list[float]) -> Any:
+    def _apply_in_slabs(self, psi: Any, op: Op, params: list[float], cancel: CancelToken | None) -> Any:
+        """Apply one operation to a part of a large state at a time, so that a token is heard within a gate."""
+        xp, n = self._xp, self.num_qubits
+        named = set(op.controls + op.targets)
+        outside = [qubit for qubit in range(n - 1, -1, -1) if qubit not in named][: max(0, n - _SLAB_QUBITS)]
+        if not outside:
+            return self._apply(psi, op, params, n)
+        place = {qubit: qubit - sum(other < qubit for other in outside) for qubit in named}
+        inner = replace(
+            op,
+            targets=tuple(place[qubit] for qubit in op.targets),
+            controls=tuple(place[qubit] for qubit in op.controls),
+        )
+        shape, axis_of = _axes(n, outside)
+        tensor = xp.reshape(psi, tuple(shape))
+        for values in product((0, 1), repeat=len(outside)):
+            if cancel is not None:
+                cancel.raise_if_cancelled("the run")
+            index: list[Any] = [slice(None)] * len(shape)
+            for qubit, value in zip(outside, values, strict=True):
+                index[axis_of[qubit]] = value
+            slab = tensor[tuple(index)]
+            changed = self._apply(xp.reshape(slab, (-1,)), inner, params, n - len(outside))
+            tensor[tuple(index)] = xp.reshape(changed, slab.shape)
+        return xp.reshape(tensor, (-1,))
+
+    def _apply(self, psi: Any, op: Op, params: list[float], num_qubits: int) -> Any:
         """Apply one operation and return the state, which may be a new array."""
         xp = self._xp
-        shape, axis_of = _axes(self.num_qubits, op.controls + op.targets)
+        shape, axis_of = _axes(num_qubits, op.controls + op.targets)
         tensor = xp.reshape(psi, tuple(shape))
         index: list[Any] = [slice(None)] * len(shape)
         for qubit, value in zip(op.controls, op.control_values, strict=True):
@@ -235,8 +264,8 @@ class ReferenceCircuit:
         if k == 0:
             return part * complex(matrix[0, 0])
         tensor = self._constant(matrix.reshape((2,) * (2 * k)))
-        product = xp.tensordot(tensor, part, axes=(tuple(range(k, 2 * k)), tuple(axes)))
-        return xp.moveaxis(product, tuple(range(k)), tuple(axes))
+        contracted = xp.tensordot(tensor, part, axes=(tuple(range(k, 2 * k)), tuple(axes)))
+        return xp.moveaxis(contracted, tuple(range(k)), tuple(axes))
 
     def _factors(self, diagonal: Any, axes: Sequence[int], ndim: int) -> Any:
         """Shape a diagonal such that it broadcasts against a tensor with the targets on `axes`."""

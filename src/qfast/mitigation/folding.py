@@ -15,6 +15,7 @@ __all__ = ["Folding", "fold", "fold_global", "fold_local"]
 
 Folding: TypeAlias = Literal["local", "global"]
 
+_MOST_GATES = 1_000_000  # of a folded circuit: some seconds of work
 _BARRIER, _GPHASE = OPCODES["barrier"], OPCODES["gphase"]
 
 
@@ -26,7 +27,7 @@ def fold_local(circuit: Circuit, scale: float) -> tuple[Circuit, float]:
     circuit : Circuit
         Of gates, with measurements at its end; these are not folded.
     scale : float
-        How many times as many gates; at least 1.
+        How many times as many gates; at least 1, and so many that the folded circuit has at most a million.
 
     Returns
     -------
@@ -40,6 +41,8 @@ def fold_local(circuit: Circuit, scale: float) -> tuple[Circuit, float]:
     ------
     CircuitError
         The circuit measures, resets or decides in the middle.
+    InputError
+        The scale is out of range.
 
     Notes
     -----
@@ -117,6 +120,11 @@ def _is_foldable(circuit: Circuit, row: int) -> bool:
 def _number_of_foldings(num_gates: int, scale: float) -> int:
     if not 1 <= scale < math.inf:
         raise InputError(f"scale factor {scale!r} is not valid; a number from 1 is needed: noise can only be added")
+    if scale > 1 and num_gates * scale > _MOST_GATES:
+        raise InputError(
+            f"scale factor {scale!r} would make {num_gates * scale:.0f} gates of {num_gates}; at most {_MOST_GATES} "
+            f"are folded to: a scale of up to {max(1, _MOST_GATES // num_gates)}"
+        )
     return math.floor(num_gates * (scale - 1) / 2 + 0.5)
 
 
