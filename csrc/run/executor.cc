@@ -125,6 +125,8 @@ class Run {
 
   // See execute_ops.
   bool work_in_tile(std::size_t first, std::size_t last, T* tile) const {
+    QFAST_ASSERT(is_one_tile(plan_) && last <= plan_.sweeps[0].ops.size());
+    QFAST_ASSERT(reinterpret_cast<std::uintptr_t>(tile) % 64 == 0);
     Workspace<T>& space = Workspace<T>::of_this_thread();
     space.prepare(0, scratch_numbers_);
     const SweepLayout& layout = layouts_[0];

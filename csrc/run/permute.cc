@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "base/assert.h"
 #include "base/bits.h"
 
 namespace qfast {
@@ -145,6 +146,8 @@ std::uint64_t permutation_scratch(const PermutationLayout& layout, int num_qubit
 template <class T>
 bool permute(const PermutationLayout& layout, std::span<const std::uint32_t> source, T* amplitudes, T* scratch,
              std::uint64_t spectators, std::uint64_t written, std::uint64_t fresh, Team& team, CancelToken* cancel) {
+  QFAST_ASSERT(source.size() == std::size_t{1} << layout.num_targets && (written & fresh) == 0);
+  QFAST_ASSERT(((layout.targets | layout.controls) & spectators) == 0);
   if (fresh != 0) {
     write_zeros(amplitudes, written | fresh, fresh, team, cancel);
     if (written == 0) amplitudes[0] = T(1), amplitudes[1] = T(0);

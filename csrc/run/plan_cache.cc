@@ -11,6 +11,7 @@
 #endif
 
 #include "base/cancel.h"
+#include "plan/assert_plan.h"
 #include "plan/matrices.h"
 
 namespace qfast {
@@ -144,6 +145,7 @@ PlanCache* cache = new PlanCache;
 std::shared_ptr<const PlannedCircuit> plan_now(const FlatCircuit& circuit, const PlanTarget& target) {
   auto made = std::make_shared<PlannedCircuit>();
   made->plan = make_plan(circuit, target);
+  assert_plan(made->plan);
   made->layouts = lay_out(made->plan);
   return made;
 }

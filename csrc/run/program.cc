@@ -11,6 +11,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "base/thread_pool.h"
+#include "plan/assert_plan.h"
 #include "plan/matrices.h"
 #include "run/direct.h"
 #include "run/executor.h"
@@ -69,6 +70,7 @@ class TypedImpl final : public Base {
         costs_(options.costs.of(precision)),
         may_use_lanes_(options.tile_qubits == 0) {
     this->cost_table = options.costs.name;
+    assert_circuit(this->circuit);
     if (options.tile_qubits > 0 || !qfast::is_direct(this->circuit, kernels_.block_bits)) {
       const int tile_bits = wished_tile_bits(this->circuit.num_qubits, precision, options);
       this->planned_circuit = planned(this->circuit, {kernels_.lane_bits, kernels_.block_bits, tile_bits, costs_});
