@@ -25,12 +25,19 @@ settings.register_profile("qfast", deadline=None)
 settings.load_profile("qfast")
 
 
+def is_about_the_core(item: pytest.Item) -> bool:
+    """Whether a test is marked ``native``, or its parameters name the native engine."""
+    parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
+    return item.get_closest_marker("native") is not None or any(
+        isinstance(p, str) and p == "native" for p in parameters
+    )
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what is marked ``native`` where there is no compiled core, and nothing else."""
+    """Leave out what is about the compiled core where there is none, and nothing else."""
     if core is None:
-        left_out = [item for item in items if item.get_closest_marker("native")]
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if not item.get_closest_marker("native")]
+        config.hook.pytest_deselected(items=[item for item in items if is_about_the_core(item)])
+        items[:] = [item for item in items if not is_about_the_core(item)]
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -21,6 +21,7 @@ def test_ghz_is_all_zeros_or_all_ones() -> None:
     assert distribution("ghz") == pytest.approx({"0" * 12: 0.5, "1" * 12: 0.5})
 
 
+@pytest.mark.native  # Qiskit does not read all of this file
 def test_qft_gives_the_multiples_of_8192() -> None:
     assert distribution("qft") == pytest.approx({f"{8192 * k:016b}": 1 / 8 for k in range(8)})
 

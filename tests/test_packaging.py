@@ -76,6 +76,7 @@ def test_python_m_qfast_is_the_command_line() -> None:
     assert done.stdout == f"qfast {qfast.__version__}\n"
 
 
+@pytest.mark.native  # Qiskit gives a classical bit without a register another name
 def test_the_python_of_the_readme_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     blocks = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
     assert blocks

@@ -99,6 +99,7 @@ def improvement(
     return abs(plain.expectation - exact), abs(found.expectation - exact), found.standard_error
 
 
+@pytest.mark.native
 @pytest.mark.parametrize(
     ("how", "noise", "circuits"),
     [
@@ -121,6 +122,7 @@ def test_a_method_brings_the_value_nearer_by_more_than_its_error(how: Any, noise
             assert before - after > error, (seed, before, after, error)
 
 
+@pytest.mark.native
 def test_twirling_makes_coherent_errors_add_up_like_random_ones() -> None:
     # Fourteen cx in a row on one pair: coherent angles add up, their twirl grows with the number only.
     circuit = Circuit(2).h(0).h(1)
@@ -132,6 +134,7 @@ def test_twirling_makes_coherent_errors_add_up_like_random_ones() -> None:
         assert before - after > error, (seed, before, after, error)
 
 
+@pytest.mark.native
 def test_all_methods_together_bring_the_value_nearer_by_more_than_their_error() -> None:
     how = Mitigation.of({"readout": True, "zne": True, "twirling": True, "decoupling": True, "randomizations": 8})
     for circuit in (layered(4, 2, 1), ghz(4)):
@@ -141,6 +144,7 @@ def test_all_methods_together_bring_the_value_nearer_by_more_than_their_error() 
 
 
 # --- errors -----------------------------------------------------------------------------------------------------------
+@pytest.mark.native
 @pytest.mark.parametrize(
     ("how", "noise"),
     [

@@ -95,6 +95,7 @@ def test_counts_are_equal_for_any_segmentation(parts: list[int], basis: str) -> 
     assert [c.shots for c in cut.segment_counts] == parts
 
 
+@pytest.mark.native
 @pytest.mark.parametrize("allocation", ["uniform", "coefficient", "variance"])
 @pytest.mark.parametrize("target", [None, 0.05])
 def test_results_do_not_depend_on_segments_threads_or_workers(allocation: Any, target: float | None) -> None:
@@ -449,6 +450,7 @@ def test_segments_of_alternating_bases_are_drawn_together_and_give_the_same_coun
         assert result.segment_counts[k] == alone.segment_counts[-1]
 
 
+@pytest.mark.native
 def test_a_basis_of_a_shallow_wide_circuit_is_simulated_with_it() -> None:
     shallow, deep = layered(18, 1), layered(18, 40)
     for circuit, simulations in ((shallow, 2), (deep, 1)):

@@ -66,7 +66,7 @@ def test_any_mixture_of_circuits_gives_the_states_that_each_gives_alone(
     assert statistics.peak_states <= max_states
 
 
-@pytest.mark.parametrize("engine", ["native", "numba", "reference"])
+@pytest.mark.parametrize("engine", [pytest.param("native", marks=pytest.mark.native), "numba", "reference"])
 def test_a_parameter_shift_set_runs_little_more_than_half_of_its_gates(engine: str) -> None:
     circuit = ansatz(4, 5)
     values = shifted(np.random.default_rng(3).normal(size=circuit.num_parameters))

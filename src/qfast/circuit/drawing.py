@@ -6,6 +6,7 @@ import math
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from qfast.circuit.analysis import clbits_of
@@ -17,7 +18,7 @@ from qfast.circuit.parameter import ParameterExpression, ParameterValue
 if TYPE_CHECKING:
     from qfast.circuit.value import AnyCircuit
 
-__all__ = ["draw"]
+__all__ = ["Column", "bit_names", "block_parts", "columns", "draw", "headline"]
 
 _WIRE, _CROSS, _BAR = "─", "┼", "│"
 _MIN_WIDTH = 20
@@ -26,7 +27,7 @@ _KEYWORDS = {"if_else": "if", "while_loop": "while", "for_loop": "for", "switch_
 
 
 @dataclass(slots=True)
-class _Column:
+class Column:
     """One moment: the text on each wire, and the runs of wires joined by a vertical line."""
 
     cells: dict[int, str] = field(default_factory=dict)
@@ -49,11 +50,9 @@ def draw(circuit: AnyCircuit, width: int | None = None) -> str:
     """
     limit = max(_MIN_WIDTH, shutil.get_terminal_size((120, 24)).columns if width is None else width)
     blocks: list[tuple[str, Block]] = []
-    columns = _columns(circuit, blocks)
-    names = bit_names(circuit.qubit_registers)
-    lines = _folded(columns, names, limit)
+    lines = _folded(columns(circuit, blocks), bit_names(circuit.qubit_registers), limit)
     for number, (caption, block) in enumerate(blocks, start=1):
-        lines += ["", f"{caption} {number}: {_headline(block, circuit)}"]
+        lines += ["", f"{caption} {number}: {headline(block, circuit)}"]
         lines += _block_lines(block, limit)
     return "\n".join(lines)
 
@@ -63,14 +62,23 @@ def bit_names(registers: Sequence[Register]) -> list[str]:
     return [f"{r.name}[{k}]" if r.size > 1 else r.name for r in registers for k in range(r.size)]
 
 
-def _columns(circuit: AnyCircuit, blocks: list[tuple[str, Block]]) -> list[_Column]:
-    """Place every instruction in the first column where its wires, and those its line crosses, are free."""
+def columns(circuit: AnyCircuit, blocks: list[tuple[str, Block]], most: int | None = None) -> list[Column]:
+    """Place every instruction in the first column where its wires, and those its line crosses, are free.
+
+    Parameters
+    ----------
+    circuit : AnyCircuit
+    blocks : list
+        Filled with the blocks of control flow on the way: what they are called, and the block.
+    most : int, optional
+        Place the first `most` instructions only.
+    """
     num_wires = circuit.num_qubits
     free = [0] * num_wires
     clbit_free = [0] * circuit.num_clbits
     clbit_names = bit_names(circuit.classical_registers)
-    columns: list[_Column] = []
-    for instruction in circuit:
+    placed: list[Column] = []
+    for instruction in islice(circuit, most):
         cells = _cells(instruction, circuit, clbit_names, blocks)
         if not cells:
             continue
@@ -80,12 +88,12 @@ def _columns(circuit: AnyCircuit, blocks: list[tuple[str, Block]]) -> list[_Colu
         free[low : high + 1] = [at + 1] * (high + 1 - low)
         for bit in bits:
             clbit_free[bit] = at + 1
-        while len(columns) <= at:
-            columns.append(_Column())
-        columns[at].cells.update(cells)
+        while len(placed) <= at:
+            placed.append(Column())
+        placed[at].cells.update(cells)
         if high > low and instruction.name != "barrier":
-            columns[at].spans.append((low, high))
-    return columns
+            placed[at].spans.append((low, high))
+    return placed
 
 
 def _classical_bits(instruction: Instruction) -> Sequence[int]:
@@ -148,7 +156,7 @@ def _target_name(instruction: Instruction) -> str:
     return row.name[1:].lstrip("c34") if row.own_controls > 1 else row.name[1:]
 
 
-def _folded(columns: list[_Column], names: list[str], limit: int) -> list[str]:
+def _folded(columns: list[Column], names: list[str], limit: int) -> list[str]:
     if not names:
         return ["(no qubits)"]
     margin = max(map(len, names)) + 2
@@ -168,7 +176,7 @@ def _folded(columns: list[_Column], names: list[str], limit: int) -> list[str]:
     return lines
 
 
-def _picture(columns: list[_Column], widths: list[int], names: list[str], margin: int, goes_on: bool) -> list[str]:
+def _picture(columns: list[Column], widths: list[int], names: list[str], margin: int, goes_on: bool) -> list[str]:
     lines = []
     for wire, name in enumerate(names):
         parts = [f"{name}: ".rjust(margin)]
@@ -191,7 +199,8 @@ def _centred(text: str, width: int, fill: str) -> str:
     return fill * left + text + fill * (width - left - len(text))
 
 
-def _headline(block: Block, circuit: AnyCircuit) -> str:
+def headline(block: Block, circuit: AnyCircuit) -> str:
+    """Say what decides: a condition, the values of a loop, the target of a switch."""
     if isinstance(block, (IfElse, WhileLoop)):
         return expression_text(block.condition, circuit)
     if isinstance(block, ForLoop):
@@ -201,17 +210,21 @@ def _headline(block: Block, circuit: AnyCircuit) -> str:
     return expression_text(block.target, circuit)
 
 
-def _block_lines(block: Block, limit: int) -> list[str]:
-    parts: list[tuple[str, AnyCircuit]] = []
+def block_parts(block: Block) -> list[tuple[str, AnyCircuit]]:
+    """Return the circuits of a block, each with a title."""
     if isinstance(block, IfElse):
-        parts = [("then", block.body)] + ([] if block.else_body is None else [("else", block.else_body)])
-    elif isinstance(block, (WhileLoop, ForLoop)):
-        parts = [("do", block.body)]
-    elif isinstance(block, SwitchCase):
-        parts = [("case " + ", ".join(map(str, values)), body) for values, body in block.cases]
-        parts += [] if block.default is None else [("default", block.default)]
+        return [("then", block.body)] + ([] if block.else_body is None else [("else", block.else_body)])
+    if isinstance(block, (WhileLoop, ForLoop)):
+        return [("do", block.body)]
+    if isinstance(block, SwitchCase):
+        cases = [("case " + ", ".join(map(str, values)), body) for values, body in block.cases]
+        return cases + ([] if block.default is None else [("default", block.default)])
+    return []
+
+
+def _block_lines(block: Block, limit: int) -> list[str]:
     lines = []
-    for title, body in parts:
+    for title, body in block_parts(block):
         lines.append(f"  {title}:")
         lines += [("    " + line).rstrip() for line in draw(body, limit - 4).split("\n")]
     return lines

@@ -14,7 +14,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from qfast._typing import ComplexArray
 from qfast.circuit import analysis, drawing, encoding, qasm, transforms
@@ -24,8 +24,11 @@ from qfast.circuit.instruction import Instruction, Register
 from qfast.circuit.parameter import Parameter, ParameterExpression
 from qfast.circuit.rows import Columns
 from qfast.circuit.structure import Structure, structure_of
+from qfast.errors import InputError
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from qfast.circuit.circuit import Circuit
 
 __all__ = ["AnyCircuit", "CircuitValue"]
@@ -309,8 +312,27 @@ class AnyCircuit:
         """Return how often each gate occurs, most frequent first, extra controls written as ``ctrl(2) @ x``."""
         return analysis.count_ops(self)
 
-    def draw(self, width: int | None = None) -> str:
-        """Return a picture of the circuit in text, folded at `width` characters (the terminal's by default).
+    @overload
+    def draw(self, output: Literal["text", "svg"] = "text", *, width: int | None = None) -> str: ...
+    @overload
+    def draw(self, output: Literal["mpl"], *, width: int | None = None) -> Figure: ...
+
+    def draw(self, output: Literal["text", "svg", "mpl"] = "text", *, width: int | None = None) -> str | Figure:
+        """Return a picture of the circuit.
+
+        Parameters
+        ----------
+        output : {"text", "svg", "mpl"}
+            Lines of text; an SVG element; a figure of matplotlib (extra ``plot``). Notebooks show the SVG.
+        width : int, optional
+            Where the picture is folded: characters of text (by default the terminal's), pixels of the others (960).
+
+        Raises
+        ------
+        InputError
+            For another output.
+        ImportError
+            For "mpl" without matplotlib.
 
         Examples
         --------
@@ -320,7 +342,18 @@ class AnyCircuit:
                      │
         q[1]: ──────┤x├──┤M c├─
         """
-        return drawing.draw(self, width)
+        if output == "text":
+            return drawing.draw(self, width)
+        # Loaded when asked for: `import qfast` stays quick.
+        from qfast.circuit import picture
+
+        if output not in ("svg", "mpl"):
+            raise InputError(f"a circuit is drawn as 'text', 'svg' or 'mpl'; {output!r} given")
+        drawn = picture.draw_picture(self) if width is None else picture.draw_picture(self, width)
+        return picture.to_svg(drawn) if output == "svg" else picture.to_figure(drawn)
+
+    def _repr_html_(self) -> str:
+        return self.draw("svg")
 
     def to_qasm(self, version: int = 3) -> str:
         """Write the circuit as OpenQASM 3 or 2; see :func:`qfast.circuit.qasm.to_qasm`."""

@@ -9,6 +9,7 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from qfast._html import bar, table
 from qfast._typing import FloatArray, IntArray
 from qfast.circuit import PauliSum
 from qfast.circuit.checks import as_index, as_tuple
@@ -17,6 +18,8 @@ from qfast.errors import InputError, ObservableError
 from qfast.simulation.provenance import Provenance
 
 __all__ = ["BitRegister", "Counts", "Samples"]
+
+_SHOWN = 32  # outcomes that a notebook shows
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,14 @@ class Counts(dict[str, int]):
         """Return the `number` most frequent outcomes (all by default), ties in order of the bitstring."""
         ordered = sorted(self.items(), key=lambda item: (-item[1], item[0]))
         return ordered if number is None else ordered[:number]
+
+    def _repr_html_(self) -> str:
+        """The most frequent outcomes, in a notebook."""
+        shots, shown = self.shots, self.most_common(_SHOWN)
+        most = max((count for _, count in shown), default=1)
+        rows = [(bits, f"{count:,}", f"{count / shots:.4f}", bar(count / most)) for bits, count in shown]
+        note = f"and {len(self) - _SHOWN:,} other outcomes" if len(self) > _SHOWN else ""
+        return table(f"{shots:,} shots", ("outcome", "count", "share", ""), rows, note)
 
 
 class Samples:
@@ -349,6 +360,9 @@ class Samples:
         registers = ", ".join(f"{register.name}[{register.size}]" for register in self.registers)
         kept = "bits" if self.has_bits else "counts"
         return f"<Samples: {self.shots} shots of {registers or 'no bits'}, {kept}, seed {self.seed}>"
+
+    def _repr_html_(self) -> str:
+        return self.get_counts()._repr_html_()
 
 
 _PARITY: NDArray[np.uint8] = np.array([value.bit_count() & 1 for value in range(256)], dtype=np.uint8)

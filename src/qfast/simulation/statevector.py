@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from typing import Any, Literal, cast, overload
 import numpy as np
 from numpy.typing import ArrayLike
 
+from qfast._html import bar, phase_arrow, table
 from qfast._typing import AnyArray, ComplexArray, FloatArray, Precision
 from qfast.circuit import Observable
 from qfast.circuit.checks import as_tuple
@@ -38,6 +40,7 @@ from qfast.simulation.working_states import checked_state
 __all__ = ["Statevector"]
 
 _FILE_KEYS: tuple[Literal["amplitudes"], Literal["metadata"]] = ("amplitudes", "metadata")
+_SHOWN = 32  # basis states that a notebook shows
 
 
 class Statevector:
@@ -270,10 +273,13 @@ class Statevector:
             The token was set.
         """
         listed, shape = listed_observables(observable, "expectation")
-        threads = self._settings.threads
-        values = [self._measurable(entry).expectation(self.amplitudes, threads, cancel) for entry in listed]
+        # No comprehension: it would close over the state, which an error that a job keeps would then hold.
+        values = list(map(functools.partial(self._measured, cancel=cancel), listed))
         found: float | complex | AnyArray = shaped(values, shape)
         return found
+
+    def _measured(self, observable: Observable, cancel: CancelToken | None) -> float | complex:
+        return self._measurable(observable).expectation(self.amplitudes, self._settings.threads, cancel)
 
     @overload
     def variance(self, observable: Observable, *, cancel: CancelToken | None = None) -> float: ...
@@ -486,3 +492,27 @@ class Statevector:
 
     def __repr__(self) -> str:
         return f"<Statevector: {self.num_qubits} qubits, {self.precision}, engine {self._settings.engine.name!r}>"
+
+    def _repr_html_(self) -> str:
+        """The basis states of the largest probabilities, in a notebook."""
+        weights = np.square(np.abs(self.amplitudes))
+        shown = np.arange(weights.size)
+        if weights.size > _SHOWN:
+            shown = np.argpartition(weights, weights.size - _SHOWN)[-_SHOWN:]
+        shown = shown[np.lexsort((shown, -weights[shown]))]
+        shown = shown[weights[shown] > 1e-15]  # less is rounding
+        rows = [
+            (
+                f"{index:0{self.num_qubits}b}",
+                f"{amplitude.real:.4f}{amplitude.imag:+.4f}i",
+                phase_arrow(float(np.angle(amplitude))),
+                f"{weight:.4f}",
+                bar(weight / float(weights[shown[0]])),
+            )
+            for index, amplitude, weight in zip(
+                shown.tolist(), self.amplitudes[shown].tolist(), weights[shown].tolist(), strict=True
+            )
+        ]
+        columns = ("basis state", "amplitude", "phase", "probability", "")
+        note = f"the {_SHOWN} largest of {weights.size:,}" if weights.size > _SHOWN else ""
+        return table(f"{self.num_qubits} qubits, {self.precision}", columns, rows, note)
