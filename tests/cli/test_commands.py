@@ -90,3 +90,18 @@ def test_a_reader_that_leaves_early_is_no_traceback(files: Files) -> None:
     os.close(write_end)
     assert done.returncode == 1
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize(("suffix", "begins"), [(".svg", b"<svg"), (".png", b"\x89PNG"), (".pdf", b"%PDF")])
+def test_a_circuit_is_drawn_into_a_file(
+    qfast: Command, files: Files, tmp_path: Path, suffix: str, begins: bytes
+) -> None:
+    out = tmp_path / f"bell{suffix}"
+    assert qfast("draw", files("bell"), "-o", out).code == 0
+    assert out.read_bytes().startswith(begins)
+
+
+def test_a_picture_is_of_one_circuit_in_a_known_format(qfast: Command, files: Files, tmp_path: Path) -> None:
+    bell = files("bell")
+    assert "draw them one by one" in qfast("draw", bell, bell, "-o", tmp_path / "two.svg").err
+    assert ".svg, .png, .pdf" in qfast("draw", bell, "-o", tmp_path / "bell.gif").err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from collections.abc import Callable
@@ -189,3 +190,16 @@ def test_a_wrong_command_line_exits_with_2(qfast: Command, arguments: list[str])
     with pytest.raises(SystemExit) as ended:
         qfast(*arguments)
     assert ended.value.code == 2
+
+
+def test_a_circuit_comes_from_standard_input(qfast: Command, files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = files("bell").read_text()
+    monkeypatch.setattr("sys.stdin", io.StringIO(text))
+    done = qfast("run", "-", "--shots", 100, "--seed", 7, "--json")
+    assert done.code == 0
+    expected = qfast("run", files("bell"), "--shots", 100, "--seed", 7, "--json")
+    assert json.loads(done.out)["results"][0]["counts"] == json.loads(expected.out)["results"][0]["counts"]
+    monkeypatch.setattr("sys.stdin", io.StringIO("OPENQASM 2.0;\nqreg q[2];\nhadamard q[0];\n"))
+    refused = qfast("run", "-")
+    assert refused.code == 1
+    assert refused.err.startswith("qfast: standard input: ")

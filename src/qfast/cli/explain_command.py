@@ -7,9 +7,8 @@ import importlib.util
 import json
 from pathlib import Path
 
-from qfast import Circuit
 from qfast.benchmark.explain import explain
-from qfast.cli.files import check_writable, replacing
+from qfast.cli.files import check_writable, read_circuit, replacing
 from qfast.cli.values import parse_parameters
 from qfast.engines import AMPLITUDE_BYTES, AUTO_ORDER
 from qfast.errors import InputError
@@ -21,7 +20,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Add the command to ``qfast``; its handler is `run`."""
     parser = subparsers.add_parser("explain", help="show how a circuit is planned and timed", description=__doc__)
     parser.set_defaults(handler=run)
-    parser.add_argument("file", type=Path, metavar="FILE", help="OpenQASM 2 or 3")
+    parser.add_argument("file", type=Path, metavar="FILE", help="OpenQASM 2 or 3; - is standard input")
     parser.add_argument("--param", action="append", default=[], metavar="NAME=VALUE", help="such as theta=pi/2")
     parser.add_argument("--precision", choices=tuple(AMPLITUDE_BYTES), help="type of the amplitudes")
     parser.add_argument("--engine", choices=("auto", *AUTO_ORDER), help="a forced one never falls back")
@@ -38,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
         if importlib.util.find_spec("matplotlib") is None:
             raise InputError("--plot needs matplotlib, which is not installed; pip install 'qfast-sim[plot]'")
     found = explain(
-        Circuit.from_qasm_file(arguments.file),
+        read_circuit(arguments.file),
         parameters=parse_parameters(arguments.param),
         precision=arguments.precision,
         threads=arguments.threads,

@@ -1,15 +1,30 @@
-"""Output files that are whole or absent: they are written under a temporary name and renamed."""
+"""Circuits from files or standard input; output files that are whole or absent, written under another name first."""
 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from qfast import Circuit
 from qfast.errors import InputError
 
-__all__ = ["check_writable", "replacing"]
+__all__ = ["STANDARD_INPUT", "check_writable", "read_circuit", "replacing"]
+
+STANDARD_INPUT = Path("-")
+
+
+def read_circuit(path: Path) -> Circuit:
+    """Read OpenQASM from a file, or from standard input where the path is ``-``.
+
+    Raises
+    ------
+    QasmError
+        It cannot be read as OpenQASM.
+    """
+    return Circuit.from_qasm(sys.stdin.read()) if path == STANDARD_INPUT else Circuit.from_qasm_file(path)
 
 
 def check_writable(path: Path, option: str) -> None:

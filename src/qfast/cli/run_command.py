@@ -14,7 +14,7 @@ from typing import Any
 
 import qfast
 from qfast import Circuit, Statevector, config
-from qfast.cli.files import check_writable, replacing
+from qfast.cli.files import STANDARD_INPUT, check_writable, read_circuit, replacing
 from qfast.cli.progress import ProgressLine, run_watched
 from qfast.cli.report import Outcome, Output, Report, largest, peak_bytes, spread_bits
 from qfast.cli.values import parse_parameters
@@ -53,7 +53,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Add the command to ``qfast``; its handler is `run`."""
     parser = subparsers.add_parser("run", help="simulate OpenQASM files", description=__doc__)
     parser.set_defaults(handler=run)
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="OpenQASM 2 or 3")
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="OpenQASM 2 or 3; - is standard input")
     parser.add_argument("--shots", type=int, metavar="N", help="default: the setting default_shots")
     parser.add_argument("--seed", type=int, metavar="N", help="makes the counts repeatable; default: fresh, and shown")
     parser.add_argument("--param", action="append", default=[], metavar="NAME=VALUE", help="such as theta=pi/2")
@@ -159,8 +159,8 @@ def _shows_blocks() -> bool:
 
 def _with_file(file: Path, error: Exception) -> str:
     """The message, with the file's name in front unless it is there already."""
-    text = str(error)
-    return text if str(file) in text else f"{file}: {text}"
+    name, text = "standard input" if file == STANDARD_INPUT else str(file), str(error)
+    return text if name in text else f"{name}: {text}"
 
 
 def _run_file(file: Path, options: Options, line: ProgressLine | None) -> Report:
@@ -178,7 +178,7 @@ def _run_file(file: Path, options: Options, line: ProgressLine | None) -> Report
 def _simulate(file: Path, options: Options, token: CancelToken) -> tuple[Report, Mapping[str, Any]]:
     """Read, run and read off; in a thread of its own. Returns the report and what a plot shows."""
     begun = time.perf_counter()
-    circuit = Circuit.from_qasm_file(file)
+    circuit = read_circuit(file)
     read_s = time.perf_counter() - begun
     if options.output == "counts":
         samples = qfast.sample(
