@@ -11,6 +11,11 @@
 #include <sched.h>
 #include <signal.h>
 #endif
+#if defined(__linux__)
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
 #include "base/assert.h"
 #include "base/memory_info.h"
@@ -50,6 +55,22 @@ bool spin_until(const Done& done, bool crowded, const Patience& patience) {
   } while (now_ns() < begin + patience());
   return false;
 }
+
+// Sleeping while a word has a value, for some milliseconds at most, and waking who sleeps: std::atomic knows no time.
+#if defined(__linux__)
+void sleep_while(std::atomic<std::uint32_t>& word, std::uint32_t value) {
+  const timespec most{0, 10'000'000};
+  syscall(SYS_futex, reinterpret_cast<std::uint32_t*>(&word), FUTEX_WAIT_PRIVATE, value, &most, nullptr, 0);
+}
+void wake_one(std::atomic<std::uint32_t>& word) {
+  syscall(SYS_futex, reinterpret_cast<std::uint32_t*>(&word), FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr, 0);
+}
+#else
+void sleep_while(std::atomic<std::uint32_t>& word, std::uint32_t value) {
+  if (word.load() == value) std::this_thread::sleep_for(std::chrono::microseconds(200));
+}
+void wake_one(std::atomic<std::uint32_t>&) {}
+#endif
 
 int num_processors() {
   static const int count = affinity_cpu_count();
@@ -160,7 +181,7 @@ void ThreadPool::visit() noexcept {
   pieces_->join(*work_);
   const std::uint64_t door = door_.fetch_sub(1) - 1;
   if (inside_of(door) == 0 && size_of(door) == 0 && caller_sleeps_.load() != 0 && caller_sleeps_.exchange(0) != 0) {
-    caller_sleeps_.notify_one();
+    wake_one(caller_sleeps_);
   }
 }
 
@@ -238,7 +259,8 @@ void ThreadPool::wait_for_visitors(int size) noexcept {
   for (;;) {
     caller_sleeps_.store(1);
     if (is_empty()) break;
-    caller_sleeps_.wait(1);
+    sleep_while(caller_sleeps_, 1);
+    is_interrupted();  // it sets the token of the work, which those inside look at
   }
   caller_sleeps_.store(0);
 }

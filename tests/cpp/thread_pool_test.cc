@@ -154,6 +154,30 @@ TEST(a_token_stops_the_pieces_that_are_not_taken) {
   CHECK(done >= 1 && done <= 2);
 }
 
+// The worker's piece ends when the token is set, which only the caller's listener does: while the caller waits.
+TEST(a_caller_that_waits_for_a_worker_listens) {
+  CancelToken cancel;
+  std::atomic<bool> is_worker_here{false};
+  const auto caller = std::this_thread::get_id();
+  const auto hear = [&] {
+    if (is_worker_here) cancel.cancelled = true;
+    return is_worker_here.load();
+  };
+  const Listener listener(hear);
+  Team team(2, Help::kAlways);
+  const bool is_done = team.run(2, &cancel, [&](Pieces::Taker& pieces) {
+    if (pieces.take() < 0) return;
+    if (std::this_thread::get_id() == caller) {
+      while (!is_worker_here) std::this_thread::yield();
+      return;
+    }
+    is_worker_here = true;
+    while (!cancel.cancelled) std::this_thread::yield();
+  });
+  CHECK(!is_done);
+  CHECK(listener.is_interrupted());
+}
+
 TEST(parallel_for_visits_every_item_once) {
   std::vector<int> visits(1001, 0);
   parallel_for(3, 1001, 10, [&](std::int64_t first, std::int64_t last) {
