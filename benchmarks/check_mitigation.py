@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from qfast import Circuit, NoiseModel, PauliSum, channels, mitigation, simulate, simulate_density
+from qfast import Circuit, NoiseModel, PauliSum, channels, mitigation, simulate
 
 
 def check_readout() -> None:
@@ -63,7 +63,7 @@ def check_folding() -> None:
     observable = PauliSum([("ZZ", [0, 1], 1.0), ("X", [2], 0.5), ("XXX", [0, 1, 2], 0.3)])
 
     def value(circuit: Circuit) -> float:
-        return float(np.real(simulate_density(circuit, noise).expectation(observable)))
+        return float(np.real(simulate(circuit, noise=noise).expectation(observable)))
 
     names = {"h": cirq.H, "cx": cirq.CNOT, "t": cirq.T, "tdg": cirq.T**-1}
 

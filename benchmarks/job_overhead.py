@@ -20,13 +20,13 @@ from pathlib import Path
 import qfast
 from qfast.config import Snapshot
 from qfast.jobs import Requirements
-from qfast.jobs.circuit_work import CircuitWork, make_circuit_work
+from qfast.jobs.circuit_work import RequestWork, make_work
 
 SHOTS, SEED = 1000, 7
 BELL = qfast.Circuit(2, 2).h(0).cx(0, 1).measure([0, 1], [0, 1])
 
 
-class LongLooking(CircuitWork):
+class LongLooking(RequestWork):
     """A Bell job that does not say how short it is."""
 
     __slots__ = ()
@@ -49,7 +49,7 @@ def make_cases(jobs: int) -> dict[str, tuple[int, Callable[[], object], qfast.Se
             job.result()
 
     def run_in_worker() -> None:
-        work = make_circuit_work(BELL, shots=SHOTS)
+        work = make_work(BELL, shots=SHOTS)
         work.__class__ = LongLooking
         worker_session.submit(work, seed=SEED).result()
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from qfast import Circuit, NoiseModel, PauliSum, ReadoutError, channels, mitigated_expectation, simulate
+from qfast import Circuit, NoiseModel, PauliSum, ReadoutError, channels, expectation, simulate
 from qfast.noise import IdleNoise
 
 NS = 1e-9
@@ -118,9 +118,12 @@ def main() -> None:
             observable = tfim(circuit.num_qubits)
             exact = simulate(circuit).expectation(observable)
             begun = time.perf_counter()
-            found = [mitigated_expectation(circuit, observable, noise, how, shots, seed) for seed in range(seeds)]
+            found = [
+                expectation(circuit, observable, noise=noise, mitigation=how, shots=shots, seed=seed)
+                for seed in range(seeds)
+            ]
             seconds = (time.perf_counter() - begun) / seeds
-            plain = [mitigated_expectation(circuit, observable, noise, None, shots, seed) for seed in range(seeds)]
+            plain = [expectation(circuit, observable, noise=noise, shots=shots, seed=seed) for seed in range(seeds)]
             before = float(np.mean([abs(f.expectation - exact) for f in plain]))
             after = float(np.mean([abs(f.expectation - exact) for f in found]))
             error = float(np.mean([f.standard_error for f in found]))

@@ -12,8 +12,13 @@ from collections.abc import Callable
 
 import numpy as np
 
-from qfast import Circuit, Parameter, Statevector, compile
-from qfast.simulation.shared_prefix import run_shared
+from qfast import Circuit, Parameter, compile
+from qfast._typing import AnyArray
+from qfast.simulation.asks import State
+from qfast.simulation.packing import Packing
+from qfast.simulation.request import Request
+from qfast.simulation.run_settings import run_settings
+from qfast.simulation.shared_prefix import shared_states
 
 NUM_PARAMETERS = 100
 
@@ -55,15 +60,18 @@ def main() -> None:
         table = values + shifts
         program = compile(circuit, threads=1)
 
-        def amplitude(index: int, state: Statevector) -> complex:
-            return complex(state.amplitudes[1])
+        settings = run_settings(threads=1)
+        requests = [Request.of(State(), circuit, row, settings.precision) for row in table]
 
-        found, statistics = run_shared(circuit, table, use=amplitude, threads=1)
-        alone = [complex(program.run(row).amplitudes[1]) for row in table]
+        def amplitude(index: int, state: AnyArray, packing: Packing) -> complex:
+            return complex(state[1])
+
+        found, statistics = shared_states(requests, settings, amplitude)
+        alone = [complex(program.simulate(row).amplitudes[1]) for row in table]
         assert np.allclose(found, alone, atol=1e-12)
-        plain = best(lambda program=program, table=table: [program.run(row) for row in table])  # type: ignore[misc]
+        plain = best(lambda program=program, table=table: [program.simulate(row) for row in table])  # type: ignore[misc]
         shared = best(
-            lambda circuit=circuit, table=table: run_shared(circuit, table, use=amplitude, threads=1)  # type: ignore[misc]
+            lambda requests=requests, settings=settings: shared_states(requests, settings, amplitude)  # type: ignore[misc]
         )
         print(
             f"{num_qubits} qubits, {len(circuit)} gates, {len(table)} circuits: alone {plain:.2f} s, shared "

@@ -99,7 +99,7 @@ def small(num_qubits: int, shots: int, threads: int) -> list[dict[str, Any]]:
         "run + ansatz": lambda output: program.sample(shots=shots, seed=SEED, output=output),  # type: ignore[arg-type]
         "random state": lambda output: state.sample(shots, SEED, output=output),  # type: ignore[call-overload]
     }
-    check(draws["run + ansatz"]("bits"), program.run())
+    check(draws["run + ansatz"]("bits"), program.simulate())
     check(draws["random state"]("bits"), state)
     rows = []
     for source, draw in draws.items():

@@ -99,6 +99,8 @@ def test_pictures_of_states_and_samples_are_those_of_their_probabilities_and_cou
         return [patch.get_width() for patch in figure.axes[0].patches]
 
     assert widths(plot_probabilities(STATE)) == pytest.approx([0.5, 0.5])
-    assert widths(plot_probabilities(qfast.simulate_density(BELL, NoiseModel()))) == pytest.approx([0.5, 0.5])
+    assert widths(
+        plot_probabilities(qfast.simulate(BELL, noise=NoiseModel().add(channels.phase_flip(0.1), gates=["cx"])))
+    ) == pytest.approx([0.5, 0.5])
     samples = qfast.sample(BELL, 10, 1)
     assert widths(plot_counts(samples)) == list(samples.get_counts().values())

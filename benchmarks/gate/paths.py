@@ -203,7 +203,7 @@ def gate_in_place(gate: str, engine: str) -> Call:
 def family_state(family: str, precision: Any, engine: str) -> Call:
     """A compiled circuit of a family, from |0…0⟩ to its amplitudes."""
     program = qfast.compile(to_circuit(build_family(family, 12)), engine=engine, precision=precision)
-    return lambda: program.run().amplitudes
+    return lambda: program.simulate().amplitudes
 
 
 def bind_and_run(engine: str) -> Call:
@@ -264,7 +264,7 @@ def density(engine: str) -> Call:
     """An exact density matrix with noise that is no mixture of Paulis."""
     circuit = to_circuit(build_family("ansatz", 5))
     noise = NoiseModel().add(qfast.channels.amplitude_damping(0.02), gates=["ry"])
-    return lambda: qfast.simulate_density(circuit, noise=noise, engine=engine).matrix
+    return lambda: qfast.simulate(circuit, noise=noise, engine=engine).matrix
 
 
 def dynamic_shots(engine: str) -> Call:
@@ -374,7 +374,7 @@ def threads(subject: str) -> Call:
     circuit = to_circuit(build_family("ansatz", 18))
     count = 1 if subject == "one thread" else cpu_count()
     program = qfast.compile(circuit, threads=count)
-    return lambda: program.run().amplitudes.sum()
+    return lambda: program.simulate().amplitudes.sum()
 
 
 # Path or group → least ratio to the reference, a quarter or less of what was measured (two cores of an AMD EPYC of the

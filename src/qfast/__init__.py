@@ -32,13 +32,25 @@ from qfast.circuit import (
 )
 from qfast.engines import CancelToken
 from qfast.errors import QfastError
-from qfast.simulation import Counts, Program, Samples, Statevector, compile, distribution, sample, simulate
+from qfast.simulation import (
+    Counts,
+    DensityMatrix,
+    Program,
+    Samples,
+    Statevector,
+    amplitudes,
+    compile,
+    distribution,
+    sample,
+    simulate,
+)
 
 __all__ = [
     "CancelToken",
     "Circuit",
     "Counts",
     "DenseOperator",
+    "DensityMatrix",
     "DiagonalOperator",
     "Parameter",
     "ParameterExpression",
@@ -51,6 +63,7 @@ __all__ = [
     "SparseOperator",
     "Statevector",
     "__version__",
+    "amplitudes",
     "circuit",
     "compile",
     "config",
@@ -70,8 +83,6 @@ _LAZY: dict[str, str | None] = {
     "NoiseModel": "qfast.noise",
     "ReadoutError": "qfast.noise",
     "channels": "qfast.noise",
-    "noisy_expectation": "qfast.simulation.noisy_expectation",
-    "simulate_density": "qfast.simulation.density",
     "Batch": "qfast.jobs",
     "Estimator": "qfast.jobs",
     "Job": "qfast.jobs",
@@ -82,6 +93,7 @@ _LAZY: dict[str, str | None] = {
     "capi": None,
     "device_job_plan": "qfast.jobs.device_job_plan",
     "devices": None,
+    "expectation": "qfast.mitigation",
     "explain": "qfast.benchmark.explain",
     "get_include": "qfast.capi",
     "get_library": "qfast.capi",
@@ -90,13 +102,11 @@ _LAZY: dict[str, str | None] = {
     "jobs": None,
     "list_devices": "qfast.devices",
     "list_properties": "qfast.devices",
-    "mitigated_expectation": "qfast.mitigation",
     "mitigation": None,
     "plotting": None,
     "pools": None,
     "qvm": None,
     "run": "qfast.jobs",
-    "run_shared": "qfast.simulation.shared_prefix",
     "submit": "qfast.jobs",
     # Extras: where the other package is not installed, an ImportError tells how to.
     "qiskit": None,

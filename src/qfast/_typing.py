@@ -15,6 +15,7 @@ __all__ = [
     "IntArray",
     "Isa",
     "Precision",
+    "PrecisionLike",
     "UIntArray",
 ]
 
@@ -25,5 +26,7 @@ UIntArray: TypeAlias = NDArray[np.uint64]
 AnyArray: TypeAlias = NDArray[Any]
 
 Precision: TypeAlias = Literal["complex64", "complex128"]
+PrecisionLike: TypeAlias = Precision | type[np.complex64] | type[np.complex128] | np.dtype[Any]
+"""How a caller may name a precision."""
 EngineName: TypeAlias = Literal["auto", "native", "numba", "reference"]
 Isa: TypeAlias = Literal["baseline", "avx2", "avx512"]

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from qfast.errors import InputError
 from qfast.simulation import Samples, Statevector
-from qfast.simulation.density import DensityMatrix
+from qfast.simulation.density_matrix import DensityMatrix
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -170,10 +170,10 @@ def test_parameters_are_bound_anew_around_a_permutation(where, rng) -> None:
     circuit.pauli_rotation("XYZZ", range(4), theta, controls=[5], ctrl_state=0)
     program = qfast.compile(circuit, **where)
     values = np.array([[0.3], [1.7], [-0.4]])
-    found = program.run(values)
+    found = program.simulate(values)
     for row, (value,) in zip(found, values, strict=True):
         assert np.abs(row - oracle.statevector(circuit.bind({"theta": value}))).max() < 1e-13
-        assert np.abs(program.run([value]).amplitudes - row).max() < 1e-13
+        assert np.abs(program.simulate([value]).amplitudes - row).max() < 1e-13
 
 
 def test_scratch_is_counted_and_named_where_memory_is_short() -> None:

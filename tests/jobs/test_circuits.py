@@ -8,17 +8,15 @@ import numpy as np
 import pytest
 
 import qfast
-from qfast import Circuit, Parameter, PauliSum, config
+from qfast import Circuit, Parameter, PauliSum, Projector, config
 from qfast.devices import Device
 from qfast.errors import (
     CapacityError,
-    CircuitError,
     ConfigError,
     InputError,
     JobCancelledError,
     JobTimeoutError,
     ObservableError,
-    ParameterError,
 )
 from qfast.jobs import Batch, JobStatus, Runtime, Session, run
 from qfast.noise import NoiseModel, channels
@@ -143,16 +141,22 @@ def test_values_that_the_caller_changes_later_do_not_matter(runtime: Runtime, de
     assert [job.result(WAIT_S) for job in jobs] == [1.0, 1.0]
 
 
-def test_a_circuit_that_grows_after_its_submission_is_refused(runtime: Runtime, device: Device) -> None:
+def test_a_job_runs_the_circuit_the_values_and_the_state_as_they_were_when_it_was_submitted(
+    runtime: Runtime, device: Device
+) -> None:
     gate = Gated()
-    circuit = Circuit(2).h(0)
+    circuit, values = Circuit(2).ry(Parameter("t"), 0), np.array([np.pi])
+    start = np.array([0, 0, 1, 0], dtype=complex)
+    table, projector = np.array([[0.0], [np.pi]]), np.array([1, 0, 0, 0], dtype=complex)
     with Session(device, runtime=runtime) as session:
         session.submit(gate)
-        job = session.run(circuit)
-    circuit.cx(0, 1)
+        job = session.run(circuit, parameters=values, initial_state=start, shots=10)
+        rows = session.run(circuit, parameters=table, observables=Projector(projector))
+    circuit.x(1)
+    values[:], start[:], table[:], projector[:] = 0.0, [1, 0, 0, 0], 7.0, [0, 0, 0, 1]
     gate.let()
-    with pytest.raises(CircuitError, match=r"had 1 instructions when .* has 2 now; submit a copy"):
-        job.result(WAIT_S)
+    assert job.result(WAIT_S).get_counts() == {"11": 10}
+    assert rows.result(WAIT_S) == pytest.approx([1, 0])
 
 
 def test_a_long_run_is_stopped_by_an_interrupt(runtime: Runtime, device: Device) -> None:
@@ -198,11 +202,11 @@ def test_the_memory_of_results_counts_until_they_die(runtime: Runtime, device: D
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"circuit": "h 0"}, InputError, "str is not a circuit"),
-        ({"shots": 0}, InputError, "shots 0 is not valid"),
-        ({"shots": -5}, InputError, "shots -5"),
-        ({"shots": True}, InputError, "shots True"),
-        ({"shots": 2.5}, InputError, r"shots 2\.5"),
+        ({"circuit": "h 0"}, InputError, r"a qfast\.Circuit is needed, str given"),
+        ({"shots": 0}, InputError, "shots = 0 must be a positive integer"),
+        ({"shots": -5}, InputError, "shots = -5"),
+        ({"shots": True}, InputError, "shots = True"),
+        ({"shots": 2.5}, InputError, r"shots = 2\.5"),
         ({"shots": 5, "observables": H}, InputError, "both given"),
         ({"circuit": Circuit(70)}, CapacityError, "70"),
         ({"options": {"error_mitigation": ["zne"]}}, ConfigError, "error_mitigation is zne"),
@@ -218,24 +222,35 @@ def test_bad_arguments_are_refused_when_they_are_submitted(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "error"),
-    [
-        ({"parameters": None}, ParameterError),
-        ({"parameters": [0.1]}, ParameterError),
-        ({"parameters": {"t0": 0.1, "t9": 0.2}}, ParameterError),
-        ({"parameters": [0.1, float("nan")]}, ParameterError),
-        ({"parameters": [0.1, 0.2], "observables": PauliSum([("Z", [5])])}, ObservableError),
-    ],
+    "parameters",
+    [None, [0.1], {"t0": 0.1, "t9": 0.2}, [0.1, float("nan")], [[0.1]], [[0.1, float("inf")]], np.zeros((0, 2))],
 )
-def test_bad_values_fail_the_job_and_leave_nothing(
-    runtime: Runtime, device: Device, arguments: dict[str, object], error: type[Exception]
-) -> None:
-    job = run(ansatz(2), device=device, runtime=runtime, **arguments)  # type: ignore[arg-type]
-    with pytest.raises(error) as caught:
+def test_bad_values_are_refused_when_they_are_submitted(runtime: Runtime, device: Device, parameters: object) -> None:
+    with pytest.raises(InputError):
+        run(ansatz(2), device=device, runtime=runtime, parameters=parameters)
+
+
+def test_an_observable_that_does_not_fit_fails_the_job_and_leaves_nothing(runtime: Runtime, device: Device) -> None:
+    job = run(ansatz(2), device=device, runtime=runtime, parameters=[0.1, 0.2], observables=PauliSum([("Z", [5])]))
+    with pytest.raises(ObservableError) as caught:
         job.result(WAIT_S)
     assert job.status() is JobStatus.FAILED
     assert caught.value.execution_log[-1] == ("UNLOAD", "resources_released")  # type: ignore[attr-defined]
     assert runtime.buffers.statistics().leases == 0
+
+
+def test_a_program_runs_as_its_circuit_does(runtime: Runtime, device: Device) -> None:
+    program = qfast.compile(BELL)
+    found = run(program, shots=100, seed=3, device=device, runtime=runtime).result(WAIT_S)
+    assert found == qfast.sample(BELL, 100, seed=3)
+
+
+def test_the_way_can_be_asked_for(runtime: Runtime, device: Device) -> None:
+    found = run(BELL, shots=100, seed=3, method="branches", device=device, runtime=runtime).result(WAIT_S)
+    assert (found.metadata["method"], found.metadata["why"]) == ("branches", "asked for")
+    job = run(BELL.copy().h(0), shots=100, method="terminal", device=device, runtime=runtime)
+    with pytest.raises(InputError, match="method 'terminal' cannot serve this circuit: the circuit measures"):
+        job.result(WAIT_S)
 
 
 def test_a_job_larger_than_its_limit_names_the_size_that_fits(runtime: Runtime, device: Device) -> None:

@@ -14,7 +14,7 @@ from qfast.devices import Device, add_device, device_from_file, get_device, list
 from qfast.errors import CapacityError, CircuitError, DeviceError, InputError
 from qfast.jobs import Batch, Estimator, Runtime, Sampler, Session, run
 from qfast.noise import NoiseModel, channels
-from qfast.simulation.density import simulate_density
+from tests.densities import density_of
 from tests.jobs.works import WAIT_S
 
 MANILA = "local::fake_manila"
@@ -85,7 +85,7 @@ def test_expectation_values_under_noise_are_those_of_the_density_matrix(runtime:
     with Session("local::statevector", runtime=runtime) as session:
         job = session.run(Circuit(2).h(0).cx(0, 1), observables=[ZZ, Z0], noise=noise)
         single = session.run(Circuit(2).h(0).cx(0, 1), observables=ZZ, noise=noise)
-    exact = simulate_density(Circuit(2).h(0).cx(0, 1), noise).expectation(ZZ)
+    exact = density_of(Circuit(2).h(0).cx(0, 1), noise).expectation(ZZ)
     assert job.result(WAIT_S) == pytest.approx([exact, 0.0], abs=1e-12)
     assert single.result(WAIT_S) == pytest.approx(exact, abs=1e-12)
     assert exact < 0.95
@@ -100,7 +100,7 @@ def test_primitives_run_under_the_noise_of_their_device(runtime: Runtime) -> Non
         drawn = Estimator(session).run([(circuit, ZZ, values[1], 0.02)], seed=1).result(WAIT_S)[0]
         samples = Sampler(session).run([(circuit, values, 300)], seed=3).result(WAIT_S)[0]
     for i, value in enumerate(values):
-        density = simulate_density(circuit, noise, parameters=value)
+        density = density_of(circuit, noise, parameters=value)
         assert exact.expectation[:, i] == pytest.approx([density.expectation(o) for o in (ZZ, Z0)], abs=1e-12)
     # What is drawn from shots is also misread.
     bound = circuit.bind(values[1]).measure_all()
@@ -123,11 +123,12 @@ def test_a_shot_plan_runs_under_the_noise_of_its_device(runtime: Runtime) -> Non
         ShotPlan.for_observable(Circuit(2).h(0).cx(0, 1), ZZ, shots=100).run(MANILA)
 
 
-def test_circuits_cannot_share_a_beginning_under_noise(runtime: Runtime) -> None:
+def test_circuits_of_a_list_run_one_by_one_under_noise(runtime: Runtime) -> None:
     with Batch(MANILA, runtime=runtime) as batch:
-        job = batch.run_shared([BELL, BELL], shots=10)
-    with pytest.raises(InputError, match=r"fake_manila is noisy.* job of its own"):
-        job.result(WAIT_S)
+        found = batch.run([BELL, BELL], shots=10, seed=1).result(WAIT_S)
+    assert found.statistics is None
+    assert [samples.shots for samples in found] == [10, 10]
+    assert found[0].seed != found[1].seed
 
 
 def test_noise_of_the_job_replaces_the_devices(runtime: Runtime) -> None:
@@ -167,9 +168,10 @@ def test_gates_inside_of_control_flow_are_checked_too(runtime: Runtime) -> None:
         run(circuit, shots=10, device=MANILA, runtime=runtime).result(WAIT_S)
 
 
-def test_noise_leaves_no_state(runtime: Runtime) -> None:
-    with pytest.raises(InputError, match="no state vector; ask for shots or for observables"):
-        run(BELL, device=MANILA, runtime=runtime).result(WAIT_S)
+def test_noise_leaves_a_density_matrix(runtime: Runtime) -> None:
+    found = run(BELL, device=MANILA, runtime=runtime).result(WAIT_S)
+    assert found.purity() < 0.99
+    assert found.metadata["job_id"]
 
 
 def test_more_shots_than_the_device_takes_are_refused(runtime: Runtime) -> None:
@@ -178,7 +180,7 @@ def test_more_shots_than_the_device_takes_are_refused(runtime: Runtime) -> None:
 
 
 def test_what_is_no_noise_model_is_refused(runtime: Runtime) -> None:
-    with pytest.raises(InputError, match="float is not a noise model"):
+    with pytest.raises(InputError, match=r"noise must be a qfast\.NoiseModel, float given"):
         run(BELL, shots=10, noise=0.1, runtime=runtime)  # type: ignore[arg-type]
 
 

@@ -200,7 +200,7 @@ def test_options_reach_the_job(session: Session) -> None:
 @pytest.mark.parametrize(
     ("pub", "error", "message"),
     [
-        ("text", InputError, "pub 0: str is not a circuit"),
+        ("text", InputError, r"pub 0: a qfast\.Circuit is needed, str given"),
         ((), InputError, "pub 0 has 0 parts"),
         ((CIRCUIT, [0, 0], 5, 6), InputError, "pub 0 has 4 parts"),
         (CIRCUIT, ParameterError, r"shape \(0,\) were given; the last axis must have length 2.* order: a, b"),

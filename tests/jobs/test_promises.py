@@ -252,14 +252,15 @@ def test_a_state_lives_on_from_job_to_job(runtime: Runtime, device: Device, kind
     assert set(counts) == {"00", "11"}
 
 
-def test_a_density_matrix_begins_with_nothing_else(runtime: Runtime, device: Device) -> None:
-    noise = qfast.NoiseModel().add(qfast.channels.depolarizing(0.01), gates=["cx"])
+def test_a_density_matrix_begins_with_a_state_too(runtime: Runtime, device: Device) -> None:
+    noise = qfast.NoiseModel().add(qfast.channels.depolarizing(0.3, num_qubits=2), gates=["cx"])
     job = run(
         qfast.Circuit(2).cx(0, 1), initial_state=[0, 1, 0, 0], observables=ZZ, noise=noise, device=device,
         runtime=runtime,
     )  # fmt: skip
-    with pytest.raises(InputError, match="density matrix begins with"):
-        job.result(WAIT_S)
+    clean = run(qfast.Circuit(2).cx(0, 1), initial_state=[0, 1, 0, 0], observables=ZZ, device=device, runtime=runtime)
+    assert clean.result(WAIT_S) == pytest.approx(1)
+    assert job.result(WAIT_S) == pytest.approx(1 - 0.3 * 16 / 15)
 
 
 # --- limits -----------------------------------------------------------------------------------------------------------
@@ -278,7 +279,9 @@ def test_limits_on_memory_cover_the_outcomes_of_shots(
 def test_a_density_matrix_is_refused_before_it_begins(runtime: Runtime, make_device: Callable[..., Device]) -> None:
     device = make_device(1, max_job_bytes=1 << 20)
     noise = qfast.NoiseModel().add(qfast.channels.depolarizing(0.01), gates=["h"])
-    circuit = qfast.Circuit(9).h(0)
+    circuit = qfast.Circuit(9)
+    for qubit in range(9):
+        circuit.h(qubit)
     message = "needs 12582912 bytes, but max_job_bytes is 1048576; the largest job of this kind that fits has 7 qubits"
     with pytest.raises(CapacityError, match=message):
         run(circuit, observables=ZZ, noise=noise, device=device, runtime=runtime)

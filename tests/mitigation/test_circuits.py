@@ -19,6 +19,7 @@ from qfast.noise import IdleNoise, channels
 from qfast.noise.idle import idle_windows
 from tests import oracle
 from tests.circuit.strategies import circuits
+from tests.densities import density_of
 
 NS = 1e-9
 DURATIONS = {"id": 20 * NS, "h": 40 * NS, "x": 40 * NS, "y": 40 * NS, "cx": 300 * NS}
@@ -132,13 +133,13 @@ def test_twirling_turns_a_coherent_error_into_pauli_errors() -> None:
     error = math.cos(angle) * np.eye(4) - 1j * math.sin(angle) * zx
     noise = NoiseModel().add(channels.coherent(error), gates=["cx"])
     circuit = Circuit(2).h(0).ry(0.4, 1).cx(0, 1)
-    densities = [qfast.simulate_density(twirl(circuit, seed)[0], noise).matrix for seed in range(600)]
+    densities = [density_of(twirl(circuit, seed)[0], noise).matrix for seed in range(600)]
     ideal = np.outer(*(lambda v: (v, v.conj()))(oracle.statevector(circuit)))
     wrong = zx @ ideal @ zx
     expected = math.cos(angle) ** 2 * ideal + math.sin(angle) ** 2 * wrong
     # 600 seeds: entries of size sin(2a)/2 = 0.28 with random signs leave 0.28 / sqrt(600) = 0.012.
     assert np.abs(np.mean(densities, axis=0) - expected).max() < 0.05
-    assert np.abs(qfast.simulate_density(circuit, noise).matrix - expected).max() > 0.1
+    assert np.abs(density_of(circuit, noise).matrix - expected).max() > 0.1
 
 
 # --- decoupling -------------------------------------------------------------------------------------------------------
@@ -158,8 +159,8 @@ def test_pulses_undo_a_detuning(sequence: Any) -> None:
     decoupled, number = decouple(circuit, noise.duration_of, sequence)
     assert number >= 1
     assert_same_unitary(circuit, decoupled)
-    assert qfast.simulate_density(circuit, noise).expectation(x) < 0.65
-    assert qfast.simulate_density(decoupled, noise).expectation(x) > 0.998
+    assert density_of(circuit, noise).expectation(x) < 0.65
+    assert density_of(decoupled, noise).expectation(x) > 0.998
 
 
 def test_a_decoupled_circuit_takes_no_longer_and_explicit_delays_are_windows_too() -> None:

@@ -188,12 +188,12 @@ def test_jobs_that_cannot_be_extrapolated_are_refused_at_once(how: dict[str, Any
         run(bell(), device=FREE, options={"error_mitigation": ["zne"]}, **how)
 
 
-def test_circuits_that_share_a_state_are_refused() -> None:
+def test_a_list_of_circuits_is_refused() -> None:
     with (
         qfast.Batch("local::statevector", options={"error_mitigation": ["twirling"]}) as batch,
-        pytest.raises(ConfigError, match="circuits that share their beginning cannot be mitigated"),
+        pytest.raises(ConfigError, match="a list of circuits cannot be mitigated"),
     ):
-        batch.run_shared([bell(), bell()], shots=10)
+        batch.run([bell(), bell()], shots=10)
 
 
 def test_exact_values_have_no_readout_errors() -> None:

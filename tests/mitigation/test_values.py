@@ -10,9 +10,9 @@ import pytest
 
 import qfast
 from qfast import Circuit, NoiseModel, PauliSum
-from qfast.errors import CircuitError, InputError, ShotPlanError
+from qfast.errors import CircuitError, InputError, ObservableError, ParameterError, ShotPlanError
 from qfast.estimation import Estimate
-from qfast.mitigation import Mitigation, ReadoutCalibration, mitigated_expectation
+from qfast.mitigation import Mitigation, ReadoutCalibration
 from qfast.noise import IdleNoise, ReadoutError, channels
 
 NS = 1e-9
@@ -89,13 +89,19 @@ DEPOLARIZED = [layered(4, 2, 1), quench(4, 2), layered(4, 3, 1)]
 DETUNED = [layered(4, 3, 1), layered(4, 3, 2), layered(5, 2, 3), quench(5, 3)]
 
 
+def mitigated(
+    circuit: Circuit, observable: PauliSum, noise: NoiseModel, how: Any, shots: int, seed: int, **more: Any
+) -> Estimate:
+    return qfast.expectation(circuit, observable, noise=noise, mitigation=how, shots=shots, seed=seed, **more)
+
+
 def improvement(
     circuit: Circuit, observable: PauliSum, noise: NoiseModel, how: Any, seed: int
 ) -> tuple[float, float, float]:
     """Distance from the truth without and with mitigation, at equal shots, and the error of the latter."""
     exact = qfast.simulate(circuit).expectation(observable)
-    plain = mitigated_expectation(circuit, observable, noise, None, 100_000, seed)
-    found = mitigated_expectation(circuit, observable, noise, how, 100_000, seed)
+    plain = mitigated(circuit, observable, noise, None, 100_000, seed)
+    found = mitigated(circuit, observable, noise, how, 100_000, seed)
     return abs(plain.expectation - exact), abs(found.expectation - exact), found.standard_error
 
 
@@ -160,7 +166,7 @@ def test_all_methods_together_bring_the_value_nearer_by_more_than_their_error() 
 def test_the_error_is_the_spread_over_seeds(how: Any, noise: NoiseModel) -> None:
     circuit = quench(2, 2) if "twirling" in how else ghz(3)
     observable = PauliSum([("XX", [0, 1], 0.5), ("ZZ", [0, 1], 1.0)]) if "twirling" in how else tfim(3)
-    found = [mitigated_expectation(circuit, observable, noise, how, 1000, seed) for seed in range(100)]
+    found = [mitigated(circuit, observable, noise, how, 1000, seed) for seed in range(100)]
     values = np.array([f.expectation for f in found])
     # 100 seeds know a standard deviation to 7 %; the bound is three of these, and twirling's error is a little large.
     assert values.std(ddof=1) == pytest.approx(np.mean([f.standard_error for f in found]), rel=0.22)
@@ -171,7 +177,7 @@ def test_the_error_is_the_spread_over_seeds(how: Any, noise: NoiseModel) -> None
 def test_a_value_is_a_function_of_the_seed() -> None:
     how = {"readout": True, "zne": True, "twirling": True, "randomizations": 3}
     first, again, other = (
-        mitigated_expectation(ghz(3), tfim(3), everything(), how, 600, seed, threads=threads)
+        mitigated(ghz(3), tfim(3), everything(), how, 600, seed, threads=threads)
         for seed, threads in ((7, 1), (7, 2), (8, 1))
     )
     assert (first.expectation, first.metadata) == (again.expectation, again.metadata)
@@ -184,7 +190,7 @@ def test_errors_of_the_calibrations_own_gates_are_not_corrected_in_the_value() -
     noise = misread().add(channels.depolarizing(0.05), gates=["x"])
     circuit, observable = Circuit(3).ry(0.6, 0).cx(0, 1).cx(1, 2), PauliSum([("ZZZ", [0, 1, 2], 1.0), ("Z", [0], 1.0)])
     exact = qfast.simulate(circuit).expectation(observable)
-    found = [mitigated_expectation(circuit, observable, noise, ["readout"], 20_000, seed) for seed in range(40)]
+    found = [mitigated(circuit, observable, noise, ["readout"], 20_000, seed) for seed in range(40)]
     pulls = np.array([(f.expectation - exact) / f.standard_error for f in found])
     # The mean of 40 squares has a standard deviation of 0.22.
     assert 0.4 < np.mean(pulls**2) < 1.9
@@ -195,8 +201,8 @@ def test_correlated_misreadings_are_refused_where_a_term_is_a_product_over_them(
     noise = NoiseModel().add_readout(ReadoutError(table), [0, 1])
     pair, one = PauliSum([("ZZ", [0, 1])]), PauliSum([("Z", [0]), ("Z", [1])])
     with pytest.raises(InputError, match="misreadings of qubits 0 and 1 depend on each other"):
-        mitigated_expectation(Circuit(2), pair, noise, ["readout"], 2000, 1)
-    found = mitigated_expectation(Circuit(2), one, noise, ["readout"], 20_000, 1)
+        mitigated(Circuit(2), pair, noise, ["readout"], 2000, 1)
+    found = mitigated(Circuit(2), one, noise, ["readout"], 20_000, 1)
     assert abs(found.expectation - 2) < 4 * found.standard_error
     assert found.metadata["readout"]["correlated"] == [[0, 1]]
 
@@ -205,13 +211,13 @@ def test_circuits_that_act_on_what_they_read_are_refused() -> None:
     circuit = Circuit(2, 1).h(0).measure(0, 0)
     circuit.if_test((0, 1), circuit.block().x(1))
     with pytest.raises(InputError, match="instruction 2 is 'if_else', which acts on bits that may be misread"):
-        mitigated_expectation(circuit, PauliSum([("Z", [1])]), misread(), ["readout"], 2000, 1)
+        mitigated(circuit, PauliSum([("Z", [1])]), misread(), ["readout"], 2000, 1)
 
 
 # --- what stands in the result ----------------------------------------------------------------------------------------
 def test_the_result_tells_what_was_done_and_what_it_cost() -> None:
     how = {"readout": True, "zne": True, "twirling": True, "decoupling": True, "randomizations": 4}
-    found = mitigated_expectation(layered(3, 2, 5), tfim(3), everything(), {**how, "calibration_shots": 500}, 900, 3)
+    found = mitigated(layered(3, 2, 5), tfim(3), everything(), {**how, "calibration_shots": 500}, 900, 3)
     told = found.metadata
     assert told["methods"] == ["readout", "zne", "twirling", "decoupling"]
     assert told["scale_factors"] == [1.0, 3.0, 5.0]
@@ -228,26 +234,24 @@ def test_the_result_tells_what_was_done_and_what_it_cost() -> None:
 
 def test_a_calibration_is_used_again() -> None:
     calibration = ReadoutCalibration(range(3), [[0.03, 0.08]] * 3)
-    found = mitigated_expectation(ghz(3), tfim(3), misread(), Mitigation(readout=calibration), 20_000, 3)
+    found = mitigated(ghz(3), tfim(3), misread(), Mitigation(readout=calibration), 20_000, 3)
     assert found.metadata["cost"]["calibration_shots"] == 0
     assert abs(found.expectation + 2.0) < 4 * found.standard_error
     with pytest.raises(InputError, match=r"readout of qubits \[3\] was not calibrated"):
-        mitigated_expectation(ghz(4), tfim(4), misread(), Mitigation(readout=calibration), 2000, 3)
+        mitigated(ghz(4), tfim(4), misread(), Mitigation(readout=calibration), 2000, 3)
 
 
 def test_general_grouping_and_parameters_work_too() -> None:
     circuit = Circuit(2).ry(qfast.Parameter("a"), 0).cx(0, 1)
     observable = PauliSum([("ZZ", [0, 1], 1.0), ("XX", [0, 1], 0.5), ("YY", [0, 1], -0.5), ("", [], 2.0)])
-    found = mitigated_expectation(
-        circuit, observable, misread(), ["readout"], 40_000, 3, grouping="general", parameters={"a": 0.8}
-    )
+    found = mitigated(circuit, observable, misread(), ["readout"], 40_000, 3, grouping="general", parameters={"a": 0.8})
     exact = qfast.simulate(circuit, parameters={"a": 0.8}).expectation(observable)
     assert abs(found.expectation - exact) < 4 * found.standard_error
     assert found.metadata["cost"]["circuits"] == 4
 
 
 def test_a_multiple_of_the_identity_needs_no_circuit() -> None:
-    found = mitigated_expectation(ghz(2), PauliSum([("", [], 2.5)]), misread(), ["readout"], 10, 1)
+    found = mitigated(ghz(2), PauliSum([("", [], 2.5)]), misread(), ["readout"], 10, 1)
     assert isinstance(found, Estimate)
     assert (found.expectation, found.metadata["cost"]["circuits"]) == (2.5, 0)
 
@@ -271,15 +275,15 @@ def test_a_multiple_of_the_identity_needs_no_circuit() -> None:
 )
 def test_options_that_cannot_be_are_refused(how: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        mitigated_expectation(ghz(2), tfim(2), misread(), how, 1000, 1)
+        mitigated(ghz(2), tfim(2), misread(), how, 1000, 1)
 
 
 def test_circuits_that_cannot_be_are_refused() -> None:
     with pytest.raises(ShotPlanError, match="3 shots were given for 2 measurement settings; at least 4"):
-        mitigated_expectation(ghz(2), tfim(2), misread(), ["readout"], 3, 1)
-    with pytest.raises(CircuitError, match=r"free parameters \(a, …\)"):
-        mitigated_expectation(Circuit(1).rx(qfast.Parameter("a"), 0), PauliSum([("Z", [0])]), misread(), [], 10, 1)
+        mitigated(ghz(2), tfim(2), misread(), ["readout"], 3, 1)
+    with pytest.raises(ParameterError, match="no value for 1 of 1 parameters: 'a'"):
+        mitigated(Circuit(1).rx(qfast.Parameter("a"), 0), PauliSum([("Z", [0])]), misread(), ["readout"], 10, 1)
     with pytest.raises(CircuitError, match="zero-noise extrapolation works on circuits of gates"):
-        mitigated_expectation(Circuit(1).h(0).reset(0), PauliSum([("Z", [0])]), misread(), ["zne"], 10, 1)
-    with pytest.raises(InputError, match="str is not an observable"):
-        mitigated_expectation(ghz(2), "ZZ", misread(), [], 10, 1)  # type: ignore[arg-type]
+        mitigated(Circuit(1).h(0).reset(0), PauliSum([("Z", [0])]), misread(), ["zne"], 10, 1)
+    with pytest.raises(ObservableError, match="str"):
+        mitigated(ghz(2), "ZZ", misread(), ["readout"], 10, 1)  # type: ignore[arg-type]

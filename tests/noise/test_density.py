@@ -10,9 +10,9 @@ from qfast.circuit import Circuit, PauliSum
 from qfast.circuit.gates import GATES, NUM_GATES, GateFlag
 from qfast.errors import CapacityError, CircuitError, InputError, ParameterError
 from qfast.noise import NoiseModel, ReadoutError, channels
-from qfast.simulation.density import simulate_density
 from tests import oracle
 from tests.conftest import TOLERANCE
+from tests.densities import density_of
 from tests.noise import noise_oracle
 
 NOISE = (
@@ -35,21 +35,21 @@ def every_gate(rng: np.random.Generator) -> Circuit:
 
 def test_every_gate_and_channel_acts_on_the_density_matrix(where: dict[str, str], rng: np.random.Generator) -> None:
     circuit = every_gate(rng)
-    found = simulate_density(circuit, NOISE, **where)
+    found = density_of(circuit, NOISE, **where)
     assert np.allclose(found.matrix, noise_oracle.density(circuit, NOISE), rtol=0, atol=1e-12)
     assert found.metadata["engine"] == where["engine"]
 
 
 def test_single_precision_is_as_good_as_it_can_be(rng: np.random.Generator) -> None:
     circuit = every_gate(rng)
-    found = simulate_density(circuit, NOISE, precision="complex64")
+    found = density_of(circuit, NOISE, precision="complex64")
     assert found.matrix.dtype == np.complex64
     assert np.allclose(found.matrix, noise_oracle.density(circuit, NOISE), rtol=0, atol=10 * TOLERANCE["complex64"])
 
 
 def test_what_is_read_from_it_agrees_with_a_state(rng: np.random.Generator) -> None:
     circuit = every_gate(rng)
-    state, found = qfast.simulate(circuit), simulate_density(circuit)
+    state, found = qfast.simulate(circuit), density_of(circuit)
     observable = PauliSum([("XYZ", [0, 1, 3], 0.7), ("YY", [2, 0], -0.3), ("", [], 0.1)])
     assert found.expectation(observable) == pytest.approx(state.expectation(observable), abs=1e-12)
     assert np.allclose(found.probabilities([2, 0]), state.probabilities([2, 0]), atol=1e-12)
@@ -58,7 +58,7 @@ def test_what_is_read_from_it_agrees_with_a_state(rng: np.random.Generator) -> N
 
 
 def test_measurements_in_the_middle_are_averaged_over() -> None:
-    found = simulate_density(Circuit(2, 2).h(0).measure(0, 0).cx(0, 1).h(0))
+    found = density_of(Circuit(2, 2).h(0).measure(0, 0).cx(0, 1).h(0))
     expected = np.zeros((4, 4))
     expected[np.ix_([0, 1], [0, 1])] = [[0.25, 0.25], [0.25, 0.25]]
     expected[np.ix_([2, 3], [2, 3])] = [[0.25, -0.25], [-0.25, 0.25]]
@@ -67,7 +67,7 @@ def test_measurements_in_the_middle_are_averaged_over() -> None:
 
 def test_a_pure_state_may_be_given() -> None:
     start = np.array([0.6, 0.8j])
-    found = simulate_density(Circuit(1).x(0), initial_state=start)
+    found = density_of(Circuit(1).x(0), initial_state=start)
     assert np.allclose(found.matrix, np.outer([0.8j, 0.6], np.conj([0.8j, 0.6])))
 
 
@@ -93,16 +93,16 @@ def test_final_readout_errors_mix_the_distribution() -> None:
 
 def test_too_many_qubits_are_refused_before_anything_is_allocated() -> None:
     with pytest.raises(CapacityError, match="density matrix of 22 qubits"):
-        simulate_density(Circuit(22).h(0))
+        density_of(Circuit(22).h(0))
 
 
 def test_what_cannot_be_run_is_refused() -> None:
     with pytest.raises(ParameterError, match="theta"):
-        simulate_density(Circuit(1).rx(qfast.Parameter("theta"), 0))
+        density_of(Circuit(1).rx(qfast.Parameter("theta"), 0))
     with pytest.raises(InputError, match="there are 1"):
-        simulate_density(Circuit(1).h(0)).probabilities([1])
+        density_of(Circuit(1).h(0)).probabilities([1])
     circuit = Circuit(1, 1)
     angle = circuit.add_variable("angle", "float")
     circuit.for_loop([0.1, 0.2], circuit.block().rx(qfast.Parameter("angle"), 0), angle)
     with pytest.raises(CircuitError, match="classical variables"):
-        simulate_density(circuit)
+        density_of(circuit)

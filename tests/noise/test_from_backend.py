@@ -72,9 +72,9 @@ def test_readout_errors_are_those_of_the_qubits() -> None:
 
 def test_twirled_noise_is_sampled_as_pauli_errors_and_the_rest_is_walked() -> None:
     circuit = qfast.Circuit(2).sx(0).cx(0, 1)
-    for relaxation, method in (("twirled", "pauli-frames"), ("kraus", "walk")):
+    for relaxation, method in (("twirled", "frames"), ("kraus", "trajectories")):
         noise = backend_noise(PROPERTIES, relaxation=relaxation)  # type: ignore[arg-type]
-        assert qfast.sample(circuit, 10, seed=1, noise=noise).metadata["noise"]["method"] == method
+        assert qfast.sample(circuit, 10, seed=1, noise=noise).metadata["method"] == method
 
 
 @pytest.mark.parametrize("path", DEVICES, ids=lambda path: path.stem)

@@ -12,6 +12,7 @@ from qfast import Circuit, NoiseModel, PauliSum
 from qfast.errors import InputError
 from qfast.noise import IdleNoise
 from qfast.noise.idle import idle_windows
+from tests.densities import density_of
 
 NS = 1e-9
 DURATIONS = {"id": 10 * NS, "h": 50 * NS, "x": 50 * NS, "cx": 300 * NS, "measure": 1000 * NS}
@@ -48,14 +49,14 @@ def test_id_is_waiting_and_a_barrier_lets_qubits_wait_for_each_other() -> None:
 def test_nothing_happens_before_the_first_gate_nor_without_durations() -> None:
     assert windows(Circuit(2).h(0).h(0).cx(0, 1)) == []
     silent = NoiseModel().add_idle(IdleNoise(t1=1e-6, t2=1e-6))
-    assert qfast.simulate_density(Circuit(2).h(0).cx(0, 1), silent).purity() == pytest.approx(1)
+    assert density_of(Circuit(2).h(0).cx(0, 1), silent).purity() == pytest.approx(1)
 
 
 @pytest.mark.parametrize("relaxation", ["twirled", "kraus"])
 def test_coherence_falls_with_t2_and_turns_with_the_detuning(relaxation: Any) -> None:
     noise = model(t1=2e-6, t2=1.5e-6, detuning_hz=1e6, relaxation=relaxation)
     circuit = Circuit(3).h(0).h(1).cx(1, 2).cx(1, 2).cx(0, 1)  # qubit 0 waits for 600 ns
-    density = qfast.simulate_density(circuit.copy().cx(0, 1), noise)
+    density = density_of(circuit.copy().cx(0, 1), noise)
     shrink, angle = math.exp(-0.6 / 1.5), 2 * math.pi * 0.6
     assert density.expectation(PauliSum([("X", [0])])) == pytest.approx(shrink * math.cos(angle), abs=1e-9)
     assert density.expectation(PauliSum([("Y", [0])])) == pytest.approx(shrink * math.sin(angle), abs=1e-9)
@@ -71,16 +72,16 @@ def test_sampling_follows_the_density_matrix() -> None:
     counts = qfast.sample(circuit, 40_000, seed=5, noise=noise).get_counts()
     for key, share in exact.items():
         assert abs(counts.get(key, 0) / 40_000 - share) < 5 * math.sqrt(share * (1 - share) / 40_000)
-    found = qfast.noisy_expectation(circuit, PauliSum([("ZZ", [0, 1])]), noise, 4000, seed=5)
-    density = qfast.simulate_density(circuit, noise)
+    found = qfast.expectation(circuit, PauliSum([("ZZ", [0, 1])]), noise=noise, trajectories=4000, seed=5)
+    density = density_of(circuit, noise)
     exact_zz = density.expectation(PauliSum([("ZZ", [0, 1])]))
-    assert abs(found.value - exact_zz) < 5 * found.standard_error + 1e-12
+    assert abs(found.expectation - exact_zz) < 5 * found.standard_error + 1e-12
 
 
 def test_qubits_and_gates_may_differ() -> None:
     noise = NoiseModel().set_durations({"h": 50 * NS, "id": 100 * NS}).set_durations({"id": 200 * NS}, [1])
     noise.add_idle(IdleNoise(detuning_hz=1e6)).add_idle(IdleNoise(), [0])
-    density = qfast.simulate_density(Circuit(2).h(0).h(1).id(0).id(1).barrier().h(0).h(1), noise)
+    density = density_of(Circuit(2).h(0).h(1).id(0).id(1).barrier().h(0).h(1), noise)
     assert density.expectation(PauliSum([("Z", [0])])) == pytest.approx(1)
     assert density.expectation(PauliSum([("Z", [1])])) == pytest.approx(math.cos(2 * math.pi * 0.2))
 

@@ -10,8 +10,9 @@ from qfast.circuit import Circuit, Parameter
 from qfast.engines import CancelToken
 from qfast.errors import CancelledRunError, CircuitError, InputError, ParameterError
 from qfast.noise import NoiseModel, ReadoutError, channels
-from qfast.simulation import noisy, sample, trajectory_rows
+from qfast.simulation import sample, trajectory_rows
 from qfast.simulation.seeds import derived_seed
+from qfast.simulation.ways import frames
 from tests.noise import noise_oracle
 
 DEPOLARIZING = NoiseModel().add(channels.depolarizing(0.02)).add(channels.depolarizing(0.05, num_qubits=2))
@@ -37,7 +38,7 @@ def exact(circuit: Circuit, noise: NoiseModel) -> dict[str, float]:
 def test_pauli_noise_follows_the_density_matrix(where: dict[str, str], seed: int) -> None:
     circuit = ansatz(3, 3, seed)
     found = sample(circuit, 4000, seed=seed, noise=DEPOLARIZING, **where)
-    assert found.metadata["noise"]["method"] == "pauli-frames"
+    assert found.metadata["method"] == "frames"
     noise_oracle.assert_follows(found.get_counts(), exact(circuit, DEPOLARIZING))
 
 
@@ -55,7 +56,7 @@ def test_other_noise_follows_the_density_matrix(channel: qfast.channels.Channel,
     circuit = ansatz(3, 2)
     noise = NoiseModel().add(channel, ["ry", "cx"]).add(channels.depolarizing(0.03, 2), ["cx"])
     found = sample(circuit, 600, seed=11, noise=noise, **where)
-    assert found.metadata["noise"]["method"] == "walk"
+    assert found.metadata["method"] == "trajectories"
     noise_oracle.assert_follows(found.get_counts(), exact(circuit, noise))
 
 
@@ -64,7 +65,7 @@ def test_coherent_errors_are_gates_and_pauli_errors_pass_them() -> None:
     noise.add(channels.coherent(np.diag([1, 1, 1, np.exp(0.3j)])), ["cx"])
     circuit = ansatz(3, 3)
     found = sample(circuit, 4000, seed=3, noise=noise)
-    assert found.metadata["noise"]["method"] == "pauli-frames"
+    assert found.metadata["method"] == "frames"
     noise_oracle.assert_follows(found.get_counts(), exact(circuit, noise))
 
 
@@ -80,7 +81,7 @@ def test_both_ways_draw_the_same_law() -> None:
     nothing_but_kraus = NoiseModel().add(channels.depolarizing(0.1, 2), ["cx"]).add(channels.amplitude_damping(1e-12))
     pushed = sample(circuit, 20_000, seed=1, noise=NoiseModel().add(channels.depolarizing(0.1, 2), ["cx"]))
     walked = sample(circuit, 20_000, seed=1, noise=nothing_but_kraus)
-    assert (pushed.metadata["noise"]["method"], walked.metadata["noise"]["method"]) == ("pauli-frames", "walk")
+    assert (pushed.metadata["method"], walked.metadata["method"]) == ("frames", "trajectories")
     expected = exact(circuit, nothing_but_kraus)
     noise_oracle.assert_follows(pushed.get_counts(), expected)
     noise_oracle.assert_follows(walked.get_counts(), expected)
@@ -99,7 +100,7 @@ def test_a_shot_does_not_depend_on_the_others_or_on_threads(
     whole = sample(circuit, 300, seed=5, noise=noise, **where, threads=1)
     parts = [sample(circuit, 100, seed=5, noise=noise, **where, first_shot=first, threads=2) for first in (0, 100, 200)]
     assert np.array_equal(np.concatenate([part.packed() for part in parts]), whole.packed())
-    monkeypatch.setattr(noisy, "_ROWS_BYTES", 1)  # the smallest chunks
+    monkeypatch.setattr(frames, "_ROWS_BYTES", 1)  # the smallest chunks
     assert sample(circuit, 300, seed=5, noise=noise, **where, threads=2) == whole
     again = sample(circuit, 300, seed=5, noise=noise, **where, output="counts", branch_bytes=0)
     assert again.get_counts() == whole.get_counts()
@@ -146,8 +147,8 @@ def test_a_program_samples_each_row_of_values_under_noise(where: dict[str, str])
         assert samples == alone
         assert samples.metadata["noise"]["channels"] == 3
     assert program.sample(values[0], shots=9, seed=1, noise=NoiseModel()) == program.sample(values[0], shots=9, seed=1)
-    with pytest.raises(InputError, match="use 'philox'"):
-        program.sample(values[0], noise=DEPOLARIZING, method="multinomial")
+    with pytest.raises(InputError, match="draws='philox'"):
+        program.sample(values[0], noise=DEPOLARIZING, draws="multinomial", output="counts")
 
 
 def test_parameters_are_given_per_run() -> None:
@@ -261,7 +262,7 @@ def test_noise_on_a_qubit_that_is_not_there_is_refused() -> None:
 
 def test_the_multinomial_method_is_refused() -> None:
     with pytest.raises(InputError, match="philox"):
-        sample(Circuit(1).h(0), 10, noise=DEPOLARIZING, method="multinomial", output="counts")
+        sample(Circuit(1).h(0), 10, noise=DEPOLARIZING, draws="multinomial", output="counts")
 
 
 @pytest.mark.parametrize("channel", [channels.bit_flip(0.3), channels.amplitude_damping(0.3)])

@@ -25,6 +25,7 @@ from qfast.jobs.device_job_plan import device_job_plan
 from qfast.jobs.shot_result import PlanResult
 from qfast.jobs.shots import ShotPlan
 from tests import oracle
+from tests.densities import density_of
 
 
 def tfim(num_qubits: int, field: float = 0.7) -> PauliSum:
@@ -346,7 +347,7 @@ def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path) -> None:
     plan.run(seed=1, parameters=[0.5], checkpoint=path)
     with pytest.raises(ShotPlanError, match="was made with seed 1, 2 is asked for"):
         plan.run(seed=2, parameters=[0.5], checkpoint=path)
-    with pytest.raises(ShotPlanError, match="other parameter values, noise or another circuit"):
+    with pytest.raises(ShotPlanError, match="other parameter values, noise or precision, or another circuit"):
         plan.run(parameters=[0.6], checkpoint=path)
     with pytest.raises(ShotPlanError, match="belongs to another plan"):
         ShotPlan([{"shots": 11}], circuit=plan.circuit).run(parameters=[0.5], checkpoint=path)
@@ -434,7 +435,7 @@ def test_a_noisy_plan_gives_the_damped_value_and_does_not_depend_on_its_segments
         for limit in (None, 900)
     ]
     assert results[0].counts == results[1].counts
-    density = qfast.simulate_density(bell, noise=noise)
+    density = density_of(bell, noise=noise)
     exact = density.expectation(observable).real
     assert exact < 1.95
     assert abs(results[0].expectation - exact) < 5 * results[0].standard_error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,11 +13,15 @@ from hypothesis import strategies as st
 
 from qfast import sample, simulate
 from qfast.circuit import Circuit, Parameter, PauliSum
-from qfast.errors import CircuitError, InputError, ParameterError
+from qfast.errors import InputError, ParameterError
 from qfast.jobs import Batch
 from qfast.simulation import shared_prefix
+from qfast.simulation.asks import State
+from qfast.simulation.packing import Packing
+from qfast.simulation.request import Request
+from qfast.simulation.run_settings import run_settings
 from qfast.simulation.seeds import derived_seed
-from qfast.simulation.shared_prefix import run_shared
+from qfast.simulation.shared_prefix import PrefixStatistics, shared_states
 from tests.circuit.strategies import circuits
 
 
@@ -42,8 +47,22 @@ def shifted(values: np.ndarray) -> np.ndarray:
     return np.asarray(values + shifts)
 
 
-def copies(i: int, state: object) -> np.ndarray:
-    return np.array(state.amplitudes)  # type: ignore[attr-defined]
+def copies(i: int, state: np.ndarray, packing: Packing) -> np.ndarray:
+    """The whole state: the qubits that no circuit touches are 0."""
+    whole = np.zeros(1 << packing.num_qubits, dtype=state.dtype)
+    index = np.arange(state.size)
+    places = sum((index >> k & 1) << qubit for k, qubit in enumerate(packing.qubits)) + np.zeros_like(index)
+    whole[places] = state
+    return whole
+
+
+def run_shared(
+    circuits: Any, parameters: Any = None, *, use: Any = copies, engine: str | None = None, budget_bytes: Any = None
+) -> tuple[list[Any], PrefixStatistics]:
+    listed = [circuits] * len(parameters) if isinstance(circuits, Circuit) else circuits
+    rows = [None] * len(listed) if parameters is None else list(parameters)
+    requests = [Request.of(State(), c, row, "complex128") for c, row in zip(listed, rows, strict=True)]
+    return shared_states(requests, run_settings(engine, "complex128"), use, budget_bytes=budget_bytes)
 
 
 @hypothesis_settings(max_examples=25)
@@ -80,7 +99,7 @@ def test_a_parameter_shift_set_runs_little_more_than_half_of_its_gates(engine: s
 
 def test_equal_circuits_are_run_once() -> None:
     circuit = Circuit(2).h(0).cx(0, 1)
-    found, statistics = run_shared([circuit, circuit.copy(), circuit], use=lambda i, state: i)
+    found, statistics = run_shared([circuit, circuit.copy(), circuit], use=lambda i, state, packing: i)
     assert found == [0, 1, 2]
     assert (statistics.simulated, statistics.pieces) == (2, 1)
 
@@ -88,8 +107,8 @@ def test_equal_circuits_are_run_once() -> None:
 def test_bound_circuits_share_as_a_template_does() -> None:
     circuit = ansatz(3, 2)
     values = shifted(np.arange(circuit.num_parameters) / 7)
-    _, by_rows = run_shared(circuit, values, use=lambda i, state: None)
-    _, bound = run_shared([circuit.bind(row.tolist()) for row in values], use=lambda i, state: None)
+    _, by_rows = run_shared(circuit, values, use=lambda i, state, packing: None)
+    _, bound = run_shared([circuit.bind(row.tolist()) for row in values], use=lambda i, state, packing: None)
     assert bound.simulated == by_rows.simulated
 
 
@@ -106,7 +125,7 @@ def test_matrices_are_compared_by_content_and_measurements_and_barriers_do_not_c
     a = Circuit(1, 1).unitary(matrix, [0]).measure(0, 0)
     b = Circuit(1).unitary(matrix.copy(), [0]).barrier().h(0)
     c = Circuit(1).unitary(np.eye(2), [0])
-    _, statistics = run_shared([a, b, c], use=lambda i, state: None)
+    _, statistics = run_shared([a, b, c], use=lambda i, state, packing: None)
     assert (statistics.instructions, statistics.simulated) == (4, 3)
 
 
@@ -129,42 +148,46 @@ def test_branches_that_cost_more_than_they_save_are_not_taken(monkeypatch: pytes
     np.testing.assert_allclose(found[3], simulate(circuit, parameters=values[3]).amplitudes, atol=1e-13)
 
 
-def test_what_cannot_share_is_refused_with_its_place() -> None:
-    with pytest.raises(CircuitError, match="circuit 1 has 3 qubits and circuit 0 has 2"):
-        run_shared([Circuit(2), Circuit(3)], use=copies)
-    with pytest.raises(CircuitError, match="circuit 1 measures, resets or decides in the middle"):
-        run_shared([Circuit(1, 1), Circuit(1, 1).h(0).measure(0, 0).h(0)], use=copies)
-    with pytest.raises(InputError, match=r"circuit 0: a qfast\.Circuit is needed"):
-        run_shared(["h"], use=copies)  # type: ignore[list-item]
-    with pytest.raises(InputError, match="1 circuits and 2 sets"):
-        run_shared([Circuit(1)], [None, None], use=copies)
-    with pytest.raises(InputError, match="parameters is missing"):
-        run_shared(Circuit(1), use=copies)
-    with pytest.raises(ParameterError, match="no value for 1 of 1 parameters"):
-        run_shared([Circuit(1).rx(Parameter("a"), 0)], use=copies)
-    assert run_shared([], use=copies)[0] == []
+def test_qubits_that_no_circuit_touches_are_left_out() -> None:
+    wide = [Circuit(60).h(7).cx(7, 41).rx(0.1 * k, 41) for k in range(3)]
+    found, _ = run_shared(wide, use=lambda i, state, packing: (state.size, packing.qubits))
+    assert found == [(4, (7, 41))] * 3
 
 
-def test_a_batch_runs_circuits_that_begin_alike_as_one_job() -> None:
+def test_a_job_runs_circuits_that_begin_alike_together() -> None:
     circuit = ansatz(3, 3)
     values = shifted(np.arange(circuit.num_parameters) / 9)
     observable = PauliSum([("ZZ", [0, 1]), ("X", [2], 0.5)])
     with Batch("local::statevector", seed=5) as batch:
-        means = batch.run_shared(circuit, parameters=values, observables=observable).result()
-        samples = batch.run_shared([circuit.bind(row.tolist()) for row in values[:4]], shots=100, seed=9).result()
+        means = batch.run([circuit] * len(values), parameters=values, observables=observable).result()
+        samples = batch.run([circuit.bind(row.tolist()) for row in values[:4]], shots=100, seed=9).result()
+        states = batch.run([Circuit(2).h(0).cx(0, 1), Circuit(2).h(0).x(1)]).result()
     alone = [simulate(circuit, parameters=row).expectation(observable) for row in values]
     np.testing.assert_allclose(list(means), alone, atol=1e-13)
     assert means.statistics.saved > 0.3
     for i, found in enumerate(samples):
         assert found == sample(circuit, 100, derived_seed(9, "circuit", i), parameters=values[i])
     assert samples.metadata["sharing"]["circuits"] == 4
+    assert [np.flatnonzero(state.amplitudes).tolist() for state in states] == [[0, 3], [2, 3]]
 
 
-def test_a_shared_job_is_refused_where_it_makes_no_sense() -> None:
+def test_a_list_that_shares_nothing_is_run_one_by_one() -> None:
+    dynamic = Circuit(1, 1).h(0).measure(0, 0).x(0)
     with Batch("local::statevector") as batch:
-        with pytest.raises(InputError, match="either shots, for samples, or observables"):
-            batch.run_shared([Circuit(1)])
+        found = batch.run([Circuit(2).x(1), dynamic], shots=10).result()
+        assert found.statistics is None
+        assert found[0].get_counts() == {"10": 10}
+        assert sum(found[1].get_counts().values()) == 10
+        assert batch.run([dynamic], observables=PauliSum([("Z", [0])])).result()[0] == pytest.approx(0)
+
+
+def test_a_list_that_makes_no_sense_is_refused_with_the_place() -> None:
+    with Batch("local::statevector") as batch:
         with pytest.raises(InputError, match="there is no circuit"):
-            batch.run_shared([], shots=1)
+            batch.run([], shots=1)
         with pytest.raises(InputError, match="1 circuits and 2 sets"):
-            batch.run_shared([Circuit(1)], parameters=[[], []], shots=1)
+            batch.run([Circuit(1)], parameters=[[], []], shots=1)
+        with pytest.raises(InputError, match=r"circuit 0: a qfast\.Circuit is needed"):
+            batch.run(["h"], shots=1)  # type: ignore[list-item]
+        with pytest.raises(ParameterError, match="circuit 1: no value for 1 of 1 parameters"):
+            batch.run([Circuit(1), Circuit(1).rx(Parameter("a"), 0)], shots=1)

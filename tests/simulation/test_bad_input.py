@@ -163,10 +163,12 @@ def test_unknown_outputs_and_methods_are_refused(where) -> None:
     state = qfast.simulate(BELL, **where)
     with pytest.raises(InputError, match="output 'list' is unknown"):
         state.sample(1, output="list")
-    with pytest.raises(InputError, match="method 'fast' is unknown"):
-        state.sample(1, method="fast")
+    with pytest.raises(InputError, match="draws 'fast' is unknown"):
+        state.sample(1, draws="fast")
+    with pytest.raises(InputError, match="method 'fast' is unknown; allowed: 'auto', 'terminal', 'branches'"):
+        qfast.sample(BELL, 1, method="fast", **where)
     with pytest.raises(InputError, match='ask for output="counts"'):
-        state.sample(1, method="multinomial")
+        state.sample(1, draws="multinomial")
 
 
 def test_a_state_must_be_normalised_and_one_dimensional() -> None:
@@ -222,10 +224,13 @@ def test_too_many_qubits_are_refused_before_anything_is_allocated(monkeypatch, w
     monkeypatch.setattr(memory, "memory_limits", lambda: MemoryLimits(1 << 31, 1 << 30))
     with pytest.raises(CapacityError, match=r"40 qubits.*needs.*\(1\.0 GiB\) are available.*has 26 qubits"):
         qfast.simulate(Circuit(40).h(0), **where)
+    wide = Circuit(40)
+    for qubit in range(40):
+        wide.h(qubit)
     with pytest.raises(CapacityError, match="has 27 qubits"):
-        qfast.sample(Circuit(40).h(0), 10, precision="complex64", **where)
+        qfast.sample(wide, 10, precision="complex64", **where)
     with pytest.raises(CapacityError, match=r"needs 2\*\*64 bytes"):
-        qfast.compile(Circuit(60).h(0), **where)
+        qfast.compile(Circuit(60).h(0), **where).simulate()
 
 
 def test_what_a_job_may_use_is_a_limit_too(where) -> None:

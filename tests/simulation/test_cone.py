@@ -29,7 +29,7 @@ def test_the_cone_gives_what_the_whole_circuit_gives(where, rng, qubits) -> None
     values = rng.normal(size=(3, len(program.parameters)))
     letters = "".join(rng.choice(list("XYZ"), len(qubits)))
     observable = PauliSum([(letters, qubits, 0.7), ("Z", [qubits[0]], -1.3), ("Y", [qubits[-1]], 0.2j)])
-    wanted = [state.expectation(observable) for state in program.iter_run(values)]
+    wanted = [state.expectation(observable) for state in program.iter_simulate(values)]
     assert program.expectation(values, observable) == pytest.approx(np.array(wanted), abs=1e-13)
     assert program.expectation(values[0], observable) == pytest.approx(wanted[0], abs=1e-13)
     named = dict(zip([parameter.name for parameter in program.parameters], values[1].tolist(), strict=True))
@@ -55,9 +55,9 @@ def test_a_few_qubits_of_a_circuit_too_large_for_a_state() -> None:
         program = qfast.compile(circuit)
         values = np.zeros(len(program.parameters))
         with pytest.raises(qfast.errors.CapacityError):
-            program.run(values)
+            program.simulate(values)
         found = program.expectation(values, PauliSum([("ZZ", [9, 10])]))
-    state = qfast.compile(circuit).run(values)
+    state = qfast.compile(circuit).simulate(values)
     assert found == pytest.approx(state.expectation(PauliSum([("ZZ", [9, 10])])), abs=1e-13)
 
 

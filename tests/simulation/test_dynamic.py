@@ -14,9 +14,10 @@ from qfast import Circuit, Parameter
 from qfast.circuit.classical import Binary, Bit, Bits, Index, Literal
 from qfast.circuit.control_flow import DEFAULT
 from qfast.engines import CancelToken
-from qfast.errors import CancelledRunError, CircuitError
+from qfast.errors import CancelledRunError, CircuitError, InputError
 from qfast.simulation import walk
-from qfast.simulation.compiled import compiled_for
+from qfast.simulation.asks import Shots
+from qfast.simulation.door import runs_of
 from tests import oracle
 from tests.circuit.strategies import ANGLES
 from tests.simulation.test_sampling import chi_squared
@@ -235,9 +236,9 @@ def test_stretches_of_gates_are_prepared_once(where) -> None:
     circuit = many_branches(3)
     qfast.sample(circuit, 10, seed=1, **where)
     engine = qfast.engines.select(where["engine"], where.get("isa"))
-    first = compiled_for(circuit, engine, "complex128")
+    first = runs_of(circuit.snapshot(), None, engine, "complex128").prepare(Shots(1))
     qfast.sample(circuit, 10, seed=2, **where)
-    assert compiled_for(circuit, engine, "complex128") is first
+    assert runs_of(circuit.snapshot(), None, engine, "complex128").prepare(Shots(5)) is first
 
 
 def test_an_endless_loop_is_an_error(where) -> None:
@@ -267,5 +268,5 @@ def test_a_wrong_bit_of_a_variable_is_refused(where) -> None:
 
 
 def test_multinomial_needs_one_final_state(where) -> None:
-    with pytest.raises(CircuitError, match="method='philox'"):
-        qfast.sample(many_branches(1).h(0), 10, seed=1, method="multinomial", output="counts", **where)
+    with pytest.raises(InputError, match="draws='philox'"):
+        qfast.sample(many_branches(1).h(0), 10, seed=1, draws="multinomial", output="counts", **where)

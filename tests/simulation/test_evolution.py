@@ -44,7 +44,7 @@ def test_states_are_those_of_the_matrix_exponential(where, precision, rng, metho
     hamiltonian = heisenberg(6)
     psi = random_state(rng, 6).astype(precision)
     evolution = Evolution(hamiltonian, method=method, precision=precision, **where)
-    state = evolution.run(time, initial_state=psi)
+    state = evolution.evolve(time, initial_state=psi)
     assert state.precision == precision
     wanted = exact(hamiltonian, time, psi.astype(np.complex128))
     assert np.linalg.norm(state.amplitudes - wanted) < LOOSE[precision]
@@ -65,7 +65,7 @@ def test_the_error_stays_within_the_tolerance(seed, method, tolerance, time, vec
     hamiltonian = random_sum(rng, 4, 10)
     psi = random_state(rng, 4)
     evolution = Evolution(hamiltonian, method=method, tolerance=tolerance, max_vectors=vectors)
-    state = evolution.run(time, initial_state=psi)
+    state = evolution.evolve(time, initial_state=psi)
     rounding = 1e-15 * state.metadata["evolution"]["applications"] + 1e-13
     energies, vectors = np.linalg.eigh(hamiltonian.matrix())
     wanted = vectors @ (np.exp(-1j * energies * time) * (vectors.conj().T @ psi))
@@ -77,7 +77,7 @@ def test_the_error_stays_within_the_tolerance(seed, method, tolerance, time, vec
 def test_the_bound_of_krylov_is_no_more_than_some_times_the_error(rng) -> None:
     hamiltonian, psi = heisenberg(7), random_state(rng, 7)
     for tolerance in (1e-3, 1e-6, 1e-9):
-        state = Evolution(hamiltonian, tolerance=tolerance).run(2.0, initial_state=psi)
+        state = Evolution(hamiltonian, tolerance=tolerance).evolve(2.0, initial_state=psi)
         error = np.linalg.norm(state.amplitudes - exact(hamiltonian, 2.0, psi))
         assert error <= state.metadata["evolution"]["error_bound"] < 30 * error
 
@@ -85,7 +85,7 @@ def test_the_bound_of_krylov_is_no_more_than_some_times_the_error(rng) -> None:
 @METHODS
 def test_the_result_does_not_depend_on_the_number_of_threads(where, rng, method) -> None:
     psi, hamiltonian = random_state(rng, 12), heisenberg(12)
-    runs = [Evolution(hamiltonian, method=method, threads=t, **where).run(0.2, initial_state=psi) for t in (1, 2, 3)]
+    runs = [Evolution(hamiltonian, method=method, threads=t, **where).evolve(0.2, initial_state=psi) for t in (1, 2, 3)]
     assert all(np.array_equal(runs[0].amplitudes, one.amplitudes) for one in runs[1:])
 
 
@@ -95,7 +95,7 @@ def test_evolution_goes_on_from_time_to_time(where, method) -> None:
     evolution = Evolution(hamiltonian, method=method, **where)
     times = [0.5, 2.0, 1.0, 1.0]
     zero = oracle.zero_state(4)
-    states = list(evolution.iter_run(times))
+    states = list(evolution.iter_evolve(times))
     for time, state in zip(times, states, strict=True):
         assert np.linalg.norm(state.amplitudes - exact(hamiltonian, time, zero)) < 1e-10
     assert not np.shares_memory(states[2].amplitudes, states[3].amplitudes)
@@ -111,7 +111,7 @@ def test_the_callers_buffer_takes_the_result(where, precision, method) -> None:
     out = np.zeros(8, dtype=precision)
     out[0] = 1
     hamiltonian = PauliSum([("X", [0]), ("Z", [2], 0.2)])
-    state = Evolution(hamiltonian, method=method, precision=precision, **where).run(0.3, initial_state=out, out=out)
+    state = Evolution(hamiltonian, method=method, precision=precision, **where).evolve(0.3, initial_state=out, out=out)
     assert state.amplitudes is out
     assert np.linalg.norm(out - exact(hamiltonian, 0.3, oracle.zero_state(3))) < LOOSE[precision]
 
@@ -120,7 +120,7 @@ def test_the_callers_buffer_takes_the_result(where, precision, method) -> None:
 def test_a_start_state_is_left_alone(where, method, rng) -> None:
     psi = random_state(rng, 3)
     kept = psi.copy()
-    Evolution(heisenberg(3), method=method, **where).run(1.0, initial_state=psi)
+    Evolution(heisenberg(3), method=method, **where).evolve(1.0, initial_state=psi)
     assert np.array_equal(psi, kept)
 
 
@@ -130,22 +130,22 @@ def test_eigenstates_and_constants_turn_their_phase_only(where, method) -> None:
         (PauliSum([("ZZ", [0, 1], 2.0), ("", [], 1.0)]), 3.0),
         (PauliSum([("", [], -2.0)], 2), -2),
     ):
-        state = Evolution(hamiltonian, method=method, **where).run(0.7)
+        state = Evolution(hamiltonian, method=method, **where).evolve(0.7)
         assert state.amplitude(0) == pytest.approx(np.exp(-0.7j * energy), abs=1e-10)
-    assert Evolution(PauliSum([], 2), method=method, **where).run(5.0).amplitude(0) == 1
+    assert Evolution(PauliSum([], 2), method=method, **where).evolve(5.0).amplitude(0) == 1
 
 
 def test_fewer_vectors_take_more_steps(where, rng) -> None:
     hamiltonian, psi = heisenberg(5), random_state(rng, 5)
     few, many = (
-        Evolution(hamiltonian, max_vectors=count, **where).run(0.5, initial_state=psi).metadata["evolution"]["steps"]
+        Evolution(hamiltonian, max_vectors=count, **where).evolve(0.5, initial_state=psi).metadata["evolution"]["steps"]
         for count in (4, 32)
     )
     assert few > 4 * many
 
 
 def test_more_qubits_than_the_hamiltonian_has_may_be_named(where) -> None:
-    state = Evolution(PauliSum([("X", [1], 0.5)]), num_qubits=4, **where).run(np.pi)
+    state = Evolution(PauliSum([("X", [1], 0.5)]), num_qubits=4, **where).evolve(np.pi)
     assert abs(state.amplitude("0010")) == pytest.approx(1)
 
 
@@ -273,15 +273,15 @@ def test_bad_options_are_refused(options, message) -> None:
 def test_bad_times_are_refused(where) -> None:
     evolution = Evolution(PauliSum([("X", [0])]), **where)
     with pytest.raises(InputError, match="the time nan is not finite"):
-        evolution.run(float("nan"))
+        evolution.evolve(float("nan"))
     with pytest.raises(InputError, match="the time 'soon' is no real number"):
-        evolution.run("soon")
+        evolution.evolve("soon")
     with pytest.raises(InputError, match=r"finite times of shape \(m,\) are needed"):
-        next(evolution.iter_run([[1.0]]))
+        next(evolution.iter_evolve([[1.0]]))
     with pytest.raises(InputError, match=r"initial_state has shape \(4,\)"):
-        evolution.run(1.0, initial_state=[1, 0, 0, 0])
+        evolution.evolve(1.0, initial_state=[1, 0, 0, 0])
     with pytest.raises(InputError, match="out has dtype"):
-        evolution.run(1.0, out=np.zeros(2))
+        evolution.evolve(1.0, out=np.zeros(2))
 
 
 @pytest.mark.parametrize(
@@ -301,11 +301,11 @@ def test_bad_product_formulas_are_refused(options, message) -> None:
 @METHODS
 def test_a_tolerance_that_rounding_breaks_is_refused(where, method) -> None:
     evolution = Evolution(PauliSum([("X", [0], 3e3), ("Z", [0], 4e3)]), method=method, tolerance=1e-12, **where)
-    assert evolution.run(0.1).norm() == pytest.approx(1)
+    assert evolution.evolve(0.1).norm() == pytest.approx(1)
     with pytest.raises(
         InputError, match=r"rounding alone may exceed the tolerance 1e-12 .* ‖H‖ may be 7000; allow 7e-09, or"
     ):
-        evolution.run(1e3)
+        evolution.evolve(1e3)
 
 
 @METHODS
@@ -314,16 +314,16 @@ def test_states_that_do_not_fit_are_refused(where, method) -> None:
     with qfast.config.override(max_job_bytes=1 << 23):
         limited = Evolution(PauliSum([("X", [17])]), method=method, **where)
     with pytest.raises(CapacityError, match=r"the time evolution of 18 qubits in complex128 \([45] states\)"):
-        limited.run(1.0)
-    assert evolution.run(0.0).amplitude(0) == 1
+        limited.evolve(1.0)
+    assert evolution.evolve(0.0).amplitude(0) == 1
 
 
 def test_krylov_makes_do_with_the_memory_there_is(where) -> None:
     hamiltonian = heisenberg(10)
     with qfast.config.override(max_job_bytes=6 * 16 << 10):
         limited = Evolution(hamiltonian, **where)
-    state = limited.run(0.1)
-    wanted = Evolution(hamiltonian, **where).run(0.1)
+    state = limited.evolve(0.1)
+    wanted = Evolution(hamiltonian, **where).evolve(0.1)
     assert np.linalg.norm(state.amplitudes - wanted.amplitudes) < 2e-10
     assert state.metadata["evolution"]["steps"] > wanted.metadata["evolution"]["steps"]
 
@@ -332,11 +332,11 @@ def test_krylov_makes_do_with_the_memory_there_is(where) -> None:
 def test_a_token_stops_it_and_tells_how_far_it_is(where, method, monkeypatch) -> None:
     evolution = Evolution(heisenberg(4), method=method, **where)
     token = CancelToken()
-    evolution.run(1.0, cancel=token)
+    evolution.evolve(1.0, cancel=token)
     assert token.progress() == (module._PARTS, module._PARTS)
     token.cancel()
     with pytest.raises(CancelledRunError, match="cancelled"):
-        evolution.run(1.0, cancel=token)
+        evolution.evolve(1.0, cancel=token)
 
 
 def test_the_text_says_what_it_is() -> None:
@@ -347,6 +347,6 @@ def test_the_text_says_what_it_is() -> None:
 def test_circuits_and_evolutions_go_together(where) -> None:
     hamiltonian = heisenberg(5)
     start = qfast.simulate(Circuit(5).h(0).cx(0, 3), **where)
-    one = Evolution(hamiltonian, **where).run(0.4, initial_state=start)
+    one = Evolution(hamiltonian, **where).evolve(0.4, initial_state=start)
     other = qfast.simulate(trotter_circuit(hamiltonian, 0.4, steps=50, order=4), initial_state=start, **where)
     assert one.fidelity(other) == pytest.approx(1, abs=1e-9)

@@ -24,6 +24,7 @@ from qfast import (
 from qfast.errors import CancelledRunError, CapacityError, ObservableError
 from qfast.simulation import operators_on_states, prepared_observables
 from tests import oracle
+from tests.densities import density_of
 from tests.engines.states import random_state
 
 LOOSE = {"complex64": 2e-6, "complex128": 1e-13}
@@ -296,7 +297,7 @@ def test_density_matrices_and_jobs_take_every_kind_of_observable(rng) -> None:
     listed = [operator for operator, _, qubits in cases(rng) if max(qubits) < 3]
     listed += [Projector("01", [2, 0]), DenseOperator(hermitian(rng, 2), [2, 1]), DiagonalOperator([1, 2j])]
     state = qfast.simulate(circuit)
-    density = qfast.simulate_density(circuit)
+    density = density_of(circuit)
     for operator in listed:
         assert density.expectation(operator) == pytest.approx(state.expectation(operator), abs=1e-12)
     with qfast.Session("local::statevector") as session:

@@ -74,12 +74,12 @@ def renamed(samples: qfast.Samples) -> qfast.Samples:
 
 def test_multinomial_counts_follow_the_same_law(where, rng) -> None:
     state = Statevector(random_state(rng, 5), **where)
-    samples = state.sample(100_000, seed=2, output="counts", method="multinomial")
+    samples = state.sample(100_000, seed=2, output="counts", draws="multinomial")
     assert samples.shots == 100_000
     wanted = {f"{k:05b}": abs(a) ** 2 for k, a in enumerate(state.amplitudes)}
     statistic, bound = chi_squared(samples.get_counts(), wanted)
     assert statistic < bound
-    assert samples == state.sample(100_000, seed=2, output="counts", method="multinomial")
+    assert samples == state.sample(100_000, seed=2, output="counts", draws="multinomial")
 
 
 def test_many_shots_need_no_list_of_shots(where) -> None:

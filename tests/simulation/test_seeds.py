@@ -65,7 +65,7 @@ def test_rows_of_a_sampled_gradient_have_shots_of_their_own() -> None:
 def test_segments_of_counts_drawn_at_once_are_independent() -> None:
     state = qfast.simulate(_uniform(6), engine="reference")
     parts = [
-        state.sample(500, seed=3, output="counts", method="multinomial", first_shot=first).get_counts()
+        state.sample(500, seed=3, output="counts", draws="multinomial", first_shot=first).get_counts()
         for first in (0, 500)
     ]
     assert parts[0] != parts[1]

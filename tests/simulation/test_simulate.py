@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 import weakref
 
 import numpy as np
@@ -13,7 +14,8 @@ import qfast
 from qfast import Circuit, Parameter, ParameterVector
 from qfast.engines import CancelToken
 from qfast.errors import CancelledRunError
-from qfast.simulation import compiled
+from qfast.simulation import door
+from qfast.simulation.door import runs_of
 from tests import oracle
 from tests.circuit.strategies import circuits
 from tests.conftest import TOLERANCE
@@ -51,18 +53,35 @@ def test_a_circuit_that_grows_is_prepared_anew(where) -> None:
     assert qfast.simulate(circuit, **where).probabilities().tolist() == pytest.approx([0.5, 0, 0, 0.5])
 
 
-def test_preparing_is_done_once_and_forgotten_with_the_circuit(where) -> None:
+def test_preparing_is_done_once_until_the_circuit_grows(where) -> None:
     circuit = Circuit(2).h(0)
+    engine = qfast.engines.select(where["engine"], where.get("isa"))
     qfast.simulate(circuit, **where)
-    (first,) = compiled._entries[id(circuit)].compiled.values()
+    first = runs_of(circuit.snapshot(), None, engine, "complex128")
     qfast.simulate(circuit, **where)
-    (second,) = compiled._entries[id(circuit)].compiled.values()
-    assert first is second
-    number, gone = id(circuit), weakref.ref(circuit)
-    del circuit
+    assert runs_of(circuit.snapshot(), None, engine, "complex128") is first
+    assert qfast.simulate(circuit.cx(0, 1), **where).amplitude("11") == pytest.approx(math.sqrt(0.5))
+    assert runs_of(circuit.snapshot(), None, engine, "complex128") is not first
+
+
+def test_what_was_not_used_for_long_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(door, "_shelf", door._Shelf())
+    monkeypatch.setattr(door, "_KEPT_INSTRUCTIONS", 40)
+    engine = qfast.engines.select("reference")
+    often, early = Circuit(1).h(0).snapshot(), Circuit(1).x(0).snapshot()
+    kept = runs_of(often, None, engine, "complex128")
+    runs_of(early, None, engine, "complex128")
+    gone = weakref.ref(early)
+    del early
+    for length in range(30):
+        circuit = Circuit(1)
+        for _ in range(length):
+            circuit.x(0)
+        runs_of(circuit.snapshot(), None, engine, "complex128")
+        assert runs_of(often, None, engine, "complex128") is kept
+        assert door._shelf.held == sum(entry.weight for entry in door._shelf.entries.values()) <= 40
     gc.collect()
     assert gone() is None
-    assert number not in compiled._entries
 
 
 def test_measurements_at_the_end_are_left_out(where) -> None:

@@ -23,7 +23,7 @@ from qfast.simulation.walk import BranchWalk, add_outcomes
 
 def walk_of(script: Script, **options: object) -> BranchWalk:
     settings = run_settings("reference")
-    compiled = Compiled(Circuit(script.num_qubits), settings.engine, "complex128", script)
+    compiled = Compiled(script, (), settings.engine, "complex128")
     state = np.zeros(1 << script.num_qubits, dtype=np.complex128)
     branch = PureBranch(compiled, settings, state, None)
     return BranchWalk(compiled, settings, {}, branch, **{"budget_bytes": 1 << 20, **options})

@@ -55,7 +55,7 @@ def _state(spec: Mapping[str, Any], how: _How) -> Prepared:
     construct_s = watch.lap()
     program = qfast.compile(circuit, **how.keywords())
     return Prepared(
-        run=lambda _: program.run(),
+        run=lambda _: program.simulate(),
         fetch=lambda state: state.amplitudes,
         construct_s=construct_s,
         compile_s=watch.lap(),

@@ -272,9 +272,9 @@ def explain(
     if not script.is_static:
         note = "not measured: the circuit measures, resets or decides in the middle, so its work depends on outcomes"
     elif measure:
-        program.run(parameters)
+        program.simulate(parameters)
         first_s = time.perf_counter() - begun
-        warm_s = time_runs(lambda: program.run(parameters), REPEATS if first_s < SLOW_S else SLOW_REPEATS)
+        warm_s = time_runs(lambda: program.simulate(parameters), REPEATS if first_s < SLOW_S else SLOW_REPEATS)
         if core is None:
             note = "no limits: they are measured by the native core, which is absent"
         else:

@@ -126,9 +126,9 @@ def measure(
     circuit = to_circuit(member)
     start = time.perf_counter()
     program = compile_circuit(circuit, engine=plan.engine, precision=precision, threads=plan.threads)
-    program.run()
+    program.simulate()
     first_s = time.perf_counter() - start
-    warm_s = time_runs(program.run, plan.repeats if first_s < SLOW_S else min(SLOW_REPEATS, plan.repeats))
+    warm_s = time_runs(program.simulate, plan.repeats if first_s < SLOW_S else min(SLOW_REPEATS, plan.repeats))
     segments = program.explain()["segments"]
     return Measurement(
         family=family,

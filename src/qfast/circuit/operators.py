@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
+from copy import copy
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -83,6 +84,16 @@ class Operator(ABC):
                 f"(0…{num_qubits - 1})"
             )
 
+    def snapshot(self) -> Operator:
+        """Return an equal operator that holds no array of the caller's: what is kept beyond a call."""
+        return self
+
+    def on(self, qubits: tuple[int, ...]) -> Operator:
+        """Return the same operator on other qubits, as many as it has."""
+        moved = copy(self)
+        moved.qubits = qubits
+        return moved
+
     def matrix(self, num_qubits: int | None = None) -> ComplexArray:
         """Return the matrix, complex128 of shape (2**n, 2**n), n <= 12; qubit 0 is the least significant bit."""
         n = self.num_qubits if num_qubits is None else num_qubits
@@ -156,6 +167,9 @@ class Projector(Operator):
             width = self.amplitudes.size.bit_length() - 1
         super().__init__(_checked_qubits(qubits, width, "a projector"))
 
+    def snapshot(self) -> Projector:
+        return self if self.amplitudes is None else Projector(self.amplitudes.copy(), self.qubits)
+
     def own_matrix(self) -> ComplexArray:
         amplitudes = self.amplitudes
         if amplitudes is None:
@@ -196,6 +210,14 @@ class DiagonalOperator(Operator):
             self._table = _numbers(values, "a diagonal operator")
             width = _width(self._table, "a diagonal operator")
         super().__init__(_checked_qubits(qubits, width, "a diagonal operator"))
+
+    @property
+    def table(self) -> AnyArray | None:
+        """The values by outcome, float64 or complex128 of shape (2**k,); None where a function gives them."""
+        return self._table
+
+    def snapshot(self) -> DiagonalOperator:
+        return self if self._table is None else DiagonalOperator(self._table.copy(), self.qubits)
 
     def _find_offence(self) -> str:
         table = self._table

@@ -82,6 +82,18 @@ def _choice(*names: str) -> Kind:
     return Kind(" | ".join(names), check, str)
 
 
+def _dtype(*names: str) -> Kind:
+    """A type of numbers by name, or as numpy has it, whose scalar types and dtypes know their names."""
+
+    def check(value: Any) -> str:
+        name = value if isinstance(value, str) else getattr(value, "__name__", None) or getattr(value, "name", None)
+        if not isinstance(name, str) or name.lower() not in names:
+            raise ValueError
+        return name.lower()
+
+    return Kind(" | ".join(names), check, str)
+
+
 def _number(kind: type[int] | type[float], minimum: float, unit: str = "", maximum: float = float("inf")) -> Kind:
     def check(value: Any) -> Any:
         if isinstance(value, bool) or not isinstance(value, (int, kind)) or not minimum <= value <= maximum:
@@ -223,7 +235,7 @@ _ROWS: tuple[tuple[str, Kind, Any, str], ...] = (
         cpu_count,
         "threads of one simulation; auto: affinity, cgroup, SLURM, OMP_NUM_THREADS and MPI limits",
     ),
-    ("precision", _choice("complex64", "complex128"), "complex128", "type of the amplitudes"),
+    ("precision", _dtype("complex64", "complex128"), "complex128", "type of the amplitudes"),
     ("vectorization", _choice("auto", "force", "off"), "auto", "how a batch of parameter sets runs"),
     (
         "plan",

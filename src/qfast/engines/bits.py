@@ -118,6 +118,13 @@ def row_of_int(value: int, num_bits: int) -> Rows:
     return np.frombuffer(value.to_bytes(row_bytes(num_bits), "little"), dtype=np.uint8)[None, :]
 
 
+def rows_of_ints(values: Sequence[int], num_bits: int) -> Rows:
+    """Pack integers as rows, shape (len(values), row_bytes)."""
+    size = row_bytes(num_bits)
+    packed = b"".join(value.to_bytes(size, "little") for value in values)
+    return np.frombuffer(packed, dtype=np.uint8).reshape(len(values), size)
+
+
 def select_bits(rows: Rows, bits: Sequence[int]) -> Rows:
     """Return rows whose bit j is bit ``bits[j]`` of the given rows."""
     words = words_of_rows(rows)

@@ -84,6 +84,11 @@ def state_bytes(num_qubits: int, precision: Precision) -> int:
     return AMPLITUDE_BYTES[precision] << num_qubits
 
 
+def density_bytes(num_qubits: int, precision: Precision) -> int:
+    """Return the memory of a run with a density matrix at its peak: the matrix, and two copies at a channel."""
+    return 3 * state_bytes(2 * num_qubits, precision)
+
+
 # The job layer puts its pool here, so that a job's states are leased, limited and accounted for.
 state_allocator: ContextVar[Callable[[int, Precision], AnyArray] | None] = ContextVar("state_allocator", default=None)
 

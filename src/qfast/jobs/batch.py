@@ -8,14 +8,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
-from qfast.circuit import Circuit, Observable
 from qfast.devices import Device
 from qfast.errors import InputError
 from qfast.jobs.job import Job
 from qfast.jobs.job_group import JobGroup
 from qfast.jobs.kept_work import KeptWork, check_keepable
 from qfast.jobs.runtime import LOCAL_TENANT, Runtime
-from qfast.jobs.shared_work import make_shared_work
 from qfast.jobs.work import Work
 
 __all__ = ["Batch"]
@@ -71,37 +69,6 @@ class Batch(JobGroup):
                 )
             work = KeptWork(work, self._checkpoint)
         return super().submit(work, seed=seed, **submission)
-
-    def run_shared(
-        self,
-        circuits: Circuit | Sequence[Circuit],
-        *,
-        parameters: Any = None,
-        shots: int | None = None,
-        observables: Observable | Sequence[Observable] | None = None,
-        **submission: Any,
-    ) -> Job:
-        """Submit circuits that begin alike as one job, which simulates what they have in common once.
-
-        Parameters
-        ----------
-        circuits : Circuit or sequence of Circuit
-            Over the same qubits, measuring at their end if at all; one circuit is run for each row of `parameters`.
-        parameters : array_like of shape (m, p), or sequence of m sets of values, optional
-        shots : int, optional
-            Given: the results are `Samples`; circuit i draws from the key (seed, i).
-        observables : Observable or sequence of Observable, optional
-            Given: the results are expectation values.
-        **submission
-            ``seed``, ``device``, ``tags``, ``options``, as for `run`.
-
-        Returns
-        -------
-        Job
-            Its result is a sequence with one result per circuit, and ``statistics`` of what was saved.
-        """
-        work = make_shared_work(circuits, parameters=parameters, shots=shots, observables=observables)
-        return self.submit(work, **submission)
 
     def as_completed(self, timeout_s: float | None = None) -> Iterator[Job]:
         """Yield the jobs submitted so far as they are done, also those that failed.

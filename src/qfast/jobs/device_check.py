@@ -16,7 +16,7 @@ from qfast.simulation.basis_counts import Basis
 __all__ = ["check_fits_device", "device_bases"]
 
 
-def check_fits_device(circuit: Circuit, device: Device) -> None:
+def check_fits_device(circuit: AnyCircuit, device: Device) -> None:
     """Refuse a circuit with a gate or a pair of qubits that the device does not have: its noise would be missing.
 
     Raises
@@ -64,7 +64,7 @@ class _DeviceBasis:
         return None if rotation is None else in_gates_of(rotation, self.gates)
 
 
-def device_bases(bases: Sequence[Basis], device: Device, circuit: Circuit) -> list[Basis]:
+def device_bases(bases: Sequence[Basis], device: Device, circuit: AnyCircuit) -> list[Basis]:
     """Return measurement bases whose basis changes the device can make.
 
     Raises

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from qfast import config
-from qfast.circuit import Circuit, Observable
+from qfast.circuit import AnyCircuit, Observable
 from qfast.devices import Device, get_device
 from qfast.errors import (
     DeviceMismatchError,
@@ -24,7 +24,7 @@ from qfast.errors import (
     SessionExpiredError,
     SessionNotFoundError,
 )
-from qfast.jobs.circuit_work import make_circuit_work
+from qfast.jobs.circuit_work import make_work
 from qfast.jobs.job import Job, JobStatus
 from qfast.jobs.job_queue import Flow, check_priority
 from qfast.jobs.runtime import LOCAL_TENANT, Runtime, check_tags, check_tenant, default_runtime
@@ -34,6 +34,8 @@ from qfast.noise import NoiseModel
 from qfast.pools import Clock, Lifecycle, check_transition
 from qfast.pools.clock import Alarm
 from qfast.pools.recovery import Gates, recover_soon
+from qfast.simulation import Program
+from qfast.simulation.request import Method
 from qfast.simulation.seeds import chosen_seed, derived_seed
 
 __all__ = ["CloseReason", "GroupMetrics", "JobGroup", "get_session"]
@@ -311,33 +313,42 @@ class JobGroup:
     # --- running ------------------------------------------------------------------------------------------------------
     def run(
         self,
-        circuit: Circuit,
+        circuit: AnyCircuit | Program | Sequence[AnyCircuit | Program],
         *,
         shots: int | None = None,
         parameters: Any = None,
-        observables: Observable | Sequence[Observable] | None = None,
+        observables: Observable | Sequence[Any] | None = None,
         noise: NoiseModel | None = None,
         initial_state: Any = None,
+        method: Method = "auto",
         seed: int | None = None,
         device: str | Device | None = None,
         tags: Iterable[str] = (),
         options: Mapping[str, Any] | None = None,
     ) -> Job:
-        """Submit a circuit.
+        """Submit a circuit, a program, or a list of them.
 
         Parameters
         ----------
-        circuit : Circuit
+        circuit : Circuit, Program, or list of them
+            As it is now: what is appended later does not reach the job. A list is one job, whose result is a sequence
+            with one result per circuit; what circuits have in common at their beginning is simulated once. Circuit i of
+            a list draws from the key of (seed, "circuit", i).
         shots : int, optional
             Given: the result is `Samples`. Neither shots nor observables: a `Statevector`.
         parameters : mapping or array, optional
-            As for `qfast.simulate`.
-        observables : Observable or sequence of Observable, optional
-            The result is the expectation value, or an array of them.
+            As for `qfast.simulate`. An array of shape (m, p): a row for each of m runs, whose results are as
+            `Program` returns them. For a list of circuits: a list of values.
+        observables : Observable or nested sequence of them, optional
+            The result is the expectation value, or an array of them; where the circuit measures in the middle, their
+            mean over its branches.
         noise : NoiseModel, optional
-            Instead of the device's. With noise, expectation values are those of the density matrix (4**n amplitudes).
+            Instead of the device's. With noise, a state is a `DensityMatrix`, and expectation values are its exact ones
+            (4**n amplitudes).
         initial_state : Statevector or array_like, shape (2**n,), optional
             Instead of |0…0⟩, such as the result of an earlier job, so that a state lives on from job to job.
+        method : str
+            The way, as for `qfast.sample`.
         seed : int, optional
             Default: that of the session and the job's number, else the setting, else fresh entropy.
         device : str or Device, optional
@@ -360,9 +371,9 @@ class JobGroup:
         CapacityError, DeviceBusyError, DeviceOfflineError
             The device cannot take it.
         """
-        work = make_circuit_work(
+        work = make_work(
             circuit, shots=shots, parameters=parameters, observables=observables, noise=noise,
-            initial_state=initial_state,
+            initial_state=initial_state, method=method,
         )  # fmt: skip
         return self.submit(work, seed=seed, device=device, tags=tags, options=options)
 

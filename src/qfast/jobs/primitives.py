@@ -11,10 +11,10 @@ import numpy as np
 from qfast import config
 from qfast.circuit import PauliSum
 from qfast.devices import Device, get_device
-from qfast.engines.memory import check_qubits, state_bytes
+from qfast.engines.memory import check_qubits, density_bytes, state_bytes
 from qfast.errors import InputError
 from qfast.estimation import Estimate, group_settings, planned_shots
-from qfast.jobs.circuit_work import check_unchanged, circuit_cost, engine_arguments, samples_bytes
+from qfast.jobs.circuit_work import circuit_cost, engine_arguments, samples_bytes
 from qfast.jobs.device_check import check_fits_device
 from qfast.jobs.job import Job
 from qfast.jobs.job_group import JobGroup
@@ -32,8 +32,7 @@ from qfast.jobs.runtime import submit
 from qfast.jobs.sampled_values import sampled_pub
 from qfast.jobs.work import Requirements
 from qfast.mitigation import Mitigation
-from qfast.simulation import Program, Samples, compile, sample
-from qfast.simulation.density import density_bytes, simulate_density
+from qfast.simulation import Program, Samples, compile
 from qfast.simulation.seeds import derived_seed, fresh_seed
 
 if TYPE_CHECKING:
@@ -70,7 +69,7 @@ class _PubWork(Generic[P]):
         precision: Precision = settings["precision"]
         num_qubits = max((pub.circuit.num_qubits for pub in self.pubs), default=0)
         check_qubits(num_qubits, precision)
-        cost = sum(self._count(pub) * circuit_cost(pub.length, pub.circuit.num_qubits) for pub in self.pubs)
+        cost = sum(self._count(pub) * circuit_cost(len(pub.circuit), pub.circuit.num_qubits) for pub in self.pubs)
         fixed = self._result_bytes()
         size_bytes = state_bytes(num_qubits, precision) + fixed
         return Requirements(num_qubits, self._shots(mitigation), size_bytes, max(1.0, cost), fixed_bytes=fixed)
@@ -96,7 +95,6 @@ class _PubWork(Generic[P]):
     def load(self, context: JobContext) -> None:
         """Plan every circuit; plans of circuits seen before are found again."""
         for pub in self.pubs:
-            check_unchanged(pub.circuit, pub.length)
             check_fits_device(pub.circuit, context.device)
             self._programs.append(compile(pub.circuit, **engine_arguments(context, pub.circuit.num_qubits)))
 
@@ -204,7 +202,7 @@ def _mitigated(
     pub: EstimatorPub, place: tuple[int, ...], mitigation: Mitigation, context: JobContext, seed: int
 ) -> Estimate:
     values = pub.bindings.table[pub.of_binding[place]]
-    circuit = pub.circuit.bind(values.tolist()) if values.size else pub.circuit
+    circuit = pub.circuit.bind(values.tolist()) if values.size else pub.circuit.copy()
     observable = pub.observables[pub.of_observable[place]]
     target = job_target(context, None, seed, None, **engine_arguments(context, circuit.num_qubits))
     if pub.precision == 0:
@@ -232,28 +230,18 @@ def _mitigated_result(pub: EstimatorPub, found: ObjectArray) -> EstimatorPubResu
 def _sample(pub: SamplerPub, program: Program, values: FloatArray, seed: int, context: JobContext) -> Samples:
     if context.config["error_mitigation"]:
         mitigation = Mitigation.from_settings(context.config)
-        circuit = pub.circuit.bind(values.tolist()) if values.size else pub.circuit
+        circuit = pub.circuit.bind(values.tolist()) if values.size else pub.circuit.copy()
         target = job_target(context, None, seed, None, **engine_arguments(context, circuit.num_qubits))
         return mitigated_samples_of(circuit, pub.shots, mitigation, target)
-    noise, cancel = context.device.noise, context.cancel_token
-    if noise is None:
-        samples: Samples = program.sample(values, pub.shots, seed, cancel=cancel)
-        return samples
-    arguments = engine_arguments(context, pub.circuit.num_qubits)
-    return sample(pub.circuit, pub.shots, seed, parameters=values.tolist(), noise=noise, cancel=cancel, **arguments)
+    samples: Samples = program.sample(values, pub.shots, seed, noise=context.device.noise, cancel=context.cancel_token)
+    return samples
 
 
 def _expectations(
-    pub: EstimatorPub, program: Program, values: FloatArray, observables: Sequence[PauliSum], context: JobContext
+    pub: EstimatorPub, program: Program, values: FloatArray, observables: list[PauliSum], context: JobContext
 ) -> FloatArray:
     """Return the exact expectation values of one set of values; on a noisy device those of its density matrix."""
-    noise, cancel = context.device.noise, context.cancel_token
-    if noise is None:
-        found = program.expectation(values, observables, cancel=cancel)
-    else:
-        arguments = engine_arguments(context, pub.circuit.num_qubits)
-        density = simulate_density(pub.circuit, noise, parameters=values.tolist(), cancel=cancel, **arguments)
-        found = [density.expectation(observable) for observable in observables]
+    found = program.expectation(values, observables, noise=context.device.noise, cancel=context.cancel_token)
     return np.real(np.asarray(found)).astype(np.float64)
 
 

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qfast._typing import FloatArray, IntArray
-from qfast.circuit import Circuit, Parameter, PauliSum
+from qfast.circuit import CircuitValue, Parameter, PauliSum
 from qfast.errors import InputError, ObservableError, ParameterError
-from qfast.jobs.circuit_work import check_circuit
 from qfast.simulation.prepared_observables import unnested
+from qfast.simulation.request import checked_circuit
 
 __all__ = ["Bindings", "EstimatorPub", "SamplerPub", "make_estimator_pub", "make_sampler_pub"]
 
@@ -41,8 +41,7 @@ class Bindings:
 class SamplerPub:
     """A circuit to be sampled: ``shots`` of every set of values."""
 
-    circuit: Circuit
-    length: int
+    circuit: CircuitValue
     bindings: Bindings
     shots: int
 
@@ -62,8 +61,7 @@ class EstimatorPub:
         The standard error that is aimed at; 0 is exact.
     """
 
-    circuit: Circuit
-    length: int
+    circuit: CircuitValue
     observables: list[PauliSum]
     bindings: Bindings
     of_observable: IntArray
@@ -78,7 +76,7 @@ def make_sampler_pub(pub: Any, default_shots: int, place: str) -> SamplerPub:
         shots = default_shots
     if isinstance(shots, bool) or not hasattr(shots, "__index__") or shots.__index__() < 1:
         raise InputError(f"{place}: shots {shots!r} is not valid; allowed: whole numbers from 1")
-    return SamplerPub(circuit, len(circuit), _bindings(circuit, values, place), shots.__index__())
+    return SamplerPub(circuit, _bindings(circuit, values, place), shots.__index__())
 
 
 def make_estimator_pub(pub: Any, default_precision: float, place: str) -> EstimatorPub:
@@ -101,7 +99,7 @@ def make_estimator_pub(pub: Any, default_precision: float, place: str) -> Estima
             f"{place}: observables of shape {shape} and parameter sets of shape {bindings.shape} cannot be "
             "broadcast together"
         ) from None
-    return EstimatorPub(circuit, len(circuit), sums, bindings, of_observable, of_binding, float(precision))
+    return EstimatorPub(circuit, sums, bindings, of_observable, of_binding, float(precision))
 
 
 def _parts(pub: Any, place: str, names: tuple[str, ...]) -> list[Any]:
@@ -109,14 +107,14 @@ def _parts(pub: Any, place: str, names: tuple[str, ...]) -> list[Any]:
     if not 1 <= len(parts) <= len(names):
         raise InputError(f"{place} has {len(parts)} parts; allowed: ({', '.join(names)}), the last ones optional")
     try:
-        check_circuit(parts[0])
+        parts[0] = checked_circuit(parts[0])
     except InputError as error:
         raise InputError(f"{place}: {error}") from None
     return parts + [None] * (len(names) - len(parts))
 
 
 # --- parameter values -------------------------------------------------------------------------------------------------
-def _bindings(circuit: Circuit, values: Any, place: str) -> Bindings:
+def _bindings(circuit: CircuitValue, values: Any, place: str) -> Bindings:
     names = [parameter.name for parameter in circuit.parameters]
     if isinstance(values, Mapping):
         table = _named_table(names, values, place)
@@ -160,7 +158,7 @@ def _named_table(names: list[str], values: Mapping[Any, Any], place: str) -> Flo
 
 
 # --- observables ------------------------------------------------------------------------------------------------------
-def _checked_sum(observable: Any, circuit: Circuit, place: str) -> PauliSum:
+def _checked_sum(observable: Any, circuit: CircuitValue, place: str) -> PauliSum:
     if not isinstance(observable, PauliSum):
         raise ObservableError(f"{place}: {type(observable).__name__} is not an observable; pass a qfast.PauliSum")
     if observable.num_qubits > circuit.num_qubits:

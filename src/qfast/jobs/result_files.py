@@ -15,9 +15,10 @@ import numpy as np
 
 from qfast._typing import AnyArray
 from qfast.errors import InputError
+from qfast.jobs.circuit_work import ListResult
 from qfast.jobs.results import EstimatorPubResult, PrimitiveResult, SamplerPubResult
 from qfast.jobs.values import with_metadata
-from qfast.simulation import Samples, Statevector
+from qfast.simulation import DensityMatrix, Samples, Statevector
 from qfast.simulation.samples import BitRegister
 
 __all__ = ["load_result", "save_result"]
@@ -33,7 +34,7 @@ def save_result(result: Any, path: str | os.PathLike[str]) -> None:
 
     Parameters
     ----------
-    result : Samples, Statevector, PrimitiveResult, SamplerPubResult, EstimatorPubResult, float, complex or ndarray
+    result : Samples, Statevector, DensityMatrix, ListResult, a primitive's result, float, complex or ndarray
         Of a job or not, with its metadata: log, telemetry, seed.
     path : path
         With the suffix ``.npz``.
@@ -106,6 +107,10 @@ def _encoded(value: Any, arrays: dict[str, AnyArray], *, is_result: bool = False
             return ["samples", registers, *parts(state["rows"], state["histogram"], value.metadata)]
         case Statevector():
             return ["state", *parts(np.array(value.amplitudes), dict(value.metadata))]
+        case DensityMatrix():
+            return ["density matrix", *parts(np.array(value.matrix), dict(value.metadata))]
+        case ListResult():
+            return ["results", *parts(list(value), metadata)]
         case SamplerPubResult():
             return ["sampler pub", *parts(value.samples.ravel().tolist(), list(value.shape), value.shots, metadata)]
         case EstimatorPubResult():
@@ -180,11 +185,19 @@ def _state(amplitudes: AnyArray, metadata: dict[str, Any]) -> Statevector:
     return state
 
 
+def _density_matrix(matrix: AnyArray, metadata: dict[str, Any]) -> DensityMatrix:
+    state = DensityMatrix(matrix)
+    state.add_metadata(**metadata)
+    return state
+
+
 _MAKERS: dict[str, Callable[..., Any]] = {
     "sampler pub": _sampler_pub,
     "estimator pub": EstimatorPubResult,
     "primitive": PrimitiveResult,
     "state": _state,
+    "density matrix": _density_matrix,
+    "results": lambda results, metadata: ListResult(results, None, metadata),
     "tuple": lambda *parts: tuple(parts),
     "list": lambda *parts: list(parts),
 }

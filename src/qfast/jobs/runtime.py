@@ -13,12 +13,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from qfast import config
-from qfast.circuit import Circuit, Observable
+from qfast.circuit import AnyCircuit, Observable
 from qfast.config import Snapshot
 from qfast.devices import Device, DeviceStatus, get_device
 from qfast.engines.memory import memory_limits
 from qfast.errors import CapacityError, ConfigError, DeviceBusyError, DeviceOfflineError, InputError
-from qfast.jobs.circuit_work import make_circuit_work
+from qfast.jobs.circuit_work import make_work
 from qfast.jobs.job import Job
 from qfast.jobs.job_queue import Flow, check_priority
 from qfast.jobs.scheduler import Door, Scheduler
@@ -26,6 +26,8 @@ from qfast.jobs.work import Requirements, Work
 from qfast.noise import NoiseModel
 from qfast.pools import SYSTEM_CLOCK, Clock, StateBuffers
 from qfast.pools.cleanup import CleanupFailure
+from qfast.simulation import Program
+from qfast.simulation.request import Method
 from qfast.simulation.seeds import chosen_seed
 
 __all__ = ["LOCAL_TENANT", "Runtime", "check_tags", "check_tenant", "default_runtime", "run", "submit"]
@@ -356,20 +358,21 @@ def submit(
 
 
 def run(
-    circuit: Circuit,
+    circuit: AnyCircuit | Program | Sequence[AnyCircuit | Program],
     *,
     shots: int | None = None,
     parameters: Any = None,
-    observables: Observable | Sequence[Observable] | None = None,
+    observables: Observable | Sequence[Any] | None = None,
     noise: NoiseModel | None = None,
     initial_state: Any = None,
+    method: Method = "auto",
     **submission: Any,
 ) -> Job:
-    """Submit a circuit that belongs to no session.
+    """Submit a circuit, a program or a list of them that belongs to no session.
 
     Parameters
     ----------
-    circuit, shots, parameters, observables, noise, initial_state
+    circuit, shots, parameters, observables, noise, initial_state, method
         As for ``Session.run``.
     submission
         As for `submit`: ``device``, ``tenant``, ``priority``, ``seed``, ``tags``, ``options``, ``runtime``.
@@ -378,7 +381,8 @@ def run(
     -------
     Job
     """
-    work = make_circuit_work(
-        circuit, shots=shots, parameters=parameters, observables=observables, noise=noise, initial_state=initial_state
-    )
+    work = make_work(
+        circuit, shots=shots, parameters=parameters, observables=observables, noise=noise,
+        initial_state=initial_state, method=method,
+    )  # fmt: skip
     return submit(work, **submission)

@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from qfast.circuit import AnyCircuit
 from qfast.circuit.shot_plan import MAX_SHOTS
 from qfast.estimation import Estimate, Outcomes, Policy, Setting, group_settings, measure, planned_shots
 from qfast.jobs.circuit_work import engine_arguments
 from qfast.jobs.device_check import device_bases
 from qfast.jobs.pubs import EstimatorPub
 from qfast.jobs.results import EstimatorPubResult
+from qfast.simulation.asks import State
 from qfast.simulation.basis_counts import readout_of
-from qfast.simulation.compiled import compiled_for
 from qfast.simulation.light_cone import light_cone
+from qfast.simulation.request import Request
 from qfast.simulation.run_settings import run_settings
 from qfast.simulation.script import script_of
 from qfast.simulation.seeds import derived_seed
@@ -63,7 +65,8 @@ class _Measured:
 
     def __init__(self, pub: EstimatorPub, context: JobContext, is_limited: bool) -> None:
         self._context = context
-        circuit, table, observables = pub.circuit, pub.bindings.table, list(pub.observables)
+        circuit: AnyCircuit = pub.circuit
+        table, observables = pub.bindings.table, list(pub.observables)
         cone = None
         if context.device.noise is None and script_of(circuit).is_static:
             masks = [x | z for x, z, _ in (observable.masks() for observable in observables)]
@@ -85,8 +88,8 @@ class _Measured:
             settings += self._grouped[number][0]
         run = run_settings(**engine_arguments(context, circuit.num_qubits))
         bases = device_bases(settings, context.device, circuit)
-        values = compiled_for(circuit, run.engine, run.precision).values(self._table[row].tolist())
-        readout = readout_of(circuit, run, values, bases, context.device.noise, context.cancel_token)
+        request = Request.of(State(), circuit, self._table[row].tolist(), run.precision, noise=context.device.noise)
+        readout = readout_of(request, run, bases, context.cancel_token)
 
         def counts_from(begin: int) -> _Counts:
             return lambda setting, seed, first_shot, shots: Outcomes(

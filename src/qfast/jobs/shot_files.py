@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import struct
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
@@ -14,30 +15,37 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from qfast._typing import AnyArray
-from qfast.circuit import Circuit, Parameter, ParameterExpression, PauliSum
-from qfast.circuit.control_flow import Block
-from qfast.circuit.parameter import ExprOp
-from qfast.circuit.shot_plan import Segment
+from qfast.circuit import Circuit, PauliSum
+from qfast.circuit.byte_stream import ByteReader, ByteWriter
+from qfast.circuit.observable_encoding import read_observable, write_observable
+from qfast.circuit.shot_plan import Segment, positive_count
 from qfast.errors import ShotPlanError
 from qfast.estimation.policy import Policy
 from qfast.estimation.settings import group_settings
 from qfast.estimation.tallies import Outcomes
+from qfast.simulation.seeds import MAX_SEED
 
 if TYPE_CHECKING:
     from qfast.jobs.shots import ShotPlan
 
 __all__ = ["PlanFile", "plan_arrays", "read_plan_file", "write_plan_file"]
 
-_FORMAT = "qfast shot plan 1"
-_COLUMNS = ("opcodes", "num_controls", "ctrl_states", "data", "qubit_end", "qubits", "param_end", "params")
-_DTYPES = dict(zip(_COLUMNS, ("H", "H", "Q", "i4", "i8", "i4", "i8", "f8"), strict=True))
+_FORMAT = "qfast shot plan 2"
+# What a file that is none can raise, numpy's and zip's readers included.
+_MALFORMED = (
+    KeyError, IndexError, TypeError, AttributeError, ValueError, ArithmeticError, EOFError, RecursionError, SyntaxError,
+    MemoryError, NotImplementedError, struct.error, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
 
 Parts = Sequence[tuple[Segment, Outcomes]]
 
 
 @dataclass(frozen=True, slots=True)
 class PlanFile:
-    """What a file holds; ``seed`` is None before the plan has run."""
+    """What a file holds; ``seed`` is None before the plan has run.
+
+    ``run`` is the digest of the request that the counts are of, in hexadecimal digits; empty where none are.
+    """
 
     plan: ShotPlan
     seed: int | None
@@ -54,18 +62,14 @@ def plan_arrays(plan: ShotPlan) -> dict[str, AnyArray]:
         "policy": None if plan.policy is None else asdict(plan.policy),
         "grouping": plan.grouping,
         "max_shots_per_segment": plan.max_shots_per_segment,
-        "circuit": None,
-        "num_qubits_of_observable": None,
     }
     arrays: dict[str, AnyArray] = {}
     if plan.observable is not None:
-        x, z, coefficients = plan.observable.masks()
-        header["num_qubits_of_observable"] = plan.observable.num_qubits
-        arrays |= {"observable_x": x, "observable_z": z, "observable_coefficients": coefficients}
+        out = ByteWriter()
+        write_observable(out, plan.observable)
+        arrays["observable"] = np.frombuffer(out.content(), dtype=np.uint8)
     if plan.circuit is not None:
-        header["circuit"] = _circuit_header(plan.circuit)
-        arrays |= {f"circuit_{name}": np.array(getattr(plan.circuit, name), dtype=_DTYPES[name]) for name in _COLUMNS}
-        arrays |= {f"item_{k}": np.asarray(item) for k, item in enumerate(plan.circuit.data_items)}
+        arrays["circuit"] = np.frombuffer(plan.circuit.to_bytes(), dtype=np.uint8)
     return {"plan": np.array(json.dumps(header, sort_keys=True)), **arrays}
 
 
@@ -80,7 +84,7 @@ def write_plan_file(
 ) -> None:
     """Write a plan, and what has run of it; a reader sees the old file or the new one, never a half.
 
-    ``run`` describes what the counts depend on besides plan and seed.
+    ``run`` is the digest of the request that the counts are of: without it no run goes on from them.
     """
     target = Path(path)
     if target.suffix != ".npz":
@@ -124,77 +128,72 @@ def read_plan_file(path: str | os.PathLike[str], plan_class: type[ShotPlan]) -> 
             raise ValueError(f"its format is {header['format']!r}")
         plan = _plan_of(header, arrays, plan_class)
         state = json.loads(str(arrays["state"]))
-        parts = []
-        begin = 0
-        for place, end in zip(state["parts"], arrays["ends"].tolist(), strict=True):
-            shots, basis, qubits, first_shot, setting = place
-            segment = Segment(shots, basis, tuple(qubits), first_shot, setting)
-            parts.append((segment, Outcomes(arrays["words"][begin:end], arrays["counts"][begin:end])))
-            begin = end
-    except (KeyError, TypeError, AttributeError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        seed, run = state["seed"], str(state["run"])
+        if seed is not None and not (type(seed) is int and 0 <= seed <= MAX_SEED):
+            raise ValueError(f"its seed is {seed!r}")
+        parts = _parts_of(plan, state["parts"], arrays["words"], arrays["counts"], arrays["ends"].tolist())
+        metadata = dict(state["metadata"])
+    except _MALFORMED as error:
         raise ShotPlanError(f"{source} holds no shot plan, or is damaged: {error}; remove it to begin anew") from error
-    return PlanFile(plan, state["seed"], tuple(parts), state["metadata"], state["run"])
+    return PlanFile(plan, seed, parts, metadata, run)
 
 
 def _plan_of(header: dict[str, Any], arrays: dict[str, AnyArray], plan_class: type[ShotPlan]) -> ShotPlan:
-    circuit = None if header["circuit"] is None else _circuit_of(header["circuit"], arrays)
+    circuit = Circuit.value_from_bytes(arrays["circuit"].tobytes()) if "circuit" in arrays else None
     if header["policy"] is None:
         keys = ("shots", "basis", "qubits", "first_shot")
         segments = [dict(zip(keys, row, strict=True)) for row in header["segments"]]
         return plan_class(segments, circuit=circuit)
-    policy = Policy(**{**header["policy"], "checkpoints": tuple(header["policy"]["checkpoints"])})
-    observable = PauliSum._from_masks(
-        arrays["observable_x"], arrays["observable_z"], arrays["observable_coefficients"],
-        header["num_qubits_of_observable"],
-    )  # fmt: skip
+    source = ByteReader(arrays["observable"].tobytes(), "an observable")
+    observable = read_observable(source)
+    source.end()
+    if not isinstance(observable, PauliSum):
+        raise ValueError("its observable is no Pauli sum")
+    if circuit is not None:
+        observable.masks(circuit.num_qubits)
     settings, constant = group_settings(observable, header["grouping"])
-    return plan_class._of_policy(
-        circuit, observable, settings, constant, policy, header["grouping"], header["max_shots_per_segment"]
-    )
+    policy = _policy_of(header["policy"], len(settings))
+    limit = header["max_shots_per_segment"]
+    if limit is not None:
+        limit = positive_count(limit, "max_shots_per_segment")
+    return plan_class._of_policy(circuit, observable, settings, constant, policy, header["grouping"], limit)
 
 
-# --- circuits ---------------------------------------------------------------------------------------------------------
-def _circuit_header(circuit: Circuit) -> dict[str, Any]:
-    if any(isinstance(item, Block) for item in circuit.data_items):
-        raise ShotPlanError(
-            "a plan whose circuit has control flow cannot be saved with it; make the plan without a circuit "
-            "(circuit=None), pass it to run(), and keep its OpenQASM beside the file"
-        )
-    return {
-        "num_qubits": circuit.num_qubits,
-        "num_clbits": circuit.num_clbits,
-        "qubit_registers": [[r.name, r.size] for r in circuit.qubit_registers],
-        "classical_registers": [[r.name, r.size] for r in circuit.classical_registers],
-        "num_items": len(circuit.data_items),
-        "expressions": [[slot, [_word(w) for w in e.code]] for slot, e in sorted(circuit.expressions.items())],
-    }
+def _policy_of(data: dict[str, Any], num_settings: int) -> Policy:
+    """Return a policy that `Policy.make` could have made."""
+    points = [positive_count(point, "a checkpoint") for point in data["checkpoints"]]
+    allocation, target = data["allocation"], data["target_error"]
+    if allocation == "variance" or target is not None:
+        found = Policy.make(num_settings, data["shots"], allocation, target, points[0], points[1:])
+    else:
+        found = Policy.make(num_settings, data["shots"], allocation)
+    if list(found.checkpoints) != points:
+        raise ValueError(f"its checkpoints are {points}")
+    return found
 
 
-def _word(word: float | Parameter | ExprOp) -> list[Any]:
-    if isinstance(word, Parameter):
-        return ["parameter", word.name]
-    return ["op", word.name] if isinstance(word, ExprOp) else ["number", word]
-
-
-def _circuit_of(header: dict[str, Any], arrays: dict[str, AnyArray]) -> Circuit:
-    expressions = {slot: _expression([_unword(*word) for word in code]) for slot, code in header["expressions"]}
-    columns: dict[str, Any] = {name: arrays[f"circuit_{name}"] for name in _COLUMNS}
-    return Circuit.from_columns(
-        num_qubits=header["num_qubits"],
-        num_clbits=header["num_clbits"],
-        data_items=[arrays[f"item_{k}"] for k in range(header["num_items"])],
-        expressions=expressions,
-        qubit_registers=[tuple(entry) for entry in header["qubit_registers"]],
-        classical_registers=[tuple(entry) for entry in header["classical_registers"]],
-        **columns,
-    )
-
-
-def _expression(code: list[float | Parameter | ExprOp]) -> ParameterExpression:
-    return code[0] if len(code) == 1 and isinstance(code[0], Parameter) else ParameterExpression(tuple(code))
-
-
-def _unword(kind: str, value: Any) -> float | Parameter | ExprOp:
-    if kind == "parameter":
-        return Parameter(value)
-    return ExprOp[value] if kind == "op" else float(value)
+def _parts_of(
+    plan: ShotPlan, places: list[Any], words: AnyArray, counts: AnyArray, ends: list[int]
+) -> tuple[tuple[Segment, Outcomes], ...]:
+    """Return segments with their counts, each as many as its shots."""
+    if words.dtype != np.uint64 or counts.dtype != np.int64 or words.shape != counts.shape or words.ndim != 1:
+        raise ValueError("its outcomes and counts are no two columns of one length")
+    if len(ends) != len(places) or [*ends, words.size][0] < 0 or (ends or [0])[-1] != words.size:
+        raise ValueError("its counts are not divided among its segments")
+    parts = []
+    begin = 0
+    for number, ((shots, basis, qubits, first_shot, setting), end) in enumerate(zip(places, ends, strict=True)):
+        numbers = (shots, first_shot, setting, *qubits)
+        if not all(type(value) is int and value >= 0 for value in numbers) or not isinstance(basis, str):
+            raise ValueError(f"segment {number} is {places[number]!r}")
+        measured = plan.settings[setting]
+        if measured.basis != basis or measured.qubits != tuple(qubits):
+            raise ValueError(f"segment {number} measures another setting than {setting}")
+        found = Outcomes(words[begin:end], counts[begin:end])
+        if not begin <= end or found.shots != shots or (found.counts < 1).any() or (np.diff(found.words) == 0).any():
+            raise ValueError(f"segment {number} has {found.shots} counts for {shots} shots")
+        if found.words.size and int(found.words.max()) >> len(qubits):
+            raise ValueError(f"segment {number} has an outcome of more than {len(qubits)} bits")
+        parts.append((Segment(shots, basis, tuple(qubits), first_shot, setting), found))
+        begin = end
+    return tuple(parts)

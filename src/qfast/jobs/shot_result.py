@@ -48,8 +48,10 @@ class PlanResult:
         seed: int,
         parts: Sequence[tuple[Segment, Outcomes]],
         metadata: dict[str, Any] | None = None,
+        run: str = "",
     ) -> None:
         self.plan = plan
+        self._run = run  # the digest of the request that the counts are of
         self.seed = seed
         self.parts = tuple(parts)
         self._more = dict(metadata or {})
@@ -202,7 +204,7 @@ class PlanResult:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write plan, counts and metadata to a file (``.npz``: JSON and arrays, no pickles)."""
-        write_plan_file(path, self.plan, seed=self.seed, parts=self.parts, metadata=self._more)
+        write_plan_file(path, self.plan, seed=self.seed, parts=self.parts, metadata=self._more, run=self._run)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> PlanResult:
@@ -212,7 +214,7 @@ class PlanResult:
         found = read_plan_file(path, ShotPlan)
         if found.seed is None:
             raise ShotPlanError(f"{os.fspath(path)} holds a plan that has not run; use ShotPlan.load")
-        return cls(found.plan, found.seed, found.parts, found.metadata)
+        return cls(found.plan, found.seed, found.parts, found.metadata, found.run)
 
     def __repr__(self) -> str:
         if self.plan.observable is None and len(self.plan.settings) > 1:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import time
 from collections import deque
@@ -10,16 +9,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from qfast._typing import FloatArray, Precision, UIntArray
-from qfast.circuit import Circuit
+from qfast._typing import Precision, UIntArray
+from qfast.circuit import CircuitValue
 from qfast.circuit.shot_plan import Segment
 from qfast.engines.memory import check_qubits, state_bytes
 from qfast.errors import ShotPlanError
 from qfast.estimation import Estimate
 from qfast.estimation.tallies import NOTHING, Outcomes, Tally, merge, tally
-from qfast.jobs.circuit_work import check_unchanged, circuit_cost, copied_values, engine_arguments
+from qfast.jobs.circuit_work import circuit_cost, engine_arguments, placed
 from qfast.jobs.device_check import check_fits_device, device_bases
 from qfast.jobs.file_claim import FileClaim
 from qfast.jobs.mitigated import job_target
@@ -29,10 +26,11 @@ from qfast.mitigation.expectation import sampled_value
 from qfast.mitigation.options import Mitigation
 from qfast.mitigation.target import check_target
 from qfast.noise import NoiseModel
+from qfast.simulation.asks import State
 from qfast.simulation.basis_counts import Basis, Readout, readout_of
-from qfast.simulation.compiled import Compiled, compiled_for
-from qfast.simulation.noisy import check_noise
+from qfast.simulation.packing import num_touched
 from qfast.simulation.provenance import Provenance
+from qfast.simulation.request import Request
 from qfast.simulation.run_settings import RunSettings, run_settings
 from qfast.simulation.seeds import fresh_seed
 
@@ -58,7 +56,7 @@ class PlanWork:
     def __init__(
         self,
         plan: ShotPlan,
-        circuit: Circuit,
+        circuit: CircuitValue,
         parameters: Any,
         checkpoint: str | os.PathLike[str] | None,
         progress: Callable[[int, int], None] | None,
@@ -69,35 +67,34 @@ class PlanWork:
         self.plan = plan
         self._most_shots = plan.shots
         self._mitigation = mitigation
-        self._noise = None if noise is None else check_noise(noise).snapshot()
-        self._circuit = circuit
-        self._length = len(circuit)
-        self._parameters = copied_values(parameters)
+        # Of the state that is measured; its precision is not known before the job's settings are.
+        self._asked = Request.of(State(), circuit, parameters, "complex128", noise=noise).kept()
+        self._request = self._asked
+        self._takes_noise = noise is None
         self._checkpoint = None if checkpoint is None else Path(checkpoint)
         self._progress = progress
         self._asked_seed = seed
         self._kept: dict[Key, Outcomes] = {}
         self._kept_seed: int | None = None
         self._run = ""
-        self._compiled: Compiled | None = None
         self._bases: list[Basis] = []
         self._settings: RunSettings | None = None
-        self._values: FloatArray = np.zeros(0)
         self._written_at = 0.0
         self._drawn: dict[Key, UIntArray] = {}
 
     def requirements(self, settings: Snapshot) -> Requirements:
         """See `Work`: the state, and one rotated copy if any basis needs one."""
         precision: Precision = settings["precision"]
-        num_qubits = self._circuit.num_qubits
+        circuit = self._request.circuit
+        num_qubits = num_touched(circuit)
         check_qubits(num_qubits, precision)
         states = 2 if any(setting.gates for setting in self.plan.settings) else 1
-        cost = circuit_cost(self._length + sum(len(setting.gates) for setting in self.plan.settings), num_qubits)
+        cost = circuit_cost(len(circuit) + sum(len(setting.gates) for setting in self.plan.settings), num_qubits)
         mitigation = self._chosen(settings)
         if mitigation is not None:
             check_mitigable(self.plan, self._checkpoint)
         shots = self.plan.shots if mitigation is None else mitigation.total_shots(self.plan.shots)
-        return Requirements(num_qubits, shots, states * state_bytes(num_qubits, precision), cost)
+        return Requirements(circuit.num_qubits, shots, states * state_bytes(num_qubits, precision), cost)
 
     def _chosen(self, settings: Snapshot) -> Mitigation | None:
         """Return the methods that are on: the argument's, else the settings'; None for none."""
@@ -107,18 +104,15 @@ class PlanWork:
 
     def load(self, context: JobContext) -> None:
         """Prepare the circuit, bind its values, and read the checkpoint; a noisy device lends its noise."""
-        check_unchanged(self._circuit, self._length)
-        check_fits_device(self._circuit, context.device)
-        if self._noise is None:
-            self._noise = context.device.noise
-        self._bases = device_bases(self.plan.settings, context.device, self._circuit)
-        self._settings = run_settings(**engine_arguments(context, self._circuit.num_qubits))
-        self._compiled = compiled_for(self._circuit, self._settings.engine, self._settings.precision)
-        self._values = self._compiled.values(self._parameters)
+        circuit = self._request.circuit
+        check_fits_device(circuit, context.device)
+        self._bases = device_bases(self.plan.settings, context.device, circuit)
+        self._settings = run_settings(**engine_arguments(context, circuit.num_qubits))
+        self._request = placed(self._asked, context, takes_noise=self._takes_noise)
+        self._run = self._request.asking(State()).digest.hex()
         if self._checkpoint is not None:
             claim = FileClaim(self._checkpoint)
             context.at_unload(claim.release)
-            self._run = self._fingerprint()
             if self._checkpoint.exists():
                 self._resume(self._checkpoint)
 
@@ -165,15 +159,15 @@ class PlanWork:
                     f"the target {target['target_error']:g} was not reached with {target['max_shots']} shots; "
                     f"about {target['shots_foretold_by_pilot']} are needed"
                 )
-        return PlanResult(self.plan, seed, parts, metadata)
+        return PlanResult(self.plan, seed, parts, metadata, self._run)
 
     def _execute_mitigated(self, mitigation: Mitigation, context: JobContext) -> Estimate:
-        assert self._compiled is not None
-        plan, circuit = self.plan, self._circuit
-        if self._values.size:
-            circuit = circuit.bind(dict(zip(self._compiled.parameter_names, self._values.tolist(), strict=True)))
+        plan, request = self.plan, self._request
+        circuit = request.circuit.bind(request.values.tolist()) if request.values.size else request.circuit.copy()
         total = mitigation.total_shots(plan.shots)
-        target = job_target(context, self._noise, context.seed, total, **engine_arguments(context, circuit.num_qubits))
+        target = job_target(
+            context, request.noise, context.seed, total, **engine_arguments(context, circuit.num_qubits)
+        )
         check_target(mitigation, target.noise, circuit)
         shares = [0] * len(plan.settings)
         for segment in plan.segments:
@@ -181,8 +175,7 @@ class PlanWork:
         return sampled_value(circuit, plan.settings, shares, plan.constant, mitigation, target)
 
     def unload(self, context: JobContext) -> None:
-        """Let go of the prepared circuit."""
-        self._compiled = None
+        """Let go of what was read and drawn."""
         self._kept = {}
         self._drawn = {}
 
@@ -225,12 +218,10 @@ class PlanWork:
             begin += segment.shots
 
     def _simulate(self, context: JobContext) -> Readout:
-        assert self._compiled is not None
         assert self._settings is not None
-        cancel = context.cancel_token
         # From now on the job's progress is counted in shots, not in steps of the engine.
         context.job.follow_progress(None)
-        return readout_of(self._circuit, self._settings, self._values, self._bases, self._noise, cancel)
+        return readout_of(self._request, self._settings, self._bases, context.cancel_token)
 
     def _tell(self, context: JobContext, done: int) -> None:
         context.progress(done, self._most_shots)
@@ -246,26 +237,16 @@ class PlanWork:
         return made
 
     # --- checkpoint ---------------------------------------------------------------------------------------------------
-    def _fingerprint(self) -> str:
-        """What the counts depend on besides plan and seed: values, noise, and a circuit that the plan has not."""
-        digest = hashlib.sha256(self._values.tobytes())
-        if self._noise is not None:
-            digest.update(self._noise.digest)
-        if self.plan.circuit is None:
-            for column in ("opcodes", "num_controls", "ctrl_states", "data", "qubit_end", "qubits", "params"):
-                digest.update(getattr(self._circuit, column).tobytes())
-            for item in self._circuit.data_items:
-                digest.update(np.asarray(item).tobytes() if isinstance(item, np.ndarray) else repr(item).encode())
-        return digest.hexdigest()
-
     def _resume(self, path: Path) -> None:
         found = read_plan_file(path, type(self.plan))
         mine, theirs = plan_arrays(self.plan), plan_arrays(found.plan)
         same = mine.keys() == theirs.keys() and all(mine[k].tobytes() == theirs[k].tobytes() for k in mine)
-        if not same or (found.run and found.run != self._run):
-            what = (
-                "was made with other parameter values, noise or another circuit" if same else "belongs to another plan"
-            )
+        if not same or found.run != self._run:
+            what = "belongs to another plan"
+            if same and not found.run:
+                what = "does not say which circuit, values and noise its counts are of"
+            elif same:
+                what = "was made with other parameter values, noise or precision, or another circuit"
             raise ShotPlanError(f"checkpoint {path} {what}; name another file, or remove it")
         if self._asked_seed is not None and found.seed not in (None, self._asked_seed):
             raise ShotPlanError(

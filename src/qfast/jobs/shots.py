@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from qfast.circuit import Circuit, PauliSum
+from qfast.circuit import AnyCircuit, CircuitValue, PauliSum
 from qfast.circuit.shot_plan import Segment, make_segments, positive_count, split_shots
 from qfast.devices import Device
 from qfast.errors import InputError, ShotPlanError
@@ -16,7 +16,6 @@ from qfast.estimation.allocation import LEAST_SHOTS, Allocation, weights_of
 from qfast.estimation.policy import Policy
 from qfast.estimation.settings import Grouping, Setting, group_settings, segment_setting
 from qfast.estimation.tallies import Tally
-from qfast.jobs.circuit_work import check_circuit
 from qfast.jobs.job import Job
 from qfast.jobs.job_group import JobGroup
 from qfast.jobs.runtime import submit
@@ -25,6 +24,7 @@ from qfast.jobs.shot_work import PlanWork
 from qfast.mitigation import Mitigation
 from qfast.noise import NoiseModel
 from qfast.simulation import simulate
+from qfast.simulation.request import checked_circuit
 
 __all__ = ["Forecast", "ShotPlan"]
 
@@ -60,7 +60,7 @@ class ShotPlan:
         Each with ``shots`` and optionally ``basis``, ``qubits`` (or ``wires``), ``basis_map``, ``first_shot``; see
         `qfast.circuit.shot_plan.make_segments`.
     circuit : Circuit, optional
-        Copied. Without one, `run` is given it.
+        As it is now. Without one, `run` is given it.
 
     Attributes
     ----------
@@ -95,7 +95,7 @@ class ShotPlan:
     (0.5, 0.043)
     """
 
-    circuit: Circuit | None
+    circuit: CircuitValue | None
     segments: tuple[Segment, ...]
     settings: tuple[Setting, ...]
     observable: PauliSum | None
@@ -104,15 +104,13 @@ class ShotPlan:
     grouping: Grouping | None
     max_shots_per_segment: int | None
 
-    def __init__(self, segments: Sequence[Segment | Mapping[str, Any]], *, circuit: Circuit | None = None) -> None:
-        if circuit is not None:
-            check_circuit(circuit)
-            circuit = circuit.copy()
-        made = make_segments(segments, None if circuit is None else circuit.num_qubits)
+    def __init__(self, segments: Sequence[Segment | Mapping[str, Any]], *, circuit: AnyCircuit | None = None) -> None:
+        value = None if circuit is None else checked_circuit(circuit)
+        made = make_segments(segments, None if value is None else value.num_qubits)
         first = {segment.setting: segment for segment in reversed(made)}
         settings = tuple(segment_setting(first[number]) for number in range(len(first)))
         self.__dict__.update(
-            circuit=circuit, segments=made, settings=settings, observable=None, constant=0.0, policy=None,
+            circuit=value, segments=made, settings=settings, observable=None, constant=0.0, policy=None,
             grouping=None, max_shots_per_segment=None,
         )  # fmt: skip
 
@@ -122,7 +120,7 @@ class ShotPlan:
     @classmethod
     def for_observable(
         cls,
-        circuit: Circuit | None,
+        circuit: AnyCircuit | None,
         observable: PauliSum,
         *,
         shots: int,
@@ -138,7 +136,7 @@ class ShotPlan:
         Parameters
         ----------
         circuit : Circuit or None
-            Copied; parameters may stay free until `run`.
+            As it is now; parameters may stay free until `run`.
         observable : PauliSum
             Hermitian.
         shots : int
@@ -165,25 +163,23 @@ class ShotPlan:
         ObservableError
             The observable is not Hermitian or acts on a qubit that the circuit does not have.
         """
-        if circuit is not None:
-            check_circuit(circuit)
-            circuit = circuit.copy()
+        value = None if circuit is None else checked_circuit(circuit)
         if not isinstance(observable, PauliSum):
             raise InputError(f"{type(observable).__name__} is not an observable; pass a qfast.PauliSum")
-        if circuit is not None:
-            observable.masks(circuit.num_qubits)
+        if value is not None:
+            observable.masks(value.num_qubits)
         observable = observable.simplify()
         settings, constant = group_settings(observable, grouping)
         policy = Policy.make(len(settings), shots, allocation, target_error, pilot_shots, checkpoints)
         limit = max_shots_per_segment
         if limit is not None:
             limit = positive_count(limit, "max_shots_per_segment")
-        return cls._of_policy(circuit, observable, settings, constant, policy, grouping, limit)
+        return cls._of_policy(value, observable, settings, constant, policy, grouping, limit)
 
     @classmethod
     def _of_policy(
         cls,
-        circuit: Circuit | None,
+        circuit: CircuitValue | None,
         observable: PauliSum,
         settings: Sequence[Setting],
         constant: float,
@@ -222,7 +218,7 @@ class ShotPlan:
         bounds = [setting.largest_value**2 / number for setting, number in zip(self.settings, shots, strict=True)]
         return math.sqrt(math.fsum(bounds))
 
-    def forecast(self, *, circuit: Circuit | None = None, parameters: Any = None) -> Forecast:
+    def forecast(self, *, circuit: AnyCircuit | None = None, parameters: Any = None) -> Forecast:
         """Say what the plan can reach, from the exact state: for targets that may be out of reach.
 
         Notes
@@ -271,7 +267,7 @@ class ShotPlan:
         *,
         seed: int | None = None,
         session: JobGroup | None = None,
-        circuit: Circuit | None = None,
+        circuit: AnyCircuit | None = None,
         parameters: Any = None,
         noise: NoiseModel | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
@@ -336,24 +332,24 @@ class ShotPlan:
             return session.submit(work, seed=seed, device=device, tags=tags, options=options)
         return submit(work, device=device, seed=seed, tags=tags, options=options)
 
-    def _circuit(self, circuit: Circuit | None) -> Circuit:
+    def _circuit(self, circuit: AnyCircuit | None) -> CircuitValue:
         if circuit is None:
             if self.circuit is None:
                 raise ShotPlanError("the plan has no circuit; pass one: plan.run(device, circuit=circuit)")
             return self.circuit
         if self.circuit is not None:
             raise ShotPlanError("the plan has a circuit of its own; leave 'circuit' out, or make a plan without one")
-        check_circuit(circuit)
+        value = checked_circuit(circuit)
         for setting in self.settings:
             touched = {*setting.qubits, *(qubit for _, qubits in setting.gates for qubit in qubits)}
-            if touched and max(touched) >= circuit.num_qubits:
+            if touched and max(touched) >= value.num_qubits:
                 raise ShotPlanError(
-                    f"the plan measures qubit {max(touched)} ({setting.label}); the circuit has {circuit.num_qubits} "
-                    f"qubits (0 … {circuit.num_qubits - 1})"
+                    f"the plan measures qubit {max(touched)} ({setting.label}); the circuit has {value.num_qubits} "
+                    f"qubits (0 … {value.num_qubits - 1})"
                 )
-        return circuit
+        return value
 
-    def _check_reachable(self, circuit: Circuit, parameters: Any) -> None:
+    def _check_reachable(self, circuit: CircuitValue, parameters: Any) -> None:
         found = self.forecast(circuit=None if circuit is self.circuit else circuit, parameters=parameters)
         if not found.is_reachable:
             assert self.policy is not None

@@ -6,13 +6,13 @@
 from __future__ import annotations
 
 from qfast.mitigation.decoupling import decouple
-from qfast.mitigation.expectation import mitigated_expectation
 from qfast.mitigation.extrapolation import Extrapolation, extrapolate
 from qfast.mitigation.folding import fold_global, fold_local
 from qfast.mitigation.options import Mitigation
 from qfast.mitigation.readout import QuasiDistribution, ReadoutCalibration, calibration_circuits, mitigated_distribution
 from qfast.mitigation.rewriting import in_gates_of
 from qfast.mitigation.twirling import TWIRLED_GATES, twirl
+from qfast.mitigation.verbs import expectation
 
 __all__ = [
     "TWIRLED_GATES",
@@ -22,11 +22,11 @@ __all__ = [
     "ReadoutCalibration",
     "calibration_circuits",
     "decouple",
+    "expectation",
     "extrapolate",
     "fold_global",
     "fold_local",
     "in_gates_of",
     "mitigated_distribution",
-    "mitigated_expectation",
     "twirl",
 ]

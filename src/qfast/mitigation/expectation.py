@@ -3,108 +3,32 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from qfast._typing import FloatArray, IntArray, Precision, UIntArray
+from qfast._typing import FloatArray, IntArray, UIntArray
 from qfast.circuit import Circuit, PauliSum
-from qfast.circuit.binding import ParameterValues
-from qfast.circuit.shot_plan import positive_count, split_shots
-from qfast.engines import CancelToken
+from qfast.circuit.shot_plan import split_shots
 from qfast.errors import InputError
-from qfast.estimation import Estimate, Grouping, Setting, coefficient_shares, group_settings
+from qfast.estimation import Estimate, Setting
 from qfast.mitigation.extrapolation import Extrapolation, extrapolate
 from qfast.mitigation.folding import fold
 from qfast.mitigation.options import Mitigation
 from qfast.mitigation.readout import ReadoutCalibration, sign_factors
 from qfast.mitigation.rewriting import body_and_end
-from qfast.mitigation.target import Target, check_target
+from qfast.mitigation.target import Target
 from qfast.mitigation.twirling import twirl
-from qfast.noise import NoiseModel
 from qfast.simulation.basis_counts import without_measurements
-from qfast.simulation.run_settings import run_settings
-from qfast.simulation.seeds import chosen_seed, derived_seed
+from qfast.simulation.seeds import derived_seed
 
 __all__ = [
     "check_exact",
     "exact_values",
-    "mitigated_expectation",
     "sampled_value",
 ]
-
-
-def mitigated_expectation(
-    circuit: Circuit,
-    observable: PauliSum,
-    noise: NoiseModel,
-    mitigation: Mitigation | Iterable[str] | Mapping[str, Any] | None,
-    shots: int,
-    seed: int | None = None,
-    *,
-    grouping: Grouping = "qubit_wise",
-    parameters: ParameterValues | None = None,
-    engine: str | None = None,
-    precision: Precision | None = None,
-    threads: int | None = None,
-    isa: str | None = None,
-    cancel: CancelToken | None = None,
-) -> Estimate:
-    """Estimate an expectation value from shots of a noisy circuit, with error mitigation.
-
-    Parameters
-    ----------
-    circuit : Circuit
-        Of gates; measurements at its end are left out.
-    observable : PauliSum
-        Hermitian.
-    noise : NoiseModel
-        Of gates, idling and readout.
-    mitigation : Mitigation, names of methods, or a dictionary with the arguments of a Mitigation
-    shots : int
-        At each scale factor; divided among the measurement settings by the 2-norm of their coefficients.
-    seed, parameters, engine, precision, threads, isa, cancel
-        As for `qfast.sample`.
-    grouping : {"qubit_wise", "general"}
-        Which terms are measured together.
-
-    Returns
-    -------
-    Estimate
-        Its error holds the shots', the calibration's and that of the randomisations, as the extrapolation spreads them.
-        Its ``metadata``: ``methods``; ``scale_factors`` (as they were reached), ``values`` and ``errors`` there;
-        ``extrapolation``; ``readout`` (the calibration); ``cost`` (circuits, shots, calibration_shots, windows,
-        gates_twirled).
-
-    Raises
-    ------
-    InputError
-        Too few shots; a method that cannot work here: see `Mitigation`, `check_target`.
-    CircuitError
-        The circuit measures in the middle and is to be folded.
-
-    Examples
-    --------
-    >>> from qfast.noise import ReadoutError, channels
-    >>> noise = NoiseModel().add(channels.depolarizing(0.02, num_qubits=2), gates=["cx"])
-    >>> noise = noise.add_readout(ReadoutError.of_flips(0.02, 0.05))
-    >>> bell, zz = Circuit(2).h(0).cx(0, 1), PauliSum([("ZZ", [0, 1])])
-    >>> found = mitigated_expectation(bell, zz, noise, ["readout", "zne"], shots=100_000, seed=7)
-    >>> abs(found.expectation - 1) < 3 * found.standard_error, abs(found.unmitigated.expectation - 1) > 0.1
-    (True, True)
-    """
-    if not isinstance(observable, PauliSum):
-        raise InputError(f"{type(observable).__name__} is not an observable; pass a qfast.PauliSum")
-    observable.masks(circuit.num_qubits)
-    chosen = Mitigation.of(mitigation)
-    settings, constant = group_settings(observable, grouping)
-    shares = coefficient_shares(settings, positive_count(shots, "shots"))
-    bound = circuit.bind(parameters) if parameters is not None else circuit
-    target = Target(noise, run_settings(engine, precision, threads, isa), chosen_seed(seed), cancel=cancel)
-    check_target(chosen, noise, bound)
-    return sampled_value(bound, settings, shares, constant, chosen, target)
 
 
 def sampled_value(
@@ -115,7 +39,7 @@ def sampled_value(
     mitigation: Mitigation,
     target: Target,
 ) -> Estimate:
-    """Measure an observable that is divided into settings, of bound circuits; see `mitigated_expectation`.
+    """Measure an observable that is divided into settings, of bound circuits.
 
     Parameters
     ----------
@@ -123,6 +47,14 @@ def sampled_value(
         Shots of each setting, at each scale factor.
     constant : float
         The observable's multiple of the identity.
+
+    Returns
+    -------
+    Estimate
+        Its error holds the shots', the calibration's and that of the randomisations, as the extrapolation spreads them.
+        Its ``metadata``: ``methods``; ``scale_factors`` (as they were reached), ``values`` and ``errors`` there;
+        ``extrapolation``; ``readout`` (the calibration); ``cost`` (circuits, shots, calibration_shots, windows,
+        gates_twirled).
     """
     qubits = sorted({qubit for setting in settings for qubit in setting.qubits})
     calibration = _calibration(mitigation, target, circuit.num_qubits, qubits)

@@ -19,13 +19,12 @@ from qfast.mitigation.options import Mitigation
 from qfast.mitigation.readout import ReadoutCalibration, calibration_circuits
 from qfast.mitigation.rewriting import in_gates_of
 from qfast.noise import NoiseModel
+from qfast.simulation.asks import Ask, Expectation, Output, Shots
 from qfast.simulation.basis_counts import Basis, measured
-from qfast.simulation.density import simulate_density
-from qfast.simulation.noisy import sample_noisy
+from qfast.simulation.door import run
+from qfast.simulation.request import Request
 from qfast.simulation.run_settings import RunSettings
 from qfast.simulation.samples import Samples
-from qfast.simulation.terminal_sampling import Output
-from qfast.simulation.walk import MAX_LOOP_PASSES
 
 __all__ = ["Spent", "Target", "check_target"]
 
@@ -93,10 +92,8 @@ class Target:
 
     def run(self, circuit: Circuit, mitigation: Mitigation, shots: int, output: Output = "bits") -> Samples:
         """Sample a circuit, decoupled if the mitigation says so."""
-        samples = sample_noisy(
-            self._ready(circuit, mitigation), self.noise, self.settings, None, shots, self.seed,
-            output=output, first_shot=self._next_shot, max_loop_passes=MAX_LOOP_PASSES, cancel=self.cancel,
-        )  # fmt: skip
+        ask = Shots(shots, self.seed, output, first_shot=self._next_shot)
+        samples: Samples = run(self._request(ask, circuit, mitigation), self.settings, self.cancel)
         self._next_shot += shots
         self.spent.shots += shots
         self.spent.circuits += 1
@@ -106,15 +103,14 @@ class Target:
 
     def exact(self, circuit: Circuit, observables: Sequence[PauliSum], mitigation: Mitigation) -> list[float]:
         """Return exact expectation values of the noisy state, which no readout errors touch."""
-        density = simulate_density(
-            self._ready(circuit, mitigation), self.noise, engine=self.settings.engine.name, isa=self._isa(),
-            precision=self.settings.precision, threads=self.settings.threads, cancel=self.cancel,
-        )  # fmt: skip
+        request = self._request(Expectation.of(list(observables)), circuit, mitigation)
+        found = run(request, self.settings, self.cancel)
         self.spent.circuits += 1
-        return [float(np.real(density.expectation(observable))) for observable in observables]
+        return [float(np.real(value)) for value in found.values]
 
-    def _isa(self) -> str | None:
-        return self.settings.engine.isa if self.settings.engine.name == "native" else None
+    def _request(self, ask: Ask, circuit: Circuit, mitigation: Mitigation) -> Request:
+        ready = self._ready(circuit, mitigation)
+        return Request.of(ask, ready, None, self.settings.precision, noise=self.noise)
 
     def _ready(self, circuit: Circuit, mitigation: Mitigation) -> Circuit:
         """Return the circuit as the device takes it."""

@@ -91,8 +91,7 @@ class NoiseModel:
     def digest(self) -> bytes:
         """BLAKE2b of all that the model means, 32 bytes: what stores and compares go by."""
         if self._digest is None:
-            text = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
-            self._digest = hashlib.blake2b(text.encode(), digest_size=32, person=b"qfast noise").digest()
+            self._digest = hashlib.blake2b(self.to_bytes(), digest_size=32, person=b"qfast noise").digest()
         return self._digest
 
     def copy(self) -> NoiseModel:
@@ -413,6 +412,26 @@ class NoiseModel:
                 f"a noise model's data lack or misplace {error}; NoiseModel.to_dict writes what is read"
             ) from None
         return model
+
+    def to_bytes(self) -> bytes:
+        """Return what `to_dict` says as JSON, in ASCII: equal models, and only they, have equal bytes."""
+        return json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":")).encode("ascii")
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> NoiseModel:
+        """Read what `to_bytes` wrote.
+
+        Raises
+        ------
+        InputError
+            The bytes hold no noise model; everything is checked again.
+        """
+        try:
+            return cls.from_dict(json.loads(content.decode("ascii")))
+        except InputError:
+            raise
+        except (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError) as error:
+            raise InputError(f"these bytes hold no noise model: {error}") from None
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, NoiseModel):

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from qfast._typing import Precision
-from qfast.circuit import Circuit
 from qfast.engines.bits import Rows
 from qfast.engines.memory import allocate_state, check_qubits, state_bytes
 from qfast.errors import QfastError
@@ -128,8 +127,7 @@ class GraphWork:
         noise = context.device.noise if self.noise is None else self.noise
         self._lowered = lower(certificate, self.graph.qubits, noise)
         settings = run_settings(context.device.engine, context.config["precision"], context.threads)
-        bits = self._lowered.script.num_bits
-        self._compiled = Compiled(Circuit(0, bits), settings.engine, settings.precision, self._lowered.script)
+        self._compiled = Compiled(self._lowered.script, (), settings.engine, settings.precision)
         self.log.append(("LOAD", "graph_loaded_and_verified"))
 
     def execute(self, context: JobContext) -> GraphResult:

@@ -4,30 +4,35 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Any, Protocol
+from dataclasses import replace
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
 from qfast._typing import FloatArray, IntArray, UIntArray
 from qfast.circuit import Circuit
+from qfast.circuit.gates import NUM_GATES
 from qfast.circuit.transforms import take
+from qfast.circuit.value import AnyCircuit
 from qfast.engines import CancelToken, PreparedCircuit
 from qfast.engines.bits import Wiring, words_of_rows
 from qfast.engines.memory import allocate_state, memory_limits, state_bytes
 from qfast.engines.samplers import Sampler
-from qfast.noise import NoiseModel
-from qfast.simulation.compiled import Compiled, compiled_for
+from qfast.simulation.asks import Output, Shots, State
+from qfast.simulation.door import prepare, run
 from qfast.simulation.noise_places import final_measurements
-from qfast.simulation.noisy import sample_noisy
+from qfast.simulation.packing import Packing
+from qfast.simulation.request import Request
 from qfast.simulation.run_settings import RunSettings
 from qfast.simulation.samples import Samples
-from qfast.simulation.terminal_sampling import Output
-from qfast.simulation.verbs import run_shots, run_state
-from qfast.simulation.walk import MAX_LOOP_PASSES
+from qfast.simulation.sites import FINAL_SAMPLING
+from qfast.simulation.statevector import Statevector
 
-__all__ = ["Basis", "CircuitReadout", "Readout", "StateReadout", "measured", "readout_of", "without_measurements"]
+__all__ = ["Basis", "Readout", "measured", "readout_of", "without_measurements"]
 
 _NO_VALUES: FloatArray = np.zeros(0)
+
+C = TypeVar("C", bound=AnyCircuit)
 
 # Below, passes over the state cost less than planning them.
 _LARGE_QUBITS = 18
@@ -61,69 +66,86 @@ class Readout(Protocol):
         ...
 
 
-class StateReadout:
-    """The final state of a circuit of gates, kept, and read in many bases.
+def readout_of(
+    request: Request, settings: RunSettings, bases: Sequence[Basis], cancel: CancelToken | None = None
+) -> Readout:
+    """Return what reads a circuit in many bases: from one final state, or by shots of one circuit for each basis.
 
     Parameters
     ----------
-    circuit : Circuit
-    compiled : Compiled
-        The circuit's; static: it measures at its end, if at all.
+    request : Request
+        Of a circuit, at values, under noise; what it asks, and the circuit's measurements at its end, play no part.
     settings : RunSettings
-    values : ndarray of float64, shape (p,)
     bases : sequence of Basis
     cancel : CancelToken, optional
-    budget_bytes : int, optional
-        For rotated copies that are kept between calls; by default a quarter of what is available. At least one is kept.
+    """
+    asked = request.asking(Shots(1))
+    if prepare(asked, settings).way.method == "terminal":
+        return _StateReadout(asked, settings, bases, cancel)
+    return _CircuitReadout(asked, settings, bases, cancel)
+
+
+class _StateReadout:
+    """The final state of a circuit of gates, kept, and read in many bases; see `readout_of`.
 
     Notes
     -----
     Cost: one simulation; per basis a copy, its basis change and one reading pass; per shot O(log). A large state of a
     circuit so shallow that copy and basis change take more passes over memory than the circuit itself, basis change
     included, is simulated with each basis instead. A copy that was dropped is made again, with the same bits. Memory:
-    the state and the copies.
+    the state and the copies. Qubits that neither the circuit nor a basis touches are left out.
     """
 
     def __init__(
         self,
-        circuit: Circuit,
-        compiled: Compiled,
+        request: Request,
         settings: RunSettings,
-        values: FloatArray,
         bases: Sequence[Basis],
         cancel: CancelToken | None = None,
         budget_bytes: int | None = None,
     ) -> None:
-        self._circuit = circuit
-        self._values = values
-        self._passes = _passes(compiled)
         self._settings = settings
-        self._bases = bases
         self._cancel = cancel
-        self._state = run_state(compiled, settings, values, cancel=cancel).amplitudes
-        self._num_qubits = compiled.num_qubits
-        size = state_bytes(compiled.num_qubits, settings.precision)
+        body = without_measurements(request.circuit)
+        rotations = [basis.rotation(body.num_qubits) for basis in bases]
+        packing = _packing(body, bases, rotations) if request.initial is None else _all_qubits(body)
+        self._circuit = take(body, _gate_rows(body), qubits=packing.qubits)
+        self._rotations = [
+            None if part is None else take(part, range(len(part)), qubits=packing.qubits) for part in rotations
+        ]
+        place = packing.place_of()
+        self._wirings = [
+            Wiring([(place[q], j) for j, q in enumerate(basis.qubits)], len(basis.qubits)) for basis in bases
+        ]
+        self._num_qubits = len(packing.qubits)
+        self._request = replace(request, ask=State(), circuit=self._circuit.snapshot(), method="terminal")
+        prepared = prepare(self._request, settings)
+        self._passes = _passes(prepared.way.segments)
+        found: Statevector = prepared.run(self._request, settings, cancel)
+        self._state = found.amplitudes
+        size = state_bytes(self._num_qubits, settings.precision)
         if budget_bytes is None:
             budget_bytes = memory_limits().available_bytes // 4 if size > 1 << 20 else 1 << 26
         self._max_copies = max(1, budget_bytes // size)
         self._plain: Sampler | None = None
         self._samplers: OrderedDict[int, Sampler] = OrderedDict()
-        self._wirings = [Wiring([(q, j) for j, q in enumerate(basis.qubits)], len(basis.qubits)) for basis in bases]
         self._num_copies = 0
         self._num_runs = 1
 
     def counts(self, basis: int, shots: int, seed: int, first_shot: int) -> tuple[UIntArray, IntArray]:
         """See `Readout.counts`."""
-        rows, counts = self._sampler(basis).count(seed, first_shot, shots, 0, self._wirings[basis], self._cancel)
+        rows, counts = self._sampler(basis).count(
+            seed, first_shot, shots, FINAL_SAMPLING, self._wirings[basis], self._cancel
+        )
         return words_of_rows(rows)[:, 0], counts
 
     def outcomes(self, basis: int, seed: int, ranges: Sequence[range]) -> UIntArray:
         """See `Readout.outcomes`."""
         sampler, wiring = self._sampler(basis), self._wirings[basis]
         if len(ranges) == 1:
-            rows = sampler.packed(seed, ranges[0].start, len(ranges[0]), 0, wiring, self._cancel)
+            rows = sampler.packed(seed, ranges[0].start, len(ranges[0]), FINAL_SAMPLING, wiring, self._cancel)
         else:
-            uniforms = [self._settings.engine.uniforms(seed, part.start, len(part), 0) for part in ranges]
+            uniforms = [self._settings.engine.uniforms(seed, part.start, len(part), FINAL_SAMPLING) for part in ranges]
             rows = wiring.pack(sampler.find(np.concatenate(uniforms)))
         return words_of_rows(rows)[:, 0]
 
@@ -132,7 +154,7 @@ class StateReadout:
         return {"simulations": self._num_runs, "basis_changes": self._num_copies}
 
     def _sampler(self, basis: int) -> Sampler:
-        rotation = self._bases[basis].rotation(self._num_qubits)
+        rotation = self._rotations[basis]
         if rotation is None:
             if self._plain is None:
                 self._plain = self._settings.engine.sampler(self._state, threads=self._settings.threads)
@@ -151,7 +173,7 @@ class StateReadout:
         whole = self._with_basis(rotation, prepared)
         if whole is not None:
             self._num_runs += 1
-            state = run_state(whole, settings, self._values, cancel=self._cancel).amplitudes
+            state = run(whole, settings, self._cancel).amplitudes
             return settings.engine.sampler(state, threads=settings.threads)
         state = allocate_state(self._num_qubits, settings.precision)
         np.copyto(state, self._state)
@@ -159,50 +181,59 @@ class StateReadout:
         self._num_copies += 1
         return settings.engine.sampler(state, threads=settings.threads)
 
-    def _with_basis(self, rotation: Circuit, prepared: PreparedCircuit) -> Compiled | None:
+    def _with_basis(self, rotation: Circuit, prepared: PreparedCircuit) -> Request | None:
         """Return the circuit with its basis change, if it passes over the state no more often than the change alone."""
         passes = prepared.explain().get("passes")
         if self._num_qubits < _LARGE_QUBITS or self._passes is None or passes is None or self._passes > passes + 1:
             return None
-        whole = without_measurements(self._circuit).copy().compose(rotation)
-        compiled = Compiled(whole, self._settings.engine, self._settings.precision)
-        reached = _passes(compiled)
-        return compiled if reached is not None and reached <= passes + 1 else None  # one for the copy
+        whole = replace(self._request, circuit=self._circuit.copy().compose(rotation).snapshot())
+        reached = _passes(prepare(whole, self._settings).way.segments)
+        return whole if reached is not None and reached <= passes + 1 else None  # one for the copy
 
 
-def _passes(compiled: Compiled) -> int | None:
-    """Return how often a static circuit passes over its state; None where the engine does not say."""
-    if len(compiled.segments) != 1:
+def _passes(segments: Sequence[PreparedCircuit]) -> int | None:
+    """Return how often a circuit of gates passes over its state; None where the engine does not say."""
+    if len(segments) != 1:
         return None
-    passes: int | None = compiled.segments[0].explain().get("passes")
+    passes: int | None = segments[0].explain().get("passes")
     return passes
 
 
-class CircuitReadout:
+def _packing(body: AnyCircuit, bases: Sequence[Basis], rotations: Sequence[Circuit | None]) -> Packing:
+    """Return the qubits that a circuit or a basis touches."""
+    touched = set(np.unique(np.asarray(take(body, _gate_rows(body)).qubits)).tolist())
+    for basis, rotation in zip(bases, rotations, strict=True):
+        touched.update(basis.qubits)
+        if rotation is not None:
+            touched.update(np.unique(np.asarray(rotation.qubits)).tolist())
+    return Packing(tuple(sorted(touched)), body.num_qubits)
+
+
+def _gate_rows(body: AnyCircuit) -> list[int]:
+    """Return the instructions but for barriers."""
+    return [int(row) for row in np.flatnonzero(np.asarray(body.opcodes) < NUM_GATES)]
+
+
+def _all_qubits(body: AnyCircuit) -> Packing:
+    return Packing(tuple(range(body.num_qubits)), body.num_qubits)
+
+
+class _CircuitReadout:
     """A circuit that is noisy, or measures, resets or decides in the middle: every call follows its branches again.
 
-    Parameters are those of `StateReadout`, and the noise, which acts on basis changes and readout too. The circuit's
-    measurements at its end are left out.
+    Noise acts on basis changes and readout too. The circuit's measurements at its end are left out.
     """
 
     def __init__(
-        self,
-        circuit: Circuit,
-        settings: RunSettings,
-        values: FloatArray,
-        bases: Sequence[Basis],
-        cancel: CancelToken | None = None,
-        noise: NoiseModel | None = None,
+        self, request: Request, settings: RunSettings, bases: Sequence[Basis], cancel: CancelToken | None = None
     ) -> None:
         self._settings = settings
-        self._values = values
-        self._noise = noise
         self._cancel = cancel
         self._num_runs = 0
-        base = without_measurements(circuit)
-        self._circuits = [measured(base, basis) for basis in bases]
+        base = without_measurements(request.circuit)
+        self._requests = [replace(request, circuit=measured(base, basis).snapshot()) for basis in bases]
         self._bases = bases
-        self._first_bit = circuit.num_clbits
+        self._first_bit = request.circuit.num_clbits
 
     def counts(self, basis: int, shots: int, seed: int, first_shot: int) -> tuple[UIntArray, IntArray]:
         """See `Readout.counts`."""
@@ -215,17 +246,8 @@ class CircuitReadout:
         return words_of_rows(np.concatenate(rows))[:, 0]
 
     def _run(self, basis: int, shots: int, seed: int, first_shot: int, output: Output) -> Samples:
-        circuit, settings, cancel = self._circuits[basis], self._settings, self._cancel
-        if self._noise is not None:
-            samples = sample_noisy(
-                circuit, self._noise, settings, self._values.tolist(), shots, seed,
-                output=output, first_shot=first_shot, max_loop_passes=MAX_LOOP_PASSES, cancel=cancel,
-            )  # fmt: skip
-        else:
-            compiled = compiled_for(circuit, settings.engine, settings.precision)
-            samples = run_shots(
-                compiled, settings, self._values, shots, seed, output=output, first_shot=first_shot, cancel=cancel
-            )
+        ask = Shots(shots, seed, output, first_shot=first_shot)
+        samples: Samples = run(self._requests[basis].asking(ask), self._settings, self._cancel)
         self._num_runs += 1
         return samples.slice(bits=range(self._first_bit, self._first_bit + len(self._bases[basis].qubits)))
 
@@ -234,30 +256,13 @@ class CircuitReadout:
         return {"simulations": self._num_runs, "basis_changes": self._num_runs}
 
 
-def readout_of(
-    circuit: Circuit,
-    settings: RunSettings,
-    values: FloatArray,
-    bases: Sequence[Basis],
-    noise: NoiseModel | None = None,
-    cancel: CancelToken | None = None,
-) -> Readout:
-    """Return how a circuit is read: from one final state where it has one, and shot by shot where it has not."""
-    if noise is None or noise.is_empty:
-        compiled = compiled_for(circuit, settings.engine, settings.precision)
-        if compiled.script.is_static:
-            return StateReadout(circuit, compiled, settings, values, bases, cancel)
-        noise = None
-    return CircuitReadout(circuit, settings, values, bases, cancel, noise)
-
-
-def without_measurements(circuit: Circuit) -> Circuit:
+def without_measurements(circuit: C) -> C | Circuit:
     """Return the circuit without its measurements at the end; the same object where it has none."""
     final = final_measurements(circuit)
     return take(circuit, [row for row in range(len(circuit)) if row not in final]) if final else circuit
 
 
-def measured(circuit: Circuit, basis: Basis) -> Circuit:
+def measured(circuit: AnyCircuit, basis: Basis) -> Circuit:
     """Return the circuit, the basis change, and the measurements into a classical register of their own."""
     result = circuit.copy()
     taken = {register.name for register in (*result.qubit_registers, *result.classical_registers)}

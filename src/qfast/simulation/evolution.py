@@ -88,7 +88,7 @@ class Evolution:
     --------
     >>> import numpy as np
     >>> evolution = Evolution(PauliSum([("X", [0], 0.5)]), engine="reference")
-    >>> evolution.run(np.pi).probabilities().round(9) + 0.0
+    >>> evolution.evolve(np.pi).probabilities().round(9) + 0.0
     array([0., 1.])
     """
 
@@ -150,7 +150,7 @@ class Evolution:
         """The engine that runs it."""
         return self._settings.engine.name
 
-    def run(
+    def evolve(
         self, time: float, *, initial_state: Any = None, out: AnyArray | None = None, cancel: CancelToken | None = None
     ) -> Statevector:
         """Return exp(-i H time)|ψ⟩.
@@ -182,7 +182,7 @@ class Evolution:
         state = self._started(initial_array(initial_state, self.num_qubits), out)
         return self._evolved(state, length, self.tolerance, vectors, cancel)
 
-    def iter_run(
+    def iter_evolve(
         self, times: ArrayLike, *, initial_state: Any = None, cancel: CancelToken | None = None
     ) -> Iterator[Statevector]:
         """Yield the state at each of some times, each continued from the one before; every state has its own memory.
@@ -213,7 +213,7 @@ class Evolution:
         Parameters
         ----------
         times, initial_state, cancel
-            As for `iter_run`.
+            As for `iter_evolve`.
         observable : PauliSum, Projector, DiagonalOperator, DenseOperator or SparseOperator
             Or a sequence of them, nested or not, of shape s.
 
@@ -222,7 +222,7 @@ class Evolution:
         ndarray of float64, shape (m, *s)
             Complex128 where an observable is not Hermitian.
         """
-        states = self.iter_run(times, initial_state=initial_state, cancel=cancel)
+        states = self.iter_evolve(times, initial_state=initial_state, cancel=cancel)
         return np.array([state.expectation(observable, cancel=cancel) for state in states])
 
     def _started(self, initial: AnyArray | None, out: AnyArray | None) -> AnyArray:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from qfast._typing import AnyArray, ComplexArray, FloatArray, IntArray, UIntArray
-from qfast.circuit import GATES, Circuit, Observable, Parameter
+from qfast.circuit import GATES, AnyCircuit, Circuit, Observable, Parameter
 from qfast.circuit.gates import NUM_GATES, OPCODES
 from qfast.circuit.operators import check_hermitian, check_observable
 from qfast.circuit.transforms import take
@@ -63,7 +63,7 @@ class _Run:
     stop: Event  # another thread has failed
 
 
-def gates_of(circuit: Circuit) -> Circuit:
+def gates_of(circuit: AnyCircuit) -> Circuit:
     """Return a circuit without the measurements at its end, which no expectation value sees.
 
     Raises

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from qfast._typing import FloatArray, IntArray, UIntArray
-from qfast.circuit import Circuit, Parameter, PauliSum
+from qfast.circuit import AnyCircuit, Circuit, Parameter, PauliSum
 from qfast.circuit.gates import NUM_GATES
 from qfast.circuit.transforms import take
 
-if TYPE_CHECKING:
-    from qfast.simulation.program import Program
-
-__all__ = ["LightCone", "LightCones", "light_cone"]
-
-_KEPT = 64
+__all__ = ["LightCone", "light_cone"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +47,7 @@ class LightCone:
         return found
 
 
-def light_cone(circuit: Circuit, parameters: tuple[Parameter, ...], support: int) -> LightCone | None:
+def light_cone(circuit: AnyCircuit, parameters: tuple[Parameter, ...], support: int) -> LightCone | None:
     """Return the cone of some qubits (bit q of `support`: qubit q); None where it holds all of them.
 
     A gate counts if it acts on a qubit that a later gate of the cone, or the reading, acts on: from |0…0⟩ the state of
@@ -82,25 +75,3 @@ def light_cone(circuit: Circuit, parameters: tuple[Parameter, ...], support: int
         return None
     columns = np.array([places[parameter.name] for parameter in cone.parameters], dtype=np.int64)
     return LightCone(cone, inside, columns)
-
-
-class LightCones:
-    """The cones of one circuit by the qubits that are read, prepared and kept."""
-
-    __slots__ = ("_kept",)
-
-    def __init__(self) -> None:
-        self._kept: dict[int, tuple[LightCone, Program] | None] = {}
-
-    def of(
-        self, observable: PauliSum, circuit: Circuit, program_of: Callable[[Circuit], Program]
-    ) -> tuple[LightCone, Program] | None:
-        """Return the cone of an observable's qubits and its program; None where all qubits are in it."""
-        x, z, _ = observable.masks(circuit.num_qubits)
-        support = int(np.bitwise_or.reduce(x | z))
-        if support not in self._kept:
-            if len(self._kept) >= _KEPT:
-                self._kept.clear()
-            cone = light_cone(circuit, circuit.parameters, support)
-            self._kept[support] = None if cone is None else (cone, program_of(cone.circuit))
-        return self._kept.get(support)

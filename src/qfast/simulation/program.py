@@ -9,30 +9,31 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from qfast import config
-from qfast._typing import AnyArray, FloatArray, Precision
-from qfast.circuit import Circuit, Observable, Operator, Parameter, PauliSum
-from qfast.engines import CancelToken, PreparedObservable
+from qfast._typing import AnyArray, FloatArray, Precision, PrecisionLike
+from qfast.circuit import Circuit, Observable, Parameter, PauliSum
+from qfast.circuit.value import AnyCircuit, CircuitValue
+from qfast.engines import CancelToken
 from qfast.engines.interface import BatchedCircuit
-from qfast.engines.memory import allocate_state, check_memory, state_bytes
+from qfast.engines.memory import check_memory, state_bytes
 from qfast.errors import CircuitError, EngineError, InputError
 from qfast.noise import NoiseModel
-from qfast.simulation.compiled import Compiled, compiled_for
+from qfast.simulation.asks import Ask, Draws, Expectation, Output, Shots, State
+from qfast.simulation.door import Prepared, runs_of
 from qfast.simulation.gradient import Adjoint, flat_observables, gates_of
-from qfast.simulation.light_cone import LightCones
-from qfast.simulation.noisy import check_noise, check_noisy_method, sample_noisy
-from qfast.simulation.prepared_observables import Observables, measurable
-from qfast.simulation.run_settings import RunSettings, checked_shots, run_settings
-from qfast.simulation.samples import Samples
+from qfast.simulation.prepared_observables import Observables
+from qfast.simulation.request import Method, Request, checked_circuit, checked_noise, table_of
+from qfast.simulation.run_settings import RunSettings, run_settings
 from qfast.simulation.seeds import chosen_seed, derived_seed
 from qfast.simulation.shift_rule import ShiftRule, shifted_gradients
 from qfast.simulation.statevector import Statevector
-from qfast.simulation.terminal_sampling import Method, Output
-from qfast.simulation.verbs import run_shots, run_state
-from qfast.simulation.walk import MAX_LOOP_PASSES
+from qfast.simulation.ways.interface import Run
+from qfast.simulation.ways.terminal import Terminal
+from qfast.simulation.working_states import initial_array
 
 __all__ = ["Program", "compile"]
 
-_SMALL_QUBITS = 12  # a state that needs no look at the memory limits: 64 KiB
+_Place = tuple[str | None, int | None, str | None]
+"""Engine, threads and ISA, each None where the settings decide."""
 
 
 class Program:
@@ -40,6 +41,8 @@ class Program:
 
     Attributes
     ----------
+    circuit : CircuitValue
+        As it was when the program was made.
     parameters : tuple of Parameter
         The order of parameter values.
     num_qubits : int
@@ -50,41 +53,45 @@ class Program:
     Notes
     -----
     Values are an array of shape (p,), or (m, p) for m runs; a mapping from names to numbers is taken for (p,). A
-    program does not follow later changes of the circuit. Thread-safe.
+    program does not follow later changes of the circuit. Thread-safe. It pickles what was asked, the circuit and the
+    arguments of `compile`; where the pickle is read, it is prepared again.
 
     Examples
     --------
     >>> import numpy as np
     >>> from qfast.circuit import Circuit, Parameter, PauliSum
     >>> program = compile(Circuit(1).ry(Parameter("theta"), 0), engine="reference")
-    >>> program.run([np.pi / 2]).probabilities()
+    >>> program.simulate([np.pi / 2]).probabilities()
     array([0.5, 0.5])
     >>> program.expectation([[0.0], [np.pi]], PauliSum([("Z", [0])]))
     array([ 1., -1.])
     """
 
-    __slots__ = ("_adjoint", "_circuit", "_compiled", "_cones", "_quick", "_settings")
+    __slots__ = ("_adjoint", "_place", "_quick", "_runs", "_settings", "circuit")
 
-    def __init__(self, compiled: Compiled, settings: RunSettings, circuit: Circuit) -> None:
-        self._compiled = compiled
+    circuit: CircuitValue
+
+    def __init__(self, circuit: AnyCircuit, settings: RunSettings, place: _Place = (None, None, None)) -> None:
+        self.circuit = checked_circuit(circuit)
         self._settings = settings
-        self._circuit = compiled.copy_of(circuit)  # gradients take theirs from it when they are asked for
+        self._place = place
+        self._runs = runs_of(self.circuit, None, settings.engine, settings.precision)
+        self._runs.prepare(State())
         self._adjoint: Adjoint | None = None
-        self._cones = LightCones()
         # The last observable that one row was measured with, and the engine's way to do so again.
         self._quick: tuple[Observables, Callable[[Any], float | complex | None]] | None = None
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
-        return self._compiled.parameters
+        return self.circuit.parameters
 
     @property
     def num_qubits(self) -> int:
-        return self._compiled.num_qubits
+        return self.circuit.num_qubits
 
     @property
     def precision(self) -> Precision:
-        return self._compiled.precision
+        return self._settings.precision
 
     @property
     def engine(self) -> str:
@@ -96,12 +103,14 @@ class Program:
         return self._settings.engine.isa
 
     def explain(self) -> dict[str, Any]:
-        """Return the plan of each stretch of gates."""
-        return {"segments": [segment.explain() for segment in self._compiled.segments]}
+        """Return the way that shots take, and the plan of each stretch of gates."""
+        prepared = self._runs.prepare(Shots(1))
+        plans = [segment.explain() for segment in prepared.way.segments]
+        return {"method": prepared.way.method, "why": prepared.why, "segments": plans}
 
     # --- states -------------------------------------------------------------------------------------------------------
 
-    def run(
+    def simulate(
         self,
         values: Any = None,
         *,
@@ -115,7 +124,7 @@ class Program:
         ----------
         values : array_like of float, shape (p,) or (m, p), or mapping
         initial_state, cancel
-            As for `simulate`.
+            As for `qfast.simulate`.
         out : ndarray, shape (2**n,) or (m, 2**n), optional
             Of the program's precision, C-contiguous; the result is written into it.
 
@@ -129,19 +138,20 @@ class Program:
         Raises
         ------
         CapacityError
-            The states do not fit; `iter_run` needs one at a time.
+            The states do not fit; `iter_simulate` needs one at a time.
         CircuitError
             The circuit measures or resets in the middle.
         """
-        self._check_static("run")
-        table = self._compiled.table(values)
+        way = self._terminal("simulate")
+        table = self._table(values)
+        prepared = self._runs.prepare(State())
         if table.ndim == 1:
-            return run_state(self._compiled, self._settings, table, initial_state, out, cancel=cancel)
+            return prepared.run(self._request(State(), table, initial_state), self._settings, cancel, out)
         self._check_policy()
         shape = (len(table), 1 << self.num_qubits)
         if out is None:
             size = state_bytes(self.num_qubits, self.precision)
-            what = f"{shape[0]} states of {self.num_qubits} qubits (iter_run needs one at a time)"
+            what = f"{shape[0]} states of {self.num_qubits} qubits (iter_simulate needs one at a time)"
             check_memory(
                 shape[0] * size, what, amplitude_bytes=size >> self.num_qubits, limit_bytes=self._settings.max_bytes
             )
@@ -149,22 +159,25 @@ class Program:
         elif not isinstance(out, np.ndarray) or out.shape != shape or not out.flags.c_contiguous:
             given = getattr(out, "shape", type(out).__name__)
             raise InputError(f"out must be a C-contiguous array of shape {shape}, {given} given")
-        batch = self._batch(initial_state)
+        batch = way.whole.batch() if initial_state is None and _wants_lanes() else None
         if batch is not None:
             batch.states(table, out, threads=self._settings.threads, cancel=cancel)
             return out
+        request = self._request(State(), table[0] if len(table) else table, initial_state)
         for row, result in zip(table, out, strict=True):
-            run_state(self._compiled, self._settings, row, initial_state, result, cancel=cancel)
+            prepared.run(request.at(row), self._settings, cancel, result)
         return out
 
-    def iter_run(
+    def iter_simulate(
         self, values: ArrayLike, *, initial_state: Any = None, cancel: CancelToken | None = None
     ) -> Iterator[Statevector]:
         """Yield the state of each row of values, shape (m, p); every state has memory of its own."""
-        self._check_static("iter_run")
+        self._terminal("iter_simulate")
         self._check_policy()
-        for row in self._rows(values):
-            yield run_state(self._compiled, self._settings, row, initial_state, cancel=cancel)
+        prepared = self._runs.prepare(State())
+        table = self._table(values)
+        for row in table if table.ndim == 2 else table[None, :]:
+            yield prepared.run(self._request(State(), row, initial_state), self._settings, cancel)
 
     # --- numbers ------------------------------------------------------------------------------------------------------
 
@@ -174,6 +187,7 @@ class Program:
         observable: Observables,
         *,
         initial_state: Any = None,
+        noise: NoiseModel | None = None,
         cancel: CancelToken | None = None,
     ) -> Any:
         """Return ⟨ψ(values)|O|ψ(values)⟩.
@@ -184,7 +198,9 @@ class Program:
         observable : PauliSum, Projector, DiagonalOperator, DenseOperator or SparseOperator
             Or a sequence of them, nested or not, of shape s.
         initial_state, cancel
-            As for `simulate`.
+            As for `qfast.simulate`.
+        noise : NoiseModel, optional
+            The value is then the exact one of the density matrix.
 
         Returns
         -------
@@ -195,38 +211,46 @@ class Program:
 
         Notes
         -----
-        Of more than 12 qubits, a Pauli sum is measured on its light cone alone, where that has fewer.
+        Where the circuit measures in the middle, the value is the mean over its branches, whose number may grow with
+        every measurement. Of more than 12 qubits, a Pauli sum is measured on its light cone alone, where that has
+        fewer.
         """
         quick = self._quick
-        is_known = quick is not None and quick[0] is observable
-        if quick is not None and is_known and initial_state is None and cancel is None:
+        is_plain = initial_state is None and cancel is None and noise is None
+        if quick is not None and is_plain and quick[0] is observable:
             found = quick[1](values)
             if found is not None:
                 return found
-        self._check_static("expectation")
-        table = self._compiled.table(values)
-        if self.num_qubits > _SMALL_QUBITS and initial_state is None and isinstance(observable, PauliSum):
-            seen = self._cones.of(observable, self._circuit, self._alike)
-            if seen is not None:
-                cone, program = seen
-                return program.expectation(cone.values(table), cone.observable(observable), cancel=cancel)
-        batch = self._batch(initial_state, rows=table.ndim)
-        if batch is not None and isinstance(observable, PauliSum | Operator):
-            wanted = measurable(observable, self._settings.engine, self.num_qubits)
-            if wanted.strings is not None:
-                if not is_known and table.ndim == 1 and self.num_qubits <= _SMALL_QUBITS:
-                    threads = self._settings.threads
-                    self._quick = observable, batch.quick_expectation(wanted.strings, wanted.is_hermitian, threads)
-                return self._batched_expectation(batch, table, wanted.strings, wanted.is_hermitian, cancel)
-        return self._of_states(table, initial_state, cancel, lambda state: state.expectation(observable, cancel=cancel))
+        table = self._table(values)
+        ask = Expectation.of(observable)
+        model = None if noise is None else checked_noise(noise)
+        runs = self._runs if model is None else runs_of(self.circuit, model, self._settings.engine, self.precision)
+        prepared = runs.prepare(ask)
+        request = self._request(ask, table if table.ndim == 1 else table[:1].ravel(), initial_state, model)
+        if table.ndim == 1:
+            if is_plain and not ask.shape and (quick is None or quick[0] is not observable):
+                self._remember(observable, prepared)
+            return prepared.run(request, self._settings, cancel).array()
+        self._check_policy()
+        if isinstance(prepared.way, Terminal):
+            asked = Run(request, self._settings, prepared.way.method, prepared.why, cancel)
+            rows = prepared.way.expectation_rows(asked, table, ask.observables, in_lanes=_wants_lanes())
+            return rows.reshape(len(table), *ask.shape)
+        return np.array([prepared.run(request.at(row), self._settings, cancel).array() for row in table])
+
+    def _remember(self, observable: Observables, prepared: Prepared) -> None:
+        """Keep the engine's shortest way to the last observable."""
+        if isinstance(prepared.way, Terminal) and isinstance(observable, Observable):
+            quick = prepared.way.quick_expectation(observable, self._settings)
+            self._quick = None if quick is None else (observable, quick)
 
     def variance(
         self, values: Any, observable: Observables, *, initial_state: Any = None, cancel: CancelToken | None = None
     ) -> Any:
         """Return ⟨O†O⟩ - |⟨O⟩|² (`Statevector.variance`); parameters and shapes as for `expectation`."""
-        self._check_static("variance")
-        table = self._compiled.table(values)
-        return self._of_states(table, initial_state, cancel, lambda state: state.variance(observable, cancel=cancel))
+        return self._of_states(
+            values, initial_state, cancel, "variance", lambda state: state.variance(observable, cancel=cancel)
+        )
 
     def covariance(
         self,
@@ -249,44 +273,28 @@ class Program:
         ndarray of float64 or complex128, shape (k, k), or (m, k, k) for values of shape (m, p)
             See `Statevector.covariance`.
         """
-        self._check_static("covariance")
-        table = self._compiled.table(values)
         found: AnyArray = self._of_states(
-            table, initial_state, cancel, lambda state: state.covariance(observables, cancel=cancel)
+            values, initial_state, cancel, "covariance", lambda state: state.covariance(observables, cancel=cancel)
         )
         return found
 
     def _of_states(
-        self, table: FloatArray, initial_state: Any, cancel: CancelToken | None, read: Callable[[Statevector], Any]
+        self, values: Any, initial_state: Any, cancel: CancelToken | None, what: str, read: Callable[[Statevector], Any]
     ) -> Any:
         """Return what `read` finds in the state of each row; the states share one buffer."""
-        if table.ndim == 1:
-            return read(run_state(self._compiled, self._settings, table, initial_state, cancel=cancel))
-        self._check_policy()
-        self._compiled.check_memory(self._settings)
-        buffer = allocate_state(self.num_qubits, self.precision)
-        return np.array(
-            [
-                read(run_state(self._compiled, self._settings, row, initial_state, buffer, cancel=cancel))
-                for row in table
-            ]
-        )
-
-    def _batched_expectation(
-        self,
-        batch: BatchedCircuit,
-        table: FloatArray,
-        observable: PreparedObservable,
-        is_hermitian: bool,
-        cancel: CancelToken | None,
-    ) -> Any:
-        if self.num_qubits > _SMALL_QUBITS:
-            self._compiled.check_memory(self._settings)
+        way, table = self._terminal(what), self._table(values)
         rows = table if table.ndim == 2 else table[None, :]
-        found = batch.expectations(rows, observable, threads=self._settings.threads, cancel=cancel)
-        if is_hermitian:
-            found = found.real
-        return found if table.ndim == 2 else found[0].item()
+        if table.ndim == 2:
+            self._check_policy()
+        asked = Run(
+            self._request(State(), rows[0] if len(rows) else table, initial_state),
+            self._settings,
+            way.method,
+            "",
+            cancel,
+        )
+        found = [read(state) for state in way.states_of_rows(asked, rows)]
+        return np.array(found) if table.ndim == 2 else found[0]
 
     def sample(
         self,
@@ -296,9 +304,10 @@ class Program:
         *,
         initial_state: Any = None,
         output: Output = "bits",
-        method: Method = "philox",
+        draws: Draws = "philox",
         first_shot: int = 0,
         noise: NoiseModel | None = None,
+        method: Method = "auto",
         cancel: CancelToken | None = None,
     ) -> Any:
         """Run the circuit's measurements; see `qfast.sample`.
@@ -315,27 +324,20 @@ class Program:
         -------
         Samples, or a list of m of them
         """
-        table = self._compiled.table(values)
-        start, count = chosen_seed(seed), checked_shots(shots)
-        options: dict[str, Any] = {
-            "initial_state": initial_state, "output": output, "first_shot": first_shot, "cancel": cancel,
-        }  # fmt: skip
-        is_noisy = noise is not None and not check_noise(noise).is_empty
-        if is_noisy:
-            check_noisy_method(method)
-
-        def draw(row: FloatArray, row_seed: int) -> Samples:
-            if noise is not None and is_noisy:
-                return sample_noisy(
-                    self._circuit, noise, self._settings, row.tolist(), count, row_seed,
-                    max_loop_passes=MAX_LOOP_PASSES, **options,
-                )  # fmt: skip
-            return run_shots(self._compiled, self._settings, row, count, row_seed, method=method, **options)
-
+        table = self._table(values)
+        start = chosen_seed(seed)
+        ask = Shots(shots, start, output, draws, first_shot)
+        model = None if noise is None else checked_noise(noise)
+        runs = self._runs if model is None else runs_of(self.circuit, model, self._settings.engine, self.precision)
+        prepared = runs.prepare(ask, method)
         if table.ndim == 1:
-            return draw(table, start)
+            return prepared.run(self._request(ask, table, initial_state, model), self._settings, cancel)
         self._check_policy()
-        return [draw(row, derived_seed(start, "row", place)) for place, row in enumerate(table)]
+        found = []
+        for place, row in enumerate(table):
+            own = Shots(ask.shots, derived_seed(start, "row", place), output, draws, ask.first_shot)
+            found.append(prepared.run(self._request(own, row, initial_state, model), self._settings, cancel))
+        return found
 
     # --- gradients ----------------------------------------------------------------------------------------------------
 
@@ -418,7 +420,7 @@ class Program:
         cancel: CancelToken | None = None,
     ) -> tuple[Any, FloatArray]:
         """Return expectation values and their gradients at the cost of the gradients; see `expectation`, `gradient`."""
-        table = self._compiled.table(values)
+        table = self._table(values)
         observables, several = flat_observables(observable)
         rows = table if table.ndim == 2 else table[None, :]
         found, gradients = self._way_back().gradients(rows, observables, initial_state, cancel)
@@ -454,7 +456,7 @@ class Program:
         -------
         ndarray of float64, shape (p,) or (m, p)
         """
-        table = self._compiled.table(values)
+        table = self._table(values)
         listed, several = flat_observables(observables)
         weights = np.asarray(cotangents, dtype=np.float64)
         shape = table.shape[:-1] + ((len(listed),) if several else ())
@@ -503,14 +505,14 @@ class Program:
         -----
         Memory of three states; time of about p gradients. Source: Stokes et al. 2020, doi:10.22331/q-2020-05-25-269.
         """
-        table = self._compiled.table(values)
+        table = self._table(values)
         if table.ndim != 1:
             raise InputError(f"metric_tensor: values of shape (p,) are needed, {table.shape} given")
         return self._way_back().geometric_tensor(table, initial_state, cancel)
 
     def _way_back(self) -> Adjoint:
         if self._adjoint is None:
-            self._adjoint = Adjoint(gates_of(self._circuit), self._compiled, self._settings)
+            self._adjoint = Adjoint(gates_of(self.circuit), self._runs.terminal().whole, self._settings)
         return self._adjoint
 
     def _shifted_gradient(
@@ -522,10 +524,10 @@ class Program:
         initial_state: Any,
         cancel: CancelToken | None,
     ) -> FloatArray:
-        table = self._compiled.table(values)
+        table = self._table(values)
         rows = table if table.ndim == 2 else table[None, :]
         observables, several = flat_observables(observable)
-        rule = ShiftRule(gates_of(self._circuit), self.parameters)
+        rule = ShiftRule(gates_of(self.circuit), self.parameters)
         start = 0 if shots is None else chosen_seed(seed)
         options = {"initial_state": initial_state, "cancel": cancel}
         gradients = shifted_gradients(rule, self._alike, rows, observables, shots, start, options)
@@ -535,35 +537,38 @@ class Program:
 
     def _alike(self, circuit: Circuit) -> Program:
         """Return another circuit's program with the same settings."""
-        return Program(compiled_for(circuit, self._settings.engine, self.precision), self._settings, circuit)
+        return Program(circuit, self._settings)
 
-    # --- checks -------------------------------------------------------------------------------------------------------
+    # --- checks and parts ---------------------------------------------------------------------------------------------
 
-    def _rows(self, values: ArrayLike) -> FloatArray:
-        table = self._compiled.table(values)
-        return table if table.ndim == 2 else table[None, :]
+    def _table(self, values: Any) -> FloatArray:
+        return table_of(self.circuit.parameters, values)
 
-    def _check_static(self, what: str) -> None:
-        if not self._compiled.script.is_static:
+    def _request(self, ask: Ask, values: FloatArray, initial_state: Any, noise: NoiseModel | None = None) -> Request:
+        initial = None if initial_state is None else initial_array(initial_state, self.num_qubits)
+        return Request(ask, self.circuit, values, noise, initial, self.precision)
+
+    def _terminal(self, what: str) -> Terminal:
+        if not self._runs.script.is_static:
             raise CircuitError(
                 f"Program.{what} needs a circuit that measures at the end only; this one measures, resets or decides "
-                "in the middle: use sample, or qfast.simulate for the state of one shot"
+                "in the middle: use sample or expectation, or qfast.simulate for the state of one shot"
             )
+        return self._runs.terminal()
 
-    def _batch(self, initial_state: Any, rows: int = 2) -> BatchedCircuit | None:
-        """Return the engine's way to run many rows at once, where it has one and the policy (for rows) wants it."""
-        if initial_state is not None or len(self._compiled.segments) != 1:
-            return None
-        if rows == 2 and config.get("vectorization") == "off":
-            return None
-        return self._compiled.segments[0].batch()
+    def _batch(self) -> BatchedCircuit | None:
+        """Return the engine's way to run many rows at once, where it has one."""
+        return self._runs.terminal().packed.batch() if self._runs.script.is_static else None
 
     def _check_policy(self) -> None:
-        if config.get("vectorization") == "force" and self._batch(None) is None:
+        if config.get("vectorization") == "force" and self._batch() is None:
             raise EngineError(
                 f"vectorization is 'force', but engine {self.engine!r} runs parameter sets one by one; "
                 "set vectorization to 'auto' or 'off'"
             )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _compiled_again, (self.circuit, self.precision, *self._place)
 
     def __repr__(self) -> str:
         return (
@@ -572,11 +577,22 @@ class Program:
         )
 
 
+def _wants_lanes() -> bool:
+    """Whether the setting allows rows to run side by side."""
+    return bool(config.get("vectorization") != "off")
+
+
+def _compiled_again(
+    circuit: CircuitValue, precision: Precision, engine: str | None, threads: int | None, isa: str | None
+) -> Program:
+    return Program(circuit, run_settings(engine, precision, threads, isa), (engine, threads, isa))
+
+
 def compile(
-    circuit: Circuit,
+    circuit: AnyCircuit,
     *,
     engine: str | None = None,
-    precision: Precision | None = None,
+    precision: PrecisionLike | None = None,
     threads: int | None = None,
     isa: str | None = None,
 ) -> Program:
@@ -586,7 +602,7 @@ def compile(
     ----------
     circuit : Circuit
     engine, precision, threads, isa
-        As for `simulate`; fixed for all runs of the program.
+        As for `qfast.simulate`; fixed for all runs of the program.
 
     Returns
     -------
@@ -595,7 +611,6 @@ def compile(
     Raises
     ------
     CircuitError, CapacityError, EngineError
-        As for `simulate`.
+        As for `qfast.simulate`.
     """
-    settings = run_settings(engine, precision, threads, isa)
-    return Program(compiled_for(circuit, settings.engine, settings.precision), settings, circuit)
+    return Program(circuit, run_settings(engine, precision, threads, isa), (engine, threads, isa))

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from qfast import config
-from qfast._typing import Precision
+from qfast._typing import Precision, PrecisionLike
 from qfast.config import Snapshot
 from qfast.engines import Engine, select
-from qfast.errors import InputError
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +25,7 @@ _last: tuple[Snapshot, RunSettings] | None = None
 
 def run_settings(
     engine: str | None = None,
-    precision: str | None = None,
+    precision: PrecisionLike | None = None,
     threads: int | str | None = None,
     isa: str | None = None,
 ) -> RunSettings:
@@ -52,7 +51,7 @@ def run_settings(
 
 
 def _resolve(
-    snapshot: Snapshot, engine: str | None, precision: str | None, threads: int | str | None, isa: str | None
+    snapshot: Snapshot, engine: str | None, precision: PrecisionLike | None, threads: int | str | None, isa: str | None
 ) -> RunSettings:
     name = snapshot["engine"] if engine is None else config.resolve("engine", engine)
     forced_isa = snapshot["isa"] if isa is None else config.resolve("isa", isa)
@@ -64,16 +63,3 @@ def _resolve(
         threads=snapshot["threads"] if threads is None else config.resolve("threads", threads),
         max_bytes=snapshot["max_job_bytes"],
     )
-
-
-def checked_shots(shots: int) -> int:
-    """Return a number of shots, or refuse it.
-
-    Raises
-    ------
-    InputError
-        Not a positive integer.
-    """
-    if isinstance(shots, bool) or not hasattr(shots, "__index__") or shots.__index__() < 1:
-        raise InputError(f"shots = {shots!r} must be a positive integer")
-    return shots.__index__()

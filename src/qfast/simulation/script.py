@@ -46,6 +46,7 @@ __all__ = [
     "Step",
     "Store",
     "Unless",
+    "measures",
     "script_of",
 ]
 
@@ -244,7 +245,7 @@ def script_of(circuit: AnyCircuit, noise: NoiseModel | None = None) -> Script:
     pairs = [(circuit.qubits[circuit.qubit_end[row] - 1], circuit.data[row]) for row in sorted(final)]
     registers = tuple(BitRegister(r.name, r.start, r.size) for r in circuit.classical_registers)
     num_bits = circuit.num_clbits
-    if not _measures(circuit):
+    if not measures(circuit):
         pairs = [(qubit, qubit) for qubit in range(circuit.num_qubits)]
         registers = (BitRegister("meas", 0, circuit.num_qubits),) if circuit.num_qubits else ()
         num_bits = circuit.num_qubits
@@ -262,12 +263,12 @@ def script_of(circuit: AnyCircuit, noise: NoiseModel | None = None) -> Script:
     )
 
 
-def _measures(circuit: AnyCircuit) -> bool:
+def measures(circuit: AnyCircuit) -> bool:
     """Whether a circuit, or a body inside it, measures."""
     if _MEASURE in circuit.opcodes:
         return True
     blocks = [item for item in circuit.data_items if isinstance(item, Block)]
-    return any(_measures(body) for block in blocks for body in bodies_of(block))
+    return any(measures(body) for block in blocks for body in bodies_of(block))
 
 
 class _Builder:

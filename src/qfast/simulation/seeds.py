@@ -25,6 +25,7 @@ Purpose: TypeAlias = Literal[
     "circuit",  # of a list of circuits: (place)
     "estimate",  # outcomes drawn from exact means: (element)
     "job",  # of a session: (number of the job)
+    "observable",  # of several that are measured by shots: (place)
     "multinomial",  # counts drawn at once: (first shot)
     "pilot",  # shots that only decide how the others are divided: (setting)
     "pub",  # of a primitive: (number of the pub, element)

@@ -16,21 +16,18 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from qfast._typing import AnyArray, FloatArray, IntArray, Precision
+from qfast._typing import AnyArray, FloatArray, IntArray
 from qfast.circuit import Circuit
-from qfast.circuit.binding import ParameterValues
 from qfast.circuit.expressions import expression_table
 from qfast.circuit.gates import NUM_GATES
 from qfast.circuit.transforms import take
 from qfast.engines import CancelToken, PreparedCircuit
 from qfast.engines.memory import allocate_state, check_memory, memory_limits, state_bytes
-from qfast.errors import CircuitError, InputError
-from qfast.simulation.compiled import Compiled, compiled_for
-from qfast.simulation.provenance import Provenance
-from qfast.simulation.run_settings import RunSettings, run_settings
-from qfast.simulation.statevector import Statevector
+from qfast.simulation.packing import Packing
+from qfast.simulation.request import Request
+from qfast.simulation.run_settings import RunSettings
 
-__all__ = ["PrefixStatistics", "run_shared"]
+__all__ = ["PrefixStatistics", "shared_states"]
 
 T = TypeVar("T")
 
@@ -74,15 +71,11 @@ class PrefixStatistics:
         return {**asdict(self), "saved": self.saved}
 
 
-def run_shared(
-    circuits: Circuit | Sequence[Circuit],
-    parameters: Any = None,
+def shared_states(
+    requests: Sequence[Request],
+    settings: RunSettings,
+    use: Callable[[int, AnyArray, Packing], T],
     *,
-    use: Callable[[int, Statevector], T],
-    engine: str | None = None,
-    precision: Precision | None = None,
-    threads: int | None = None,
-    isa: str | None = None,
     budget_bytes: int | None = None,
     cancel: CancelToken | None = None,
 ) -> tuple[list[T], PrefixStatistics]:
@@ -90,18 +83,17 @@ def run_shared(
 
     Parameters
     ----------
-    circuits : Circuit or sequence of Circuit
-        All over the same number of qubits; measurements at the end are left out. One circuit is run for each row of
-        `parameters`.
-    parameters : array_like of shape (m, p), or sequence of m sets of values, optional
-        For one circuit: a row for each run. For a sequence of circuits: values for each, or None where all are bound.
+    requests : sequence of Request
+        Without noise and initial states, of circuits that measure at their end only, all over the same number of
+        qubits; what they ask plays no part.
+    settings : RunSettings
     use : callable
-        ``use(i, state)`` is called once for each circuit, in the order of the trie, and its result is kept. The state
-        is only lent: its memory is used again as soon as `use` returns.
-    engine, precision, threads, isa, cancel
-        As for `qfast.simulate`.
+        ``use(i, state, packing)`` is called once for each circuit, in the order of the trie, and its result is kept.
+        The state is one of the packing's qubits, those that any circuit touches. It is only lent: its memory is used
+        again as soon as `use` returns.
     budget_bytes : int, optional
         Memory for states; by default half of what is available. One state is always held.
+    cancel : CancelToken, optional
 
     Returns
     -------
@@ -111,39 +103,30 @@ def run_shared(
 
     Raises
     ------
-    InputError, ParameterError, CapacityError, EngineError, CancelledRunError
+    CapacityError, CancelledRunError
         As for `qfast.simulate`.
-    CircuitError
-        A circuit measures, resets or decides in the middle, or has another number of qubits than the first.
 
     Notes
     -----
     States are equal to those of `qfast.simulate` up to rounding: gates are not fused across a branch. m parameter-shift
     circuits of one gate order cost a little more than half of what they cost one by one, which is all that their
     structure allows.
-
-    Examples
-    --------
-    >>> from qfast.circuit import Circuit, Parameter, PauliSum
-    >>> circuit = Circuit(16)
-    >>> for k in range(10):
-    ...     circuit = circuit.extend("h", range(16)).extend("t", range(16))
-    >>> circuit = circuit.rz(Parameter("a"), 0).h(0)
-    >>> H = PauliSum([("Z", [0])])
-    >>> means, statistics = run_shared(circuit, [[0.0], [1.0]], use=lambda i, state: state.expectation(H))
-    >>> statistics.instructions, statistics.simulated
-    (644, 324)
     """
-    settings = run_settings(engine, precision, threads, isa)
-    requests = _requests(circuits, parameters, settings)
     if not requests:
         return [], PrefixStatistics()
-    run = _SharedRun(requests, settings, budget_bytes, cancel)
+    circuits = {id(request.circuit): request.circuit for request in requests}
+    gates = {key: np.flatnonzero(np.asarray(one.opcodes) < NUM_GATES).tolist() for key, one in circuits.items()}
+    touched: set[int] = set()
+    for key, circuit in circuits.items():
+        touched.update(np.unique(np.asarray(take(circuit, gates[key]).qubits)).tolist())
+    packing = Packing(tuple(sorted(touched)), requests[0].circuit.num_qubits)
+    made = {key: _Gates(take(one, gates[key], qubits=packing.qubits)) for key, one in circuits.items()}
+    listed = [_Shared(made[id(request.circuit)], request.values) for request in requests]
+    run = _SharedRun(listed, settings, budget_bytes, cancel)
     results: dict[int, T] = {}
     for index, state in run.states():
-        provenance = Provenance(settings, None)
-        results[index] = use(index, Statevector._of_run(state, settings, provenance))
-    return [results[index] for index in range(len(requests))], run.statistics
+        results[index] = use(index, state, packing)
+    return [results[index] for index in range(len(listed))], run.statistics
 
 
 @dataclass(slots=True, eq=False)
@@ -155,7 +138,7 @@ class _Gates:
 
 
 @dataclass(slots=True, eq=False)
-class _Request:
+class _Shared:
     gates: _Gates
     values: FloatArray
 
@@ -164,56 +147,8 @@ class _Request:
         return len(self.gates.circuit)
 
 
-def _requests(circuits: Any, parameters: Any, settings: RunSettings) -> list[_Request]:
-    if isinstance(circuits, Circuit):
-        if parameters is None:
-            raise InputError("one circuit is run once for each row of parameters; parameters is missing")
-        rows = list(parameters)
-        listed = [circuits] * len(rows)
-    else:
-        listed = list(circuits)
-        rows = [None] * len(listed) if parameters is None else list(parameters)
-    if len(rows) != len(listed):
-        raise InputError(f"{len(listed)} circuits and {len(rows)} sets of parameter values were given")
-    made: dict[int, tuple[Compiled, _Gates]] = {}
-    requests = []
-    for number, (circuit, values) in enumerate(zip(listed, rows, strict=True)):
-        if id(circuit) not in made:
-            made[id(circuit)] = _checked(circuit, listed[0], number, settings)
-        compiled, gates = made[id(circuit)]
-        requests.append(_Request(gates, _values(compiled, values)))
-    return requests
-
-
-def _values(compiled: Compiled, values: Any) -> FloatArray:
-    """Return a row of numbers as it is, where it is one, and otherwise whatever `simulate` makes of it."""
-    if isinstance(values, np.ndarray) and values.shape == (len(compiled.parameter_names),):
-        row = np.asarray(values, dtype=np.float64)
-        if np.isfinite(row).all():
-            return row
-    given: ParameterValues | None = values
-    return compiled.values(given)
-
-
-def _checked(circuit: Any, first: Any, number: int, settings: RunSettings) -> tuple[Compiled, _Gates]:
-    if not isinstance(circuit, Circuit):
-        raise InputError(f"circuit {number}: a qfast.Circuit is needed, {type(circuit).__name__} given")
-    if circuit.num_qubits != first.num_qubits:
-        raise CircuitError(
-            f"circuit {number} has {circuit.num_qubits} qubits and circuit 0 has {first.num_qubits}; circuits that "
-            "share prefixes act on the same qubits"
-        )
-    compiled = compiled_for(circuit, settings.engine, settings.precision)
-    if not compiled.script.is_static:
-        raise CircuitError(
-            f"circuit {number} measures, resets or decides in the middle; its prefix cannot be shared, run it by itself"
-        )
-    rows = np.flatnonzero(np.array(circuit.opcodes, dtype=np.uint16) < NUM_GATES)
-    return compiled, _Gates(take(circuit, rows.tolist()))
-
-
 # --- which instructions are the same ----------------------------------------------------------------------------------
-def _numbered(requests: Sequence[_Request]) -> list[IntArray]:
+def _numbered(requests: Sequence[_Shared]) -> list[IntArray]:
     """Return for each request one number per gate; equal numbers are equal gates with equal parameters, bit for bit."""
     circuits = {id(request.gates): request.gates.circuit for request in requests}
     widest = max((_lengths(c.qubit_end).max(initial=0) for c in circuits.values()), default=0)
@@ -380,7 +315,7 @@ class _Frame:
 
 class _SharedRun:
     def __init__(
-        self, requests: Sequence[_Request], settings: RunSettings, budget_bytes: int | None, cancel: CancelToken | None
+        self, requests: Sequence[_Shared], settings: RunSettings, budget_bytes: int | None, cancel: CancelToken | None
     ) -> None:
         self._requests = requests
         self._settings = settings

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, cast, overload
@@ -20,6 +21,7 @@ from qfast.engines import CancelToken
 from qfast.engines.bits import Wiring
 from qfast.engines.memory import check_memory
 from qfast.errors import InputError, ObservableError
+from qfast.simulation.asks import Draws, Output, Shots
 from qfast.simulation.prepared_observables import (
     Measurable,
     Observables,
@@ -31,10 +33,10 @@ from qfast.simulation.prepared_observables import (
     variance,
 )
 from qfast.simulation.provenance import Provenance
-from qfast.simulation.run_settings import RunSettings, checked_shots, run_settings
+from qfast.simulation.run_settings import RunSettings, run_settings
 from qfast.simulation.samples import BitRegister, Samples
 from qfast.simulation.seeds import chosen_seed
-from qfast.simulation.terminal_sampling import Method, Output, sample_state
+from qfast.simulation.terminal_sampling import draw_shots
 from qfast.simulation.working_states import checked_state
 
 __all__ = ["Statevector"]
@@ -194,7 +196,7 @@ class Statevector:
         qubits: Sequence[int] | None = None,
         *,
         output: Output = "bits",
-        method: Method = "philox",
+        draws: Draws = "philox",
         first_shot: int = 0,
         cancel: CancelToken | None = None,
     ) -> Samples:
@@ -209,7 +211,7 @@ class Statevector:
             Qubit ``qubits[j]`` becomes bit j of the outcome; all qubits in order by default.
         output : {"bits", "counts"}
             ``"counts"`` keeps how often each outcome was seen instead of every shot: 10**9 shots need no list of shots.
-        method : {"philox", "multinomial"}
+        draws : {"philox", "multinomial"}
             ``"philox"``: shot i is a function of (seed, i) alone. ``"multinomial"``: counts drawn at once, equal in law
             only; needs ``output="counts"``.
         first_shot : int, default 0
@@ -240,10 +242,13 @@ class Statevector:
         listed = self._checked_qubits(qubits)
         wiring = Wiring([(qubit, bit) for bit, qubit in enumerate(listed)], len(listed))
         registers = [BitRegister("meas", 0, len(listed))] if listed else []
-        return sample_state(
-            self._settings, self.amplitudes, wiring, registers,
-            checked_shots(shots), chosen_seed(seed), output=output, method=method, first_shot=first_shot, cancel=cancel,
-        )  # fmt: skip
+        ask = Shots(shots, chosen_seed(seed), output, draws, first_shot)
+        begun = time.perf_counter()
+        rows, histogram = draw_shots(self._settings, self.amplitudes, wiring, ask, cancel)
+        more = {"shots": ask.shots, "first_shot": ask.first_shot, "draws": ask.draws}
+        times = {"sample_s": time.perf_counter() - begun}
+        made = Provenance(self._settings, None, seed=ask.seed, times=times, more=more)
+        return Samples(registers, rows=rows, histogram=histogram, metadata=made)
 
     # --- observables --------------------------------------------------------------------------------------------------
 

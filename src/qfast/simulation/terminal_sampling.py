@@ -1,72 +1,44 @@
-"""Drawing shots from a finished state, in chunks."""
+"""Outcomes of shots: drawn from a finished state, kept as packed rows or counts, written as text."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
-from typing import Literal, TypeAlias
+from collections.abc import Mapping
 
 import numpy as np
 
 from qfast._typing import AnyArray, IntArray
-from qfast.engines import CancelToken, PreparedCircuit
+from qfast.engines import CancelToken
 from qfast.engines.bits import Histogram, Rows, Wiring, row_bytes
 from qfast.engines.memory import check_memory
-from qfast.errors import InputError
-from qfast.simulation.provenance import Provenance
+from qfast.simulation.asks import Output, Shots
 from qfast.simulation.run_settings import RunSettings
-from qfast.simulation.samples import BitRegister, Samples
+from qfast.simulation.script import Script
 from qfast.simulation.seeds import derived_seed
+from qfast.simulation.sites import FINAL_SAMPLING
 
-Output: TypeAlias = Literal["bits", "counts"]
-Method: TypeAlias = Literal["philox", "multinomial"]
+__all__ = ["ShotRows", "check_outcomes", "check_rows", "draw_shots", "outcome_table"]
 
+_OUTCOME_BYTES = 208  # an entry of a dictionary of outcomes
 
-def check_output(output: str) -> None:
-    """Refuse an unknown kind of output."""
-    if output not in ("bits", "counts"):
-        raise InputError(
-            f"output {output!r} is unknown; 'bits' keeps every shot, 'counts' how often each outcome was seen"
-        )
+Drawn = tuple[Rows | None, tuple[Rows, IntArray] | None]
+"""Packed rows, or distinct rows and their counts."""
 
 
-def sample_state(
-    settings: RunSettings,
-    state: AnyArray,
-    wiring: Wiring,
-    registers: Sequence[BitRegister],
-    shots: int,
-    seed: int,
-    *,
-    output: Output = "bits",
-    method: Method = "philox",
-    first_shot: int = 0,
-    prepared: PreparedCircuit | None = None,
-    peak_bytes: int = 0,
-    times: dict[str, float] | None = None,
-    cancel: CancelToken | None = None,
-) -> Samples:
+def draw_shots(
+    settings: RunSettings, state: AnyArray, wiring: Wiring, ask: Shots, cancel: CancelToken | None = None
+) -> Drawn:
     """Draw shots from a state; see `Statevector.sample`."""
-    begun = time.perf_counter()
-    check_output(output)
-    if method not in ("philox", "multinomial"):
-        raise InputError(f"sampling method {method!r} is unknown; 'philox' and 'multinomial' are")
-    if method == "multinomial" and output != "counts":
-        raise InputError("method 'multinomial' draws counts, not single shots; ask for output=\"counts\"")
-    rows = histogram = None
-    if method == "multinomial":
-        histogram = _multinomial(settings, state, wiring, shots, derived_seed(seed, "multinomial", first_shot))
-    else:
-        sampler = settings.engine.sampler(state, threads=settings.threads)
-        if output == "counts":
-            histogram = sampler.count(seed, first_shot, shots, 0, wiring, cancel)
-        else:
-            check_rows(shots, wiring.num_bits)
-            rows = sampler.packed(seed, first_shot, shots, 0, wiring, cancel)
-    times = {**(times or {}), "sample_s": time.perf_counter() - begun}
-    more = {"shots": shots, "first_shot": first_shot, "method": method}
-    provenance = Provenance(settings, prepared, seed=seed, peak_bytes=peak_bytes, times=times, more=more)
-    return Samples(registers, rows=rows, histogram=histogram, metadata=provenance)
+    seed = ask.seed
+    assert seed is not None
+    if ask.draws == "multinomial":
+        own_seed = derived_seed(seed, "multinomial", ask.first_shot)
+        return None, _multinomial(settings, state, wiring, ask.shots, own_seed)
+    if ask.output == "bits":
+        check_rows(ask.shots, wiring.num_bits)
+    sampler = settings.engine.sampler(state, threads=settings.threads)
+    if ask.output == "bits":
+        return sampler.packed(seed, ask.first_shot, ask.shots, FINAL_SAMPLING, wiring, cancel), None
+    return None, sampler.count(seed, ask.first_shot, ask.shots, FINAL_SAMPLING, wiring, cancel)
 
 
 def check_rows(shots: int, num_bits: int) -> None:
@@ -75,29 +47,15 @@ def check_rows(shots: int, num_bits: int) -> None:
     check_memory(shots * row_bytes(num_bits), what, amplitude_bytes=16)
 
 
-class Collector:
-    """Gathers packed rows: every shot in its place, or how often each row was seen."""
+def check_outcomes(script: Script) -> None:
+    """Refuse a distribution whose outcomes no dictionary holds."""
+    count = len(script.measured)
+    check_memory(_OUTCOME_BYTES << count, f"the exact distribution over {count} qubits", amplitude_bytes=_OUTCOME_BYTES)
 
-    def __init__(self, shots: int, num_bits: int, output: Output) -> None:
-        check_output(output)
-        self.rows: Rows | None = None
-        self._histogram: Histogram | None = None
-        if output == "bits":
-            check_rows(shots, num_bits)
-            self.rows = np.empty((shots, row_bytes(num_bits)), dtype=np.uint8)
-        else:
-            self._histogram = Histogram(num_bits)
 
-    def put(self, places: IntArray, rows: Rows) -> None:
-        """Take the rows of some shots, or one row for all of them; `places` are counted from the first shot."""
-        if self.rows is not None:
-            self.rows[places] = rows
-        elif self._histogram is not None:
-            self._histogram.add(rows, np.array([places.size]) if len(rows) == 1 else None)
-
-    def counts(self) -> tuple[Rows, IntArray] | None:
-        """Return the distinct rows and their counts, where these were asked for."""
-        return None if self._histogram is None else self._histogram.result()
+def outcome_table(weights: Mapping[int, float], num_bits: int) -> dict[str, float]:
+    """Return probabilities by bitstring, bit 0 rightmost, in ascending order."""
+    return {f"{bits:0{num_bits}b}" if num_bits else "": weights[bits] for bits in sorted(weights)}
 
 
 def _multinomial(
@@ -114,3 +72,33 @@ def _multinomial(
     histogram = Histogram(wiring.num_bits)
     histogram.add(wiring.pack(seen.astype(np.int64)), counts[seen].astype(np.int64))
     return histogram.result()
+
+
+class ShotRows:
+    """Gathers what shots recorded.
+
+    Attributes
+    ----------
+    rows : ndarray of uint8, shape (shots, row bytes), or None
+        Where single shots are kept.
+    """
+
+    def __init__(self, shots: int, num_bits: int, output: Output) -> None:
+        self.rows: Rows | None = None
+        self._histogram: Histogram | None = None
+        if output == "bits":
+            check_rows(shots, num_bits)
+            self.rows = np.empty((shots, row_bytes(num_bits)), dtype=np.uint8)
+        else:
+            self._histogram = Histogram(num_bits)
+
+    def put(self, begin: int, rows: Rows) -> None:
+        """Take the rows of consecutive shots, counted from the first one."""
+        if self.rows is not None:
+            self.rows[begin : begin + len(rows)] = rows
+        elif self._histogram is not None:
+            self._histogram.add(rows)
+
+    def counts(self) -> tuple[Rows, IntArray] | None:
+        """Return the distinct rows and their counts, where these were asked for."""
+        return None if self._histogram is None else self._histogram.result()
