@@ -96,7 +96,7 @@ def sample_damping() -> Call:
 
 def noisy_expectation() -> Call:
     circuit, model, sum_ = ansatz(13, 30), noise(), strings(13, 200)
-    return lambda cancel: qfast.noisy_expectation(circuit, sum_, model, trajectories=50_000, seed=1, cancel=cancel)
+    return lambda cancel: qfast.expectation(circuit, sum_, shots=50_000, seed=1, noise=model, cancel=cancel)
 
 
 def sample_dynamic() -> Call:
