@@ -14,7 +14,7 @@ Examples
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from qfast import circuit, config, engines, errors, simulation
 from qfast._version import __version__
@@ -76,6 +76,39 @@ __all__ = [
     "trotter_circuit",
 ]
 
+if TYPE_CHECKING:  # what `_LAZY` finds, for those who check types; a test compares the two
+    from qfast import capi as capi
+    from qfast import devices as devices
+    from qfast import jobs as jobs
+    from qfast import mitigation as mitigation
+    from qfast import plotting as plotting
+    from qfast import pools as pools
+    from qfast import qiskit as qiskit
+    from qfast import qvm as qvm
+    from qfast import torch as torch
+    from qfast.benchmark.explain import explain as explain
+    from qfast.capi import get_include as get_include
+    from qfast.capi import get_library as get_library
+    from qfast.devices import list_devices as list_devices
+    from qfast.devices import list_properties as list_properties
+    from qfast.estimation import Estimate as Estimate
+    from qfast.jobs import Batch as Batch
+    from qfast.jobs import Estimator as Estimator
+    from qfast.jobs import Job as Job
+    from qfast.jobs import Sampler as Sampler
+    from qfast.jobs import Session as Session
+    from qfast.jobs import get_session as get_session
+    from qfast.jobs import run as run
+    from qfast.jobs import submit as submit
+    from qfast.jobs.device_job_plan import device_job_plan as device_job_plan
+    from qfast.jobs.shots import ShotPlan as ShotPlan
+    from qfast.mitigation import Mitigation as Mitigation
+    from qfast.mitigation.verbs import expectation as expectation
+    from qfast.noise import NoiseModel as NoiseModel
+    from qfast.noise import ReadoutError as ReadoutError
+    from qfast.noise import channels as channels
+    from qfast.simulation.evolution import Evolution as Evolution
+
 # What stands above layer 4: a name, and the module that has it; None: the name is a module of qfast itself.
 _LAZY: dict[str, str | None] = {
     "Estimate": "qfast.estimation",
@@ -93,7 +126,7 @@ _LAZY: dict[str, str | None] = {
     "capi": None,
     "device_job_plan": "qfast.jobs.device_job_plan",
     "devices": None,
-    "expectation": "qfast.mitigation",
+    "expectation": "qfast.mitigation.verbs",
     "explain": "qfast.benchmark.explain",
     "get_include": "qfast.capi",
     "get_library": "qfast.capi",

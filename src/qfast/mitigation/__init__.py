@@ -12,7 +12,6 @@ from qfast.mitigation.options import Mitigation
 from qfast.mitigation.readout import QuasiDistribution, ReadoutCalibration, calibration_circuits, mitigated_distribution
 from qfast.mitigation.rewriting import in_gates_of
 from qfast.mitigation.twirling import TWIRLED_GATES, twirl
-from qfast.mitigation.verbs import expectation
 
 __all__ = [
     "TWIRLED_GATES",
@@ -22,7 +21,6 @@ __all__ = [
     "ReadoutCalibration",
     "calibration_circuits",
     "decouple",
-    "expectation",
     "extrapolate",
     "fold_global",
     "fold_local",
