@@ -271,3 +271,10 @@ def test_a_cancelled_run_stops(channel: qfast.channels.Channel) -> None:
     token.cancel()
     with pytest.raises(CancelledRunError):
         sample(ansatz(4, 4), 100, noise=NoiseModel().add(channel, ["ry"]), cancel=token)
+
+
+def test_a_circuit_without_gates_is_misread_too() -> None:
+    """Its qubits are packed away, and what is swept is a circuit of none."""
+    noise = NoiseModel().add_readout(qfast.ReadoutError.of_flips(0.25, 0.0))
+    counts = qfast.sample(Circuit(2, 2).measure([0, 1], [0, 1]), 1000, 1, noise=noise).get_counts()
+    assert abs(counts["00"] - 562) < 80

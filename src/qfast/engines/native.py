@@ -68,7 +68,8 @@ class NativeEngine:
     def trajectories(self, circuit: Circuit, *, precision: Precision) -> NativeTrajectories:
         """See `Engine.trajectories`. A small state is planned as one tile, so that rows can part at any of its ops."""
         is_small = circuit.num_qubits <= _ONE_TILE_QUBITS[precision]
-        return NativeTrajectories(self.prepare(circuit, precision=precision, tile_qubits=is_small * circuit.num_qubits))
+        tile_qubits = max(1, circuit.num_qubits) if is_small else 0  # 0 would leave a circuit of no qubits unplanned
+        return NativeTrajectories(self.prepare(circuit, precision=precision, tile_qubits=tile_qubits))
 
     def probabilities(self, state: AnyArray, qubits: AnyArray, *, threads: int) -> FloatArray:
         """See `Engine.probabilities`."""
