@@ -85,6 +85,7 @@ class ShotPlan:
 
     Examples
     --------
+    >>> from qfast import Circuit, PauliSum, ShotPlan
     >>> bell = Circuit(2).h(0).cx(0, 1)
     >>> plan = ShotPlan([{"shots": 60, "basis": "Z"}, {"shots": 40, "basis": "X"}], circuit=bell)
     >>> plan.run(seed=7).expectations
