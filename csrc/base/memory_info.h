@@ -9,8 +9,8 @@
 namespace qfast {
 
 struct MemoryInfo {
-  std::uint64_t total_bytes = 0;      // of the machine
-  std::uint64_t limit_bytes = 0;      // the tightest of the machine, the cgroups above this process (v1 and v2), ulimit -v
+  std::uint64_t total_bytes = 0;  // of the machine
+  std::uint64_t limit_bytes = 0;  // the tightest of the machine, the cgroups above this process (v1 and v2), ulimit -v
   std::uint64_t available_bytes = 0;  // can still be allocated without swapping or being killed
 };
 

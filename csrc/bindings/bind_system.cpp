@@ -78,7 +78,8 @@ void register_system(py::module_& m) {
         const MemoryInfo info = memory_info();
         return py::make_tuple(info.limit_bytes, info.available_bytes);
       },
-      "(limit, available) in bytes under the cgroups of this process and ulimit -v; (0, 0) where the system does not tell.");
+      "(limit, available) in bytes under the cgroups of this process and ulimit -v; (0, 0) where the system does not "
+      "tell.");
   m.def("default_threads", &default_threads, "Threads where nobody asks for a number: csrc/base/memory_info.h.");
   m.def("allocate_state", &allocate_state, py::arg("num_qubits"), py::arg("type"),
         "An uninitialised state, type 'F' or 'D', of memory that is recycled when the array dies.");
