@@ -8,7 +8,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -162,9 +162,12 @@ def _plan_of(header: dict[str, Any], arrays: dict[str, AnyArray], plan_class: ty
 def _policy_of(data: dict[str, Any], num_settings: int) -> Policy:
     """Return a policy that `Policy.make` could have made."""
     points = [positive_count(point, "a checkpoint") for point in data["checkpoints"]]
-    allocation, target = data["allocation"], data["target_error"]
+    allocation, target, skips = data["allocation"], data["target_error"], data["skips"]
+    if type(skips) is not bool:
+        raise ValueError(f"its skips are {skips!r}")
     if allocation == "variance" or target is not None:
-        found = Policy.make(num_settings, data["shots"], allocation, target, points[0], points[1:])
+        made = Policy.make(num_settings, data["shots"], allocation, target, points[0], points[1:])
+        found = replace(made, skips=skips)
     else:
         found = Policy.make(num_settings, data["shots"], allocation)
     if list(found.checkpoints) != points:
