@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qfast.circuit import Assign, Circuit, ForLoop, IfElse, Instruction, PauliSum, SwitchCase, WhileLoop
-from qfast.circuit.classical import Bit, Bits, Index, Variable, convert, evaluate
+from qfast.circuit.classical import Bit, Bits, Index, Variable
+from qfast.circuit.classical_run import evaluate
 
 Array = NDArray[np.complex128]
 
@@ -435,6 +436,15 @@ class _Run:
         changed = (old & ~(1 << place)) | (int(value != 0) << place)
         new = convert(changed, variable.kind, variable.width)
         return replace(branch, variables={**branch.variables, variable.name: new})
+
+
+def convert(value: int | float, kind: str, width: int | None) -> int | float:
+    """A number as a value of a type: ints wrap around."""
+    if kind in ("bool", "float"):
+        return int(value != 0) if kind == "bool" else float(value)
+    size = 1 << (width or 32)
+    number = int(value) % size
+    return number - size if kind == "int" and 2 * number >= size else number
 
 
 def _with_bit(bits: tuple[int, ...], place: int, value: int) -> tuple[int, ...]:

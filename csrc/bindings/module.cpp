@@ -5,6 +5,7 @@
 
 PYBIND11_MODULE(_core, m) {
   m.doc() = "The C++ core of qfast.";
+  qfast::register_classical(m);
   qfast::register_errors(m);
   qfast::register_program(m);
   qfast::register_qasm(m);

@@ -5,6 +5,7 @@
 
 namespace qfast {
 
+void register_classical(pybind11::module_& m);
 void register_errors(pybind11::module_& m);
 void register_program(pybind11::module_& m);
 void register_qasm(pybind11::module_& m);

@@ -23,10 +23,9 @@ from qfast.circuit.classical import (
     Variable,
     as_classical,
     as_condition,
-    convert,
-    evaluate,
     walk,
 )
+from qfast.circuit.classical_run import evaluate
 from qfast.errors import CircuitError
 
 U8 = Variable("u", "uint", 8)
@@ -114,7 +113,6 @@ def test_the_right_operand_is_left_alone_where_the_left_decides() -> None:
     ],
 )  # fmt: skip
 def test_conversion_wraps_and_truncates(given_value: Any, kind: str, width: int | None, expected: Any) -> None:
-    assert convert(given_value, kind, width) == expected
     assert value(Cast(kind, width, Literal(given_value))) == expected
 
 
@@ -142,16 +140,16 @@ def test_functions_have_the_values_of_openqasm(call: Call, expected: Any) -> Non
 @pytest.mark.parametrize(
     ("expression", "message"),
     [
-        (binary(1, "/", 0), "the classical expression 1 / 0 has no value"),
-        (binary(1, "%", 0), "has no value"),
-        (binary(1, "<<", -1), "has no value: negative shift count"),
-        (binary(1.5, "&", 1), "the classical operator '&' takes integers, 1.5 given; cast it to int first"),
+        (binary(1, "/", 0), "divides by zero"),
+        (binary(1, "%", 0), "divides by zero"),
+        (binary(1, "<<", -1), "shifted by -1; a shift must not be negative"),
+        (binary(1.5, "&", 1), "the classical operator '&' takes integers, float and the number 1 given"),
         (binary(5.5, "%", 2), "'%' takes integers"),
         (Unary("~", Literal(1.5)), "'~' takes integers"),
-        (Index(Bits(0, 2), Literal(2)), "bit 2 is read from a classical value of 2 bits"),
-        (Index(U8, Literal(-1)), "bit -1 is read from a classical value of 8 bits"),
-        (Call("log", (Literal(0),)), r"the classical function log\(0\) has no value"),
-        (binary(-8, "**", 0.5), "has no value"),
+        (Index(Bits(0, 2), Literal(2)), "bit 2 of a classical value of 2 bits is asked for"),
+        (Index(U8, Literal(-9)), "bit -9 of a classical value of 8 bits is asked for"),
+        (Call("log", (Literal(0),)), r"the classical function log\(0\) has no finite value"),
+        (binary(-8, "**", 0.5), r"pow\(-8, 0.5\) has no finite value"),
     ],
 )
 def test_an_expression_without_a_value_says_so(expression: Any, message: str) -> None:
@@ -164,7 +162,7 @@ def test_an_expression_without_a_value_says_so(expression: Any, message: str) ->
     [
         (lambda: Binary("<>", Literal(1), Literal(2)), "unknown classical operator '<>'; allowed are"),
         (lambda: Unary("+", Literal(1)), "unknown classical operator '.' with one operand"),
-        (lambda: Call("sinh", (Literal(1),)), "unknown classical function 'sinh'; allowed are sin"),
+        (lambda: Call("sinh", (Literal(1),)), "unknown classical function 'sinh'; allowed are arccos"),
         (lambda: Call("sin", ()), "'sin' takes 1 arguments, 0 given"),
         (lambda: Cast("uint", 0, Literal(1)), "its width must be from 1 to 64 bits, 0 given"),
         (lambda: as_classical("c"), "'c' is not a classical expression"),

@@ -36,7 +36,7 @@ def test_a_loop_a_switch_and_noise() -> None:
     found = encoded(c, noise)
     kinds = found.steps[:, 0].tolist()
     assert kinds == [11, 12, 0, 5, 1, 6, 9, 0, 5, 8, 10, 0, 5, 8, 0, 5, 8, 2]
-    assert found.steps[1].tolist() == [12, 0, 0, 2, 0, 10, -1, -1]
+    assert found.steps[1].tolist() == [12, 0, 0, 2, 0, 10, 0, -1]
     assert found.loop_values.tolist() == [1, 2**64 - 2], "signed words"
     assert found.steps[4].tolist() == [1, 0, 65, 3, 0, 1, -1, -1], "the outcome is read by the if"
     assert found.labels.tolist() == [2**64 - 2], "an int[8] is never 300"

@@ -8,9 +8,9 @@ type, signed or not.
 **Conversions** are those of C, as OpenQASM 3 has them. A float makes both operands floats. Of two integers of one
 signedness the wider counts; of a signed and an unsigned one the unsigned, unless the signed is wider. A bool or a
 single bit takes its partner's type, and is an ``int[64]`` in arithmetic with its like or with a literal. Comparisons
-convert in the same way. A shift has the type of its left operand. ``* / % **`` above 64 bits are refused; ``+ -``,
-comparisons, masks, shifts and rotations are not. An assignment converts to the type of its target; a float becomes an
-integer by dropping its fraction.
+convert in the same way. A shift has the type of its left operand, and so has a power whose exponent is a literal.
+``* / % **`` above 64 bits are refused; ``+ -``, comparisons, masks, shifts and rotations are not. An assignment
+converts to the type of its target; a float becomes an integer by dropping its fraction.
 
 **Code** is a row of four int32 per instruction: op, kind, width, arg. Kinds: 0 bool, 1 int, 2 uint (and bits), 3 float.
 Every value on the stack has a type known here, and takes ceil(width / 64) words of 64 bits, the lowest first: unsigned
@@ -25,7 +25,8 @@ VARIABLE              push variable arg
 CONVERT               to (kind, width), from the type ``arg & 7``, ``arg >> 3``
 NEGATE, INVERT        two's complement or sign of a float; every bit
 IS_ZERO               push a bool; kind and width of the operand
-ADD … POWER           both operands and the result have the type
+ADD … REMAINDER       both operands and the result have the type
+POWER                 likewise for floats; an integer's exponent is 64 bits wide, of kind arg
 SHIFT_LEFT, _RIGHT    the count above it is 64 bits wide, of kind arg
 AND, OR, XOR
 EQUAL … GREATER_EQUAL push a bool
@@ -66,10 +67,11 @@ from qfast.circuit.classical import (
     Unary,
     Variable,
 )
-from qfast.circuit.control_flow import Assign
 from qfast.errors import CircuitError
 
 __all__ = ["FUNCTIONS", "ClassicalCode", "ClassicalCompiler", "Kind", "Op", "Type", "type_of"]
+
+_LARGEST = 1 << 16  # bits of a number that literals make
 
 MAX_WIDTH = 64
 """The widest number that is multiplied and divided."""
@@ -133,7 +135,7 @@ _BINARY = {
     "<<": Op.SHIFT_LEFT, ">>": Op.SHIFT_RIGHT, "&": Op.AND, "|": Op.OR, "^": Op.XOR,
     "==": Op.EQUAL, "!=": Op.NOT_EQUAL, "<": Op.LESS, "<=": Op.LESS_EQUAL, ">": Op.GREATER, ">=": Op.GREATER_EQUAL,
 }  # fmt: skip
-_ARITHMETIC = frozenset(["+", "-", "*", "/", "%", "**"])
+_ARITHMETIC = frozenset(("+", "-", "*", "/", "%", "**", "mod"))
 _NARROW = frozenset(["*", "/", "%", "**"])
 _MASKS = frozenset(["&", "|", "^"])
 _SHIFTS = frozenset(["<<", ">>"])
@@ -274,9 +276,9 @@ class ClassicalCompiler:
         part = self._typed(self._part(expression))
         return self._close(part), part.type
 
-    def assign(self, assign: Assign) -> int:
+    def assign(self, target: Classical, expression: Classical) -> int:
         """Compile an assignment; return its number."""
-        target, value = assign.target, self._part(assign.value)
+        value = self._part(expression)
         if isinstance(target, Variable):
             wanted = type_of(target.kind, target.width)
             op, arg, code = Op.STORE_VARIABLE, self._slots[target.name], self._assigned(value, wanted)
@@ -334,7 +336,7 @@ class ClassicalCompiler:
         if isinstance(node, Index):
             return self._index(self._typed(self._part(node.operand)), self._part(node.index))
         if isinstance(node, Cast):
-            return self._convert(self._typed(self._part(node.operand)), type_of(node.kind, node.width))
+            return self._convert(self._part(node.operand), type_of(node.kind, node.width))
         return self._call(node.function, [self._part(argument) for argument in node.arguments])
 
     def _literal(self, value: int | float | bool) -> _Part:
@@ -362,7 +364,10 @@ class ClassicalCompiler:
         if value is None:
             return part
         if like is not None and like.kind is Kind.FLOAT:
-            return self._literal(float(value))
+            try:
+                return self._literal(float(value))
+            except OverflowError:
+                raise CircuitError(f"a number of {value.bit_length()} bits is too large for a float") from None
         if like is not None and like.kind is not Kind.BOOL and not like.is_logical and like.holds(value):
             own = Type(like.kind, like.width)
         elif INT64.holds(value):
@@ -389,14 +394,16 @@ class ClassicalCompiler:
         return self._convert(part, to)
 
     def _truth(self, part: _Part) -> _Part:
-        part = self._typed(part)
+        if part.type.literal is not None:
+            return self._literal(part.type.literal != 0)
         return part if part.type.kind is Kind.BOOL else self._convert(part, BOOL)
 
     def _unary(self, op: str, part: _Part) -> _Part:
-        if op == "!":
-            part = self._typed(part)
-            return _Part(BOOL, [*part.code, (Op.IS_ZERO, part.type.kind, part.type.width, 0)])
         value = part.type.literal
+        if op == "!":
+            if value is not None:
+                return self._literal(value == 0)
+            return _Part(BOOL, [*part.code, (Op.IS_ZERO, part.type.kind, part.type.width, 0)])
         if value is not None:
             return self._literal(-value if op == "-" else ~value)
         if op == "-":
@@ -418,12 +425,20 @@ class ClassicalCompiler:
             return self._of_literals(op, left.type.literal, right.type.literal)
         if op in _SHIFTS:
             return self._shift(_BINARY[op], left, right)
-        own = self._common(op, left.type, right.type)
+        is_power = op == "**" and Kind.FLOAT not in (left.type.kind, right.type.kind)
+        if is_power and right.type.literal is not None:
+            own = INT64 if left.type.is_logical else _plain(left.type)
+        else:
+            own = self._common(op, left.type, right.type)
         if op in _NARROW and own.width > MAX_WIDTH:
             raise CircuitError(
                 f"'{op}' of {left.type} and {right.type} is not supported: it would take {own.width} bits, and "
                 f"at most {MAX_WIDTH} are; mask or cast an operand to fewer bits"
             )
+        if is_power:
+            count = self._count(right)
+            code = [*self._convert(left, own).code, *count.code, (Op.POWER, own.kind, own.width, count.type.kind)]
+            return _Part(own, code)
         code = [*self._convert(left, own).code, *self._convert(right, own).code]
         is_test = _BINARY[op] >= Op.EQUAL
         return _Part(BOOL if is_test else own, [*code, (_BINARY[op], own.kind, own.width, 0)])
@@ -454,11 +469,12 @@ class ClassicalCompiler:
         if _BINARY[op] >= Op.EQUAL:
             tests = {"==": a == b, "!=": a != b, "<": a < b, "<=": a <= b, ">": a > b, ">=": a >= b}
             return self._literal(tests[op])
-        if op in ("/", "%") and b == 0:
-            raise CircuitError(f"the classical expression {a} {op} {b} has no value: division by zero")
-        if op in ("**", "<<", ">>") and b < 0:
-            raise CircuitError(f"the classical expression {a} {op} {b} has no whole value: {b} is negative")
-        if op in ("**", "<<") and abs(a) > 1 and b > 4096:
+        if (op in ("/", "%") and b == 0) or (op in ("<<", ">>") and b < 0):  # an error where it is ever computed
+            code = [*self._constant(1, INT64), *self._constant(max(b, -1), INT64)]
+            return _Part(INT64, [*code, (_BINARY[op], Kind.INT, 64, Kind.INT)])
+        if op == "**" and b < 0:
+            return self._binary("**", self._literal(float(a)), self._literal(float(b)))
+        if (op == "<<" and a != 0 and b > _LARGEST) or (op == "**" and abs(a) > 1 and b * a.bit_length() > _LARGEST):
             raise CircuitError(f"the classical expression {a} {op} {b} is too large")
         quotient = 0 if b == 0 else (abs(a) // abs(b)) * (1 if (a < 0) == (b < 0) else -1)
         values = {
@@ -503,7 +519,7 @@ class ClassicalCompiler:
                 raise CircuitError(f"mod is not defined for {arguments[0].type} and {arguments[1].type}")
             code = [*self._convert(arguments[0], own).code, *self._convert(arguments[1], own).code]
             return _Part(_plain(own), [*code, (Op.MODULO, own.kind, own.width, 0)])
-        first = self._typed(arguments[0])
+        first = self._typed(arguments[0], None if function in ("popcount", "rotl", "rotr") else FLOAT)
         if function == "popcount":
             if first.type.kind is Kind.FLOAT:
                 raise CircuitError("popcount takes bits or an integer, a float was given")
@@ -553,4 +569,6 @@ def _depth(code: list[tuple[int, int, int, int]]) -> int:
         elif op in (Op.STORE_BITS, Op.STORE_VARIABLE) or op not in (Op.NEGATE, Op.INVERT, Op.CALL):
             now -= words
         deepest = max(deepest, now)
+        if op in (Op.ROTATE_LEFT, Op.ROTATE_RIGHT):  # they work beside the value
+            deepest = max(deepest, now + words)
     return deepest

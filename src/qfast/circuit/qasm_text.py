@@ -114,6 +114,14 @@ def _within(operand: tuple[str, int], level: int) -> str:
 _RAW = frozenset(("==", "!=", "<", "<=", ">", ">=", "&&", "||"))  # operators that take registers as they are
 
 
+_ARITHMETIC = frozenset(("+", "-", "*", "/", "%", "**"))
+
+
+def _is_single(node: Classical) -> bool:
+    """Whether an expression is a single bit, a truth value or a number without a type."""
+    return isinstance(node, (Index, Literal)) or is_truth(node)
+
+
 def is_truth(node: Classical) -> bool:
     """Whether an expression is 0 or 1."""
     return (
@@ -147,6 +155,10 @@ class ClassicalText:
             case Bits(start, size):
                 text = self.bits(start, size)
                 return text if raw else f"uint[{size}]({text})"
+            case Unary("-", Bit() as operand):
+                return f"-{self.number(operand)}"
+            case Binary(op, left, right) if op in _ARITHMETIC and _is_single(left) and _is_single(right):
+                return f"{self.number(left)} {op} {self.number(right)}"
             case Unary(op, operand):
                 return f"{op}{self.operand(operand, raw=op == '!')}"
             case Binary(op, left, right):
@@ -159,6 +171,10 @@ class ClassicalText:
                 return f"{name}({self.write(operand)})"
             case Call(function, arguments):
                 return f"{function}({', '.join(self.write(argument, raw=False) for argument in arguments)})"
+
+    def number(self, node: Classical) -> str:
+        """An operand of arithmetic in which bits are ints: there is no wider type that they would take."""
+        return f"int[64]({self.write(node)})" if isinstance(node, Bit) else self.operand(node, raw=False)
 
     def operand(self, node: Classical, raw: bool) -> str:
         text = self.write(node, raw)

@@ -8,12 +8,14 @@ from functools import cached_property
 
 from qfast._typing import AnyArray, FloatArray, Precision
 from qfast.circuit import Parameter
+from qfast.circuit.classical_run import ClassicalProgram
 from qfast.engines import CancelToken, Engine, PreparedCircuit
 from qfast.engines.interface import BatchedCircuit
 from qfast.engines.memory import check_memory, check_qubits, format_bytes, state_bytes
 from qfast.simulation.liveness import Live, liveness_of
 from qfast.simulation.run_settings import RunSettings
 from qfast.simulation.script import Script
+from qfast.simulation.script_code import ScriptCode, encode_script
 
 __all__ = ["Compiled"]
 
@@ -57,6 +59,17 @@ class Compiled:
     def liveness(self) -> list[Live]:
         """What is live in front of each step of the script."""
         return liveness_of(self.script, self.segment_names)
+
+    @cached_property
+    def code(self) -> ScriptCode:
+        """The script as arrays."""
+        names = tuple(parameter.name for parameter in self.parameters)
+        return encode_script(self.script, self.liveness, self.segment_names, names)
+
+    @cached_property
+    def classical(self) -> ClassicalProgram:
+        """The classical code of the script, to be run in Python."""
+        return ClassicalProgram(self.code.classical)
 
     @property
     def only_segment(self) -> PreparedCircuit | None:

@@ -23,8 +23,9 @@ kind        operands
 10 CHOOSE   code, first label's place, how many, default. Go on at ``label_targets[i]`` of the label that equals the
             value: ``labels[i]``, 64 bits, of the value's type; labels ascend as unsigned words
 11 ENTER    loop: no pass made since it was entered
-12 NEXT     loop, first value's place, how many, variable, target. Begin a pass and give the variable (-1: none)
-            ``loop_values[first + passes made]``, a word of the variable's type; after the last one go on at target
+12 NEXT     loop, first value's place, how many, variable, target, is_range. Begin a pass and give the variable (-1:
+            none) ``loop_values[first + passes made]``, a word of its type; where is_range is 1, ``loop_values[first] +
+            passes made * loop_values[first + 1]``, int64, converted to its type. After the last one go on at target
 ==========  ==========================================================================================================
 
 A pass adds one to both counters of a loop: passes since it was entered, and visits in all, which ENTER leaves alone.
@@ -56,6 +57,7 @@ from numpy.typing import NDArray
 from qfast._typing import ComplexArray, FloatArray
 from qfast.circuit.classical import Bit, Bits, Index, Variable
 from qfast.circuit.classical_code import ClassicalCode, ClassicalCompiler, Kind, Type, type_of
+from qfast.circuit.classical_run import wrapped
 from qfast.circuit.control_flow import Assign
 from qfast.errors import CircuitError
 from qfast.noise import Channel, ReadoutError
@@ -77,8 +79,9 @@ from qfast.simulation.script import (
     Store,
     Unless,
 )
+from qfast.simulation.sites import MAX_VISIT
 
-__all__ = ["ScriptCode", "encode_script"]
+__all__ = ["ScriptCode", "encode_script", "value_of"]
 
 _COLUMNS = 8
 _KINDS: tuple[type[Step], ...] = (
@@ -213,7 +216,7 @@ class _Encoder:
             error = _place(self.errors, step.error)
             return (step.bit, error, step.number, step.loop, self._is_read(step.bit, number))
         if isinstance(step, Store):
-            return (self.compiler.assign(step.assign), *_written(step.assign))
+            return (self.compiler.assign(step.assign.target, step.assign.value), *_written(step.assign))
         return self._jump_operands(step)
 
     def _jump_operands(self, step: Jump | Unless | Choose | Enter | NextValue | Alloc | Step) -> tuple[int, ...]:
@@ -230,9 +233,13 @@ class _Encoder:
             if step.variable is not None:
                 slot, variable = self._variables[step.variable]
                 own = type_of(variable.kind, variable.width)
-            first = len(self.loop_values)
-            self.loop_values += [_word(value, own) for value in step.values]
-            return (step.loop, first, len(step.values), slot, step.target)
+            first, is_range = len(self.loop_values), isinstance(step.values, range)
+            if isinstance(step.values, range):
+                self.loop_values += [step.values.start & _WORD, step.values.step & _WORD]
+            else:
+                self.loop_values += [_word(value, own) for value in step.values]
+            # No shot makes more passes than it has random numbers for.
+            return (step.loop, first, min(len(step.values), MAX_VISIT + 2), slot, step.target, int(is_range))
         return ()
 
     def _choose(self, step: Choose) -> tuple[int, ...]:
@@ -261,16 +268,17 @@ def _written(assign: Assign) -> tuple[int, int]:
     return 0, 0
 
 
+def value_of(value: int | float, own: Type) -> int | float:
+    """Return a number converted to a type."""
+    if own.kind is Kind.FLOAT:
+        return float(value)
+    return int(value != 0) if own.kind is Kind.BOOL else wrapped(int(value), own.kind, own.width)
+
+
 def _word(value: int | float, own: Type) -> int:
     """A number as a word of a type."""
-    if own.kind is Kind.FLOAT:
-        return int.from_bytes(struct.pack("<d", value), "little")
-    if own.kind is Kind.BOOL:
-        return int(value != 0)
-    number = int(value) & ((1 << own.width) - 1)
-    if own.kind is Kind.INT and number >> (own.width - 1):
-        number -= 1 << own.width
-    return number & _WORD
+    found = value_of(value, own)
+    return int.from_bytes(struct.pack("<d", found), "little") if isinstance(found, float) else found & _WORD
 
 
 def _masks(values: Iterable[int], size: int) -> NDArray[np.uint64]:

@@ -14,14 +14,14 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 
 from qfast._typing import AnyArray, FloatArray, IntArray
-from qfast.circuit.classical import Bit, Bits, Classical, Index, Variable, convert, evaluate
-from qfast.circuit.control_flow import Assign
+from qfast.circuit.classical_code import type_of
+from qfast.circuit.classical_run import Memory
 from qfast.engines import CancelToken
 from qfast.engines.bits import Histogram, Rows, row_bytes, row_of_int
 from qfast.engines.samplers import CHUNK
@@ -46,6 +46,7 @@ from qfast.simulation.script import (
     Store,
     Unless,
 )
+from qfast.simulation.script_code import value_of
 from qfast.simulation.sites import CHANNEL, FINAL_SAMPLING, MAX_VISIT, OUTCOME, READING, site_of
 
 __all__ = ["MAX_LOOP_PASSES", "BranchState", "BranchWalk", "Leaf", "Machine", "Walk", "WalkStatistics", "add_outcomes"]
@@ -141,56 +142,26 @@ class Machine:
     ----------
     step : int
         The script's next step.
-    bits : int
-        Bit b is classical bit b, where it will still be read.
-    variables : dict of str to number
-    passes, visits : dict of int to int
+    memory : Memory
+        Classical bits, where they will still be read, and variables.
+    passes, visits : list of int
         Of each loop: passes begun since it was entered, and in all.
     """
 
-    step: int = 0
-    bits: int = 0
-    variables: dict[str, int | float] = field(default_factory=dict)
-    passes: dict[int, int] = field(default_factory=dict)
-    visits: dict[int, int] = field(default_factory=dict)
+    step: int
+    memory: Memory
+    passes: list[int]
+    visits: list[int]
+
+    @classmethod
+    def of(cls, script: Script) -> Machine:
+        """Return the machine at the beginning of a script: everything is 0."""
+        loops = len(script.loops)
+        return cls(0, Memory(0, [0] * len(script.variables)), [0] * loops, [0] * loops)
 
     def copy(self) -> Machine:
-        return Machine(self.step, self.bits, dict(self.variables), dict(self.passes), dict(self.visits))
-
-    def evaluate(self, expression: Classical) -> int | float:
-        return evaluate(expression, self.bits, self.variables)
-
-    def set_bits(self, start: int, size: int, value: int) -> None:
-        mask = ((1 << size) - 1) << start
-        self.bits = (self.bits & ~mask) | (value << start & mask)
-
-    def assign(self, assign: Assign) -> tuple[int, int, int] | None:
-        """Give the target its new value, converted to the target's type; return (start, size, value) of bits."""
-        value, target = self.evaluate(assign.value), assign.target
-        if isinstance(target, Variable):
-            self.variables[target.name] = convert(value, target.kind, target.width)
-            return None
-        if isinstance(target, Bit):
-            return target.index, 1, int(value != 0)
-        if isinstance(target, Bits):
-            return target.start, target.size, int(value)
-        assert isinstance(target, Index)
-        return self._assign_bit(target, int(value != 0))
-
-    def _assign_bit(self, target: Index, value: int) -> tuple[int, int, int] | None:
-        place, operand = int(self.evaluate(target.index)), target.operand
-        if isinstance(operand, Bits):
-            if not 0 <= place < operand.size:
-                raise CircuitError(f"bit {place} of a register of {operand.size} bits was assigned to")
-            return operand.start + place, 1, value
-        assert isinstance(operand, Variable)
-        width = operand.width or 64
-        if not 0 <= place < width:
-            raise CircuitError(f"bit {place} of variable '{operand.name}', which has {width} bits, was assigned to")
-        old = int(self.variables.get(operand.name, 0))
-        changed = (old & ~(1 << place)) | value << place
-        self.variables[operand.name] = convert(changed, operand.kind, operand.width)
-        return None
+        memory = Memory(self.memory.bits, list(self.memory.variables))
+        return Machine(self.step, memory, list(self.passes), list(self.visits))
 
 
 class _Checkpoint:
@@ -263,7 +234,9 @@ class BranchWalk:
         self._live: list[Live] = compiled.liveness
         self._settings = settings
         self._state = state
-        self._values = {**{variable.name: 0.0 for variable in compiled.script.variables}, **values}
+        self._values = values
+        self._slots = {variable.name: slot for slot, variable in enumerate(self.script.variables)}
+        self._operands: list[list[int]] = compiled.code.steps.tolist()
         self._budget_bytes = budget_bytes
         self._kept_bytes = 0
         self._max_loop_passes = max_loop_passes
@@ -313,7 +286,7 @@ class BranchWalk:
     def leaves(self, population: P) -> Iterator[Leaf[P]]:
         """See `Walk.leaves`."""
         self.statistics.branches += 1
-        tasks = [self._task(population, _Checkpoint(Machine()), None, 0, ())]
+        tasks = [self._task(population, _Checkpoint(Machine.of(self.script)), None, 0, ())]
         parked: dict[tuple[object, ...], _Task[P]] = {}
         while tasks:
             task = tasks.pop(self._next(tasks))
@@ -464,13 +437,13 @@ class BranchWalk:
     def _key(self, machine: Machine) -> tuple[object, ...]:
         """All by which a branch can go on differently from another."""
         live = self._live[machine.step]
-        variables = self.script.variables
+        memory = machine.memory
         return (
             machine.step,
-            machine.bits & live.bits,
-            tuple(machine.variables.get(variables[number].name, 0) for number in _numbers(live.variables)),
-            tuple(machine.passes.get(number, 0) for number in _numbers(live.passes)),
-            tuple(machine.visits.get(number, 0) for number in _numbers(live.visits)),
+            memory.bits & live.bits,
+            tuple(memory.variables[number] for number in _numbers(live.variables)),
+            tuple(machine.passes[number] for number in _numbers(live.passes)),
+            tuple(machine.visits[number] for number in _numbers(live.visits)),
             hashlib.blake2b(self._state.array.data, digest_size=16).digest(),
         )
 
@@ -478,14 +451,14 @@ class BranchWalk:
 
     def _weights(self, step: Measure | Reset | Free | Noise | Misread, machine: Machine) -> FloatArray:
         if isinstance(step, Misread):
-            found: FloatArray = step.error.probabilities[machine.bits >> step.bit & 1]
+            found: FloatArray = step.error.probabilities[machine.memory.bits >> step.bit & 1]
             return found
         return self._state.weights(step)
 
     def _take(self, step: Measure | Reset | Free | Noise | Misread, outcome: int, weight: float, m: Machine) -> None:
         m.step += 1
         if isinstance(step, (Measure, Misread)):
-            m.set_bits(step.bit, 1, outcome)
+            m.memory.set_bits(step.bit, 1, outcome)
         if not isinstance(step, Misread):
             self._state.take(step, outcome, weight)
 
@@ -507,26 +480,28 @@ class BranchWalk:
         elif isinstance(step, Jump):
             machine.step = step.target
         elif isinstance(step, Store):
-            stored = machine.assign(step.assign)
-            if stored is not None:
-                machine.set_bits(*stored)
-                if population is not None:
-                    population.record(*stored)
+            code, start, size = self._operands[machine.step - 1][1:4]
+            self._compiled.classical.run(code, machine.memory)
+            if size and population is not None:
+                population.record(start, size, machine.memory.bits >> start & ((1 << size) - 1))
         elif isinstance(step, Enter):
             machine.passes[step.loop] = 0
         elif isinstance(step, Choose):
-            machine.step = step.targets.get(int(machine.evaluate(step.value)), step.default)
+            machine.step = step.targets.get(int(self._value(machine)), step.default)
         elif isinstance(step, NextValue):
             done = machine.passes[step.loop]
             if done == len(step.values):
                 machine.step = step.target
                 return
             self._pass(step.loop, machine)
-            if step.variable is not None:
-                machine.variables[step.variable] = step.values[done]
+            slot = self._operands[machine.step - 1][4]
+            if slot >= 0:
+                variable = self.script.variables[slot]
+                own = type_of(variable.kind, variable.width)
+                machine.memory.variables[slot] = value_of(step.values[done], own)
         elif isinstance(step, Alloc):
             self._state.alloc()
-        elif not machine.evaluate(step.condition):
+        elif not self._value(machine):
             machine.step = step.target
         elif step.loop is not None:
             if machine.passes[step.loop] == self._max_loop_passes:
@@ -536,17 +511,25 @@ class BranchWalk:
                 )
             self._pass(step.loop, machine)
 
+    def _value(self, machine: Machine) -> int | float:
+        """The value that the step in front of the machine's next one asks for."""
+        return self._compiled.classical.run(self._operands[machine.step - 1][1], machine.memory)
+
     def _pass(self, loop: int, machine: Machine) -> None:
         """Begin a pass of a loop."""
         machine.passes[loop] += 1
-        visits = machine.visits.get(loop, 0)
+        visits = machine.visits[loop]
         if visits > MAX_VISIT:
             raise CircuitError(f"a shot passes a loop more than {MAX_VISIT + 1} times; it has no random numbers left")
         machine.visits[loop] = visits + 1
 
     def _apply(self, segment: int, machine: Machine) -> None:
         names = self._compiled.segment_names[segment]
-        values = np.array([machine.variables.get(name, self._values[name]) for name in names], dtype=np.float64)
+        variables = machine.memory.variables
+        values = np.array(
+            [variables[self._slots[name]] if name in self._slots else self._values[name] for name in names],
+            dtype=np.float64,
+        )
         if not np.isfinite(values).all():
             bad = next(name for name, value in zip(names, values, strict=True) if not math.isfinite(value))
             raise CircuitError(f"variable '{bad}' is not finite where an angle needs its value")
