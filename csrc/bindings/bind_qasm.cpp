@@ -20,7 +20,15 @@ py::array_t<T> to_array(std::vector<T>&& values) {
   return py::array_t<T>(static_cast<py::ssize_t>(owned->size()), owned->data(), owner);
 }
 
-py::tuple node_tuple(const ClassicalNode& n) {
+// An integer of any size, as Python or OpenQASM writes it.
+py::object wide_integer(const std::string& text) {
+  const bool is_decimal = text.size() < 2 || text[0] != '0' || (text[1] >= '0' && text[1] <= '9');
+  PyObject* const found = PyLong_FromString(text.c_str(), nullptr, is_decimal ? 10 : 0);
+  if (found == nullptr) throw py::error_already_set();
+  return py::reinterpret_steal<py::object>(found);
+}
+
+py::tuple node_tuple(const ClassicalNode& n, const std::vector<std::string>& wide_integers) {
   using Kind = ClassicalNode::Kind;
   const py::str op(n.op.data(), n.op.size());
   switch (n.kind) {
@@ -33,6 +41,8 @@ py::tuple node_tuple(const ClassicalNode& n) {
     case Kind::kInt:
       if (n.is_unsigned) return py::make_tuple("literal", static_cast<std::uint64_t>(n.integer));
       return py::make_tuple("literal", n.integer);
+    case Kind::kWideInt:
+      return py::make_tuple("literal", wide_integer(wide_integers[static_cast<std::size_t>(n.left)]));
     case Kind::kReal:
       return py::make_tuple("literal", n.real);
     case Kind::kBool:
@@ -60,7 +70,8 @@ py::dict block_dict(QasmBlock&& block) {
   for (std::vector<Complex>& matrix : rows.complex_data) matrices.append(to_array(std::move(matrix)));
   py::list flows;
   for (const QasmFlow& flow : block.flows) {
-    flows.append(py::make_tuple(flow.opcode, flow.expression, flow.target, flow.blocks, flow.values, flow.is_range));
+    flows.append(py::make_tuple(flow.opcode, flow.expression, flow.target, flow.blocks, flow.values, flow.is_range,
+                                flow.is_unsigned));
   }
   py::dict d;
   d["opcodes"] = to_array(std::move(rows.opcodes));
@@ -96,7 +107,7 @@ py::dict read(const std::string_view text, const std::string& filename, const st
     const py::object width = v.width > 0 ? py::object(py::int_(v.width)) : py::object(py::none());
     variables.append(py::make_tuple(v.name, kKinds[static_cast<std::size_t>(v.kind)], width));
   }
-  for (const ClassicalNode& node : circuit.nodes) nodes.append(node_tuple(node));
+  for (const ClassicalNode& node : circuit.nodes) nodes.append(node_tuple(node, circuit.wide_integers));
   for (QasmBlock& block : circuit.blocks) blocks.append(block_dict(std::move(block)));
   py::dict d;
   d["num_qubits"] = circuit.num_qubits;

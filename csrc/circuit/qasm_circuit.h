@@ -40,10 +40,24 @@ struct QasmVariable {
 
 // A node of a classical expression; operands are nodes that stand before it.
 struct ClassicalNode {
-  enum class Kind : std::uint8_t { kBit, kBits, kVariable, kInt, kReal, kBool, kUnary, kBinary, kIndex, kCast, kCall };
+  enum class Kind : std::uint8_t {
+    kBit,
+    kBits,
+    kVariable,
+    kInt,
+    kWideInt,
+    kReal,
+    kBool,
+    kUnary,
+    kBinary,
+    kIndex,
+    kCast,
+    kCall
+  };
   Kind kind{};
   std::string_view op;  // kUnary, kBinary: the operator; kCall: the function; kCast: int, uint, bool or float. Static.
-  std::int32_t left = -1;    // operands; kBit, kBits: the first bit; kVariable: index into QasmCircuit::variables
+  std::int32_t left = -1;    // operands; kBit, kBits: the first bit; kVariable: index into QasmCircuit::variables;
+                             // kWideInt: into wide_integers
   std::int32_t right = -1;   // kBits: number of bits; kCast: width, 0 for bool and float
   std::int64_t integer = 0;  // kInt, kBool
   double real = 0.0;         // kReal
@@ -60,6 +74,7 @@ struct QasmFlow {
   std::vector<std::int32_t> blocks;  // if: body[, else]; loops: body; switch: one per case[, default]
   std::vector<std::vector<std::int64_t>> values;  // switch: of each case; for: one list of the values
   bool is_range = false;                          // for: the list is first value, step, number of values
+  bool is_unsigned = false;                       // switch: the values are uint64
 };
 
 struct QasmBlock {
@@ -77,7 +92,8 @@ struct QasmCircuit {
   std::vector<std::string> inputs;      // all declared inputs, used or not
   std::vector<QasmVariable> variables;
   std::vector<ClassicalNode> nodes;
-  std::vector<QasmBlock> blocks;  // blocks[0] is the circuit itself
+  std::vector<std::string> wide_integers;  // of more than 64 bits, as they are written
+  std::vector<QasmBlock> blocks;           // blocks[0] is the circuit itself
 };
 
 // Reads OpenQASM 2 or 3.

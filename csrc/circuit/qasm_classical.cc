@@ -41,6 +41,33 @@ int width_of(const Value& v) {
   return v.width;
 }
 
+// The operand of an operator, known or not; not a float or an angle.
+IntegerOperand integer_operand(const Value& v) {
+  if (v.is_known()) return operand_of(v);
+  IntegerOperand found;
+  const int width = width_of(v) == 0 ? kDefaultWidth : width_of(v);
+  switch (type_of(v)) {
+    case TypeKind::kBool:
+      found.type = {false, true, false, 1};
+      break;
+    case TypeKind::kUint:
+      found.type = {false, false, false, width};
+      break;
+    case TypeKind::kBit:
+      found.type = {false, false, true, width};
+      break;
+    default:
+      found.type = {true, false, false, width};
+  }
+  return found;
+}
+
+TypeKind kind_of(const IntegerType& type) {
+  if (type.is_bool) return TypeKind::kBool;
+  if (type.is_bits) return TypeKind::kBit;
+  return type.is_signed ? TypeKind::kInt : TypeKind::kUint;
+}
+
 }  // namespace
 
 // --- nodes ----------------------------------------------------------------------------------------------------------
@@ -125,8 +152,9 @@ std::int32_t Reader::literal_node(const Value& v) {
       n.integer = v.integer;
   }
   const std::int32_t literal = add_node(n);
-  // A literal takes its partner's type; a constant of a declared unsigned type keeps its own.
-  return v.kind == ValueKind::kUint && !v.plain ? cast_node(TypeKind::kUint, v.width, literal) : literal;
+  // A literal takes its partner's type; a constant of a declared type keeps its own.
+  if (v.plain) return literal;
+  return cast_node(v.kind == ValueKind::kInt ? TypeKind::kInt : TypeKind::kUint, v.width, literal);
 }
 
 // The bits of a register or alias, the first the least significant.
@@ -152,7 +180,7 @@ std::int32_t Reader::bits_node(const Value& list) {
     n.kind = Kind::kBit;
     n.left = bit_at(list, i);
     std::int32_t bit = cast_node(TypeKind::kUint, list.span.count, add_node(n));
-    if (i > 0) bit = binary_node("<<", bit, literal_node(make_int(i)));
+    if (i > 0) bit = binary_node("<<", bit, assigned_node(make_int(i)));
     sum = sum < 0 ? bit : binary_node("|", sum, bit);
   }
   return sum;
@@ -166,6 +194,12 @@ std::int32_t Reader::node_of(const Value& v) {
     throw Refusal{"an input parameter cannot stand in an expression that is computed at run time; use it in gates"};
   }
   throw Refusal{"expected a classical value, not " + describe(v)};
+}
+
+// What is assigned is converted to its target, so that a number needs no type of its own.
+std::int32_t Reader::assigned_node(Value v) {
+  v.plain = v.plain || v.is_integer() || v.kind == ValueKind::kBits;
+  return node_of(v);
 }
 
 // angle variables are floats at run time, reduced modulo 2 pi and rounded to their width by the expression itself.
@@ -190,12 +224,16 @@ Value Reader::runtime_unary(Tok op, const Value& v) {
   n.left = node_of(v);
   if (op == Tok::kNot) return runtime(add_node(n), TypeKind::kBool, 0);
   const bool real = type == TypeKind::kFloat || type == TypeKind::kAngle;
-  const bool defined = op == Tok::kTilde ? type == TypeKind::kBit || type == TypeKind::kUint || type == TypeKind::kInt
-                                         : real || type == TypeKind::kInt || type == TypeKind::kUint;
+  const bool defined = op != Tok::kTilde || type == TypeKind::kBit || type == TypeKind::kUint || type == TypeKind::kInt;
   if (!defined)
     throw Refusal{"'" + std::string(operator_text(op)) + "' is not defined for " + describe(v) + "; cast it to int"};
   n.real_valued = real;
   const std::int32_t node = add_node(n);
+  if (op == Tok::kMinus && !real) {
+    const IntegerType own = integer_operand(v).type;
+    if (own.is_logical()) return runtime(node, TypeKind::kInt, kDefaultWidth);
+    return runtime(node, own.is_signed ? TypeKind::kInt : TypeKind::kUint, own.width);
+  }
   return runtime(type == TypeKind::kAngle ? wrapped_angle(node, v.width) : node, type, width_of(v));
 }
 
@@ -206,18 +244,19 @@ Value Reader::runtime_binary(Tok op, const Value& a, const Value& b) {
     return runtime(binary_node(text, node_of(a), node_of(b)), TypeKind::kBool, 0);
   }
   const auto is_integral = [](TypeKind t) {
-    return t == TypeKind::kBit || t == TypeKind::kInt || t == TypeKind::kUint;
+    return t == TypeKind::kBool || t == TypeKind::kBit || t == TypeKind::kInt || t == TypeKind::kUint;
   };
   if (op == Tok::kShiftLeft || op == Tok::kShiftRight) {
-    if (!is_integral(left) || (right != TypeKind::kInt && right != TypeKind::kUint)) {
+    if (!is_integral(left) || !is_integral(right)) {
       throw Refusal{"'" + std::string(text) + "' shifts bits, an int or a uint by an int, not " + describe(a) + " by " +
                     describe(b)};
     }
-    return runtime(binary_node(text, node_of(a), node_of(b)), left, width_of(a));
+    IntegerType own = own_type(integer_operand(a));
+    if (own.is_bool) own = {true, false, false, kDefaultWidth};
+    return runtime(binary_node(text, node_of(a), node_of(b)), kind_of(own), own.width);
   }
   if (op == Tok::kAmpersand || op == Tok::kPipe || op == Tok::kCaret) {
-    const bool booleans = left == TypeKind::kBool && right == TypeKind::kBool;
-    if (!booleans && (!is_integral(left) || !is_integral(right))) {
+    if (!is_integral(left) || !is_integral(right)) {
       throw Refusal{"'" + std::string(text) + "' is not defined for " + describe(a) + " and " + describe(b) +
                     "; cast one of them"};
     }
@@ -225,25 +264,15 @@ Value Reader::runtime_binary(Tok op, const Value& a, const Value& b) {
       throw Refusal{"registers of " + std::to_string(width_of(a)) + " and " + std::to_string(width_of(b)) +
                     " bits are combined; they must have the same length"};
     }
-    const Value& wide = left == TypeKind::kBit || (left == TypeKind::kUint && right != TypeKind::kBit) ? a : b;
-    return runtime(binary_node(text, node_of(a), node_of(b)), type_of(wide), width_of(wide));
+    const IntegerType own = common_type(integer_operand(a), integer_operand(b), false);
+    return runtime(binary_node(text, node_of(a), node_of(b)), kind_of(own), own.width);
   }
   return runtime_arithmetic(op, a, b);
 }
 
-// + - * / % **. A single bit or bool counts as an int; a register must be cast.
-Value Reader::runtime_arithmetic(Tok op, Value a, Value b) {
+// + - * / % **
+Value Reader::runtime_arithmetic(Tok op, const Value& a, const Value& b) {
   const std::string_view text = operator_text(op);
-  for (Value* v : {&a, &b}) {
-    const TypeKind type = type_of(*v);
-    if (type == TypeKind::kBit && width_of(*v) > 1) {
-      throw Refusal{"'" + std::string(text) + "' is not defined for " + describe(*v) + "; write uint[" +
-                    std::to_string(width_of(*v)) + "](...) to use it as a number"};
-    }
-    if (type == TypeKind::kBit || type == TypeKind::kBool) {
-      *v = runtime(cast_node(TypeKind::kInt, 0, node_of(*v)), TypeKind::kInt, 0);
-    }
-  }
   const TypeKind left = type_of(a), right = type_of(b);
   if (left == TypeKind::kAngle || right == TypeKind::kAngle) {
     const int width = left == TypeKind::kAngle ? a.width : b.width;
@@ -261,9 +290,15 @@ Value Reader::runtime_arithmetic(Tok op, Value a, Value b) {
     if (op == Tok::kPercent) throw Refusal{"'%' is not defined for float; use mod(a, b)"};
     return runtime(binary_node(text, node_of(a), node_of(b), true), TypeKind::kFloat, 0);
   }
-  const bool is_unsigned = left == TypeKind::kUint || right == TypeKind::kUint;
-  const int width = a.width == 0 || b.width == 0 ? 0 : std::max(a.width, b.width);
-  return runtime(binary_node(text, node_of(a), node_of(b)), is_unsigned ? TypeKind::kUint : TypeKind::kInt, width);
+  const IntegerOperand x = integer_operand(a), y = integer_operand(b);
+  const IntegerType own = op == Tok::kPower ? power_type(x, y) : common_type(x, y, true);
+  const bool is_narrow = op != Tok::kPlus && op != Tok::kMinus;
+  if (own.width > 64 && is_narrow) {
+    throw Refusal{"'" + std::string(text) + "' of " + std::to_string(own.width) +
+                  " bits is not supported, at most 64 are; cast an operand to fewer bits"};
+  }
+  return runtime(binary_node(text, node_of(a), node_of(b)), own.is_signed ? TypeKind::kInt : TypeKind::kUint,
+                 own.width);
 }
 
 Value Reader::runtime_call(Function function, const Value* arguments) {
@@ -283,12 +318,13 @@ Value Reader::runtime_call(Function function, const Value* arguments) {
       return runtime(call_node(row.name, first, second, false), type, width_of(arguments[0]));
     case Function::kMod: {
       const TypeKind other = type_of(arguments[1]);
-      if (type == TypeKind::kBit || other == TypeKind::kBit) break;
-      const bool real = type == TypeKind::kFloat || other == TypeKind::kFloat;
-      return runtime(call_node(row.name, first, second, real), real ? TypeKind::kFloat : type, width_of(arguments[0]));
+      const auto is_real = [](TypeKind t) { return t == TypeKind::kFloat || t == TypeKind::kAngle; };
+      if (is_real(type) || is_real(other)) return runtime(call_node(row.name, first, second), TypeKind::kFloat, 0);
+      const IntegerType own = common_type(integer_operand(arguments[0]), integer_operand(arguments[1]), true);
+      return runtime(call_node(row.name, first, second, false), own.is_signed ? TypeKind::kInt : TypeKind::kUint,
+                     own.width);
     }
     default:
-      if (type == TypeKind::kBit) break;
       return runtime(call_node(row.name, first, second), TypeKind::kFloat, 0);
   }
   throw Refusal{std::string(row.name) + " is not defined for " + describe(arguments[0]) + "; cast it first"};
@@ -306,7 +342,7 @@ Value Reader::runtime_cast(TypeKind type, int width, const Value& v) {
     return runtime(cast_node(type, wanted, node), type, wanted);
   }
   if (type == TypeKind::kAngle) {
-    if (from != TypeKind::kFloat && from != TypeKind::kAngle) throw Refusal{describe(v) + " cannot be cast to angle"};
+    if (from == TypeKind::kBit) throw Refusal{describe(v) + " cannot be cast to angle; cast it to uint first"};
     return runtime(wrapped_angle(node, width), type, width);
   }
   return runtime(cast_node(type, width, node), type, width);
@@ -321,11 +357,11 @@ Value Reader::runtime_bit(const Value& base, const Value& index) {
   if (index.is_known()) {
     const std::int64_t size = width_of(base) == 0 ? 64 : width_of(base);
     const std::int64_t i = to_integer(index, "an index");
-    if (i < 0 || i >= size) {
+    if (i < -size || i >= size) {
       throw Refusal{"the index " + std::to_string(i) + " is out of range; this value has " + std::to_string(size) +
                     " bits"};
     }
-  } else if (type_of(index) != TypeKind::kInt && type_of(index) != TypeKind::kUint) {
+  } else if (type_of(index) == TypeKind::kFloat || type_of(index) == TypeKind::kAngle) {
     throw Refusal{"an index must be an integer, not " + describe(index)};
   }
   ClassicalNode n;
@@ -348,6 +384,8 @@ Angle Reader::node_angle(std::int32_t id) {
     }
     case Kind::kReal:
       return {n.real, 0, 0};
+    case Kind::kWideInt:
+      throw Refusal{"this integer does not fit into 64 bits; write a float (1e20) if a real number is meant"};
     case Kind::kVariable:
       return codes_.parameter(parameter_of(true, n.left));
     case Kind::kUnary:
@@ -420,7 +458,7 @@ void Reader::to_run_time(Symbol& symbol) {
     return;
   }
   symbol.known = false;
-  const std::int32_t value = node_of(symbol.value);
+  const std::int32_t value = assigned_node(symbol.value);
   emit_assign(variable_node(symbol), value);
 }
 
@@ -448,10 +486,8 @@ void Reader::assign_variable(Symbol& symbol, const Value& v, std::uint32_t place
       converted = convert(v, symbol.type, symbol.width);
     } else if (symbol.type == TypeKind::kAngle) {
       converted = runtime_cast(TypeKind::kAngle, symbol.width, v);
-    } else if (symbol.type == TypeKind::kFloat && type_of(v) == TypeKind::kBit) {
-      throw Refusal{"bits cannot be assigned to a float; cast them to uint first"};
     }
-    const std::int32_t value = node_of(converted);
+    const std::int32_t value = assigned_node(converted);
     symbol.known = false;
     emit_assign(variable_node(symbol), value);
   });
@@ -474,14 +510,14 @@ void Reader::assign_bits(const Value& target, const Value& v, std::uint32_t plac
     bool is_run = true;
     for (std::int32_t i = 1; i < count; ++i) is_run &= bit_at(target, i) == bit_at(target, 0) + i;
     if (is_run) {
-      const std::int32_t value = node_of(v);
+      const std::int32_t value = assigned_node(v);
       return emit_assign(bits_node(target), value);
     }
     if (!v.is_known()) throw Refusal{"scattered bits can be assigned only known values; assign them one by one"};
     for (std::int32_t i = 0; i < count; ++i) {
       Value one = list_value(ValueKind::kClbits, bit_at(target, i), 1);
       one.scalar = true;
-      const std::int32_t value = literal_node(make_int(i < 64 ? v.integer >> i & 1 : 0));
+      const std::int32_t value = assigned_node(make_int(i < 64 ? v.integer >> i & 1 : 0));
       emit_assign(bits_node(one), value);
     }
   });

@@ -42,6 +42,9 @@ void Reader::step(const Node& n, bool real_arithmetic) {
     case NodeKind::kBits:
       stack_.push_back(literal(n));
       return;
+    case NodeKind::kWideInteger:
+      stack_.push_back(wide_literal(n));
+      return;
     case NodeKind::kName:
       stack_.push_back(name_value(n.name, n.place));
       return;
@@ -112,10 +115,31 @@ Value Reader::literal(const Node& n) const {
     default:
       break;
   }
-  if (n.integer > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) return make_uint(n.integer);
+  if (n.integer > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) {
+    Value large = make_uint(n.integer);
+    large.plain = true;
+    return large;
+  }
   Value v = make_int(static_cast<std::int64_t>(n.integer));
   v.plain = true;
   return v;
+}
+
+// A number of more than 64 bits: an operand of what is computed at run time, where registers can be as wide.
+Value Reader::wide_literal(const Node& n) {
+  const std::string_view text = sources_.slice(n.place, static_cast<std::uint32_t>(n.integer));
+  if (static_cast<std::int64_t>(text.size()) > kMaxWideDigits) {
+    throw Refusal{"this integer has more than " + std::to_string(kMaxWideDigits) + " digits"};
+  }
+  std::string digits;
+  for (const char c : text) {
+    if (c != '_') digits.push_back(c);
+  }
+  ClassicalNode node;
+  node.kind = ClassicalNode::Kind::kWideInt;
+  node.left = static_cast<std::int32_t>(circuit_.wide_integers.size());
+  circuit_.wide_integers.push_back(digits);
+  return runtime(add_node(node), TypeKind::kUint, static_cast<int>(digits.size()) * 4);
 }
 
 Value Reader::name_value(std::int32_t name, std::uint32_t place) {
@@ -234,6 +258,7 @@ Value Reader::symbolic(const Angle& angle) const {
 Angle Reader::to_angle(const Value& v) {
   if (v.kind == ValueKind::kSymbol) return {0.0, v.span.first, v.span.count};
   if (v.kind == ValueKind::kRuntime) return node_angle(v.span.first);
+  if (v.kind == ValueKind::kBits) throw Refusal{"expected a number, not " + describe(v)};
   if (v.kind == ValueKind::kClbits) {
     throw Refusal{"classical bits cannot stand in an angle directly; assign them to a float or int variable first"};
   }

@@ -38,8 +38,10 @@ void Reader::push_flow(QasmFlow flow) {
 
 void Reader::check_version2_if(const Statement& s) {
   const Range& nodes = s.value.nodes;
-  const bool compares = nodes.size() == 3 && node(nodes.first).kind == NodeKind::kName &&
-                        node(nodes.first + 1).kind == NodeKind::kInteger && node(nodes.first + 2).op == Tok::kEqual;
+  const bool compares =
+      nodes.size() == 3 && node(nodes.first).kind == NodeKind::kName &&
+      (node(nodes.first + 1).kind == NodeKind::kInteger || node(nodes.first + 1).kind == NodeKind::kWideInteger) &&
+      node(nodes.first + 2).op == Tok::kEqual;
   if (!compares) fail(s.value.place, "a condition of OpenQASM 2 is 'register == integer'");
   const StatementKind kind = statement(s.body).kind;
   if (kind != StatementKind::kGateCall && kind != StatementKind::kMeasure && kind != StatementKind::kReset) {
@@ -70,8 +72,11 @@ Outcome Reader::if_else(const Statement& s) {
 Outcome Reader::switch_case(const Statement& s) {
   const Value target = evaluate(s.value);
   const bool known = target.is_known();
-  const std::int64_t wanted =
-      known ? at(s.value.place, [&] { return to_integer(target, "the value of a switch"); }) : 0;
+  const auto word_of = [&](const Value& v, std::uint32_t place, const char* what) {  // uint64 keeps its bits
+    if (v.kind == ValueKind::kUint || v.kind == ValueKind::kBits) return static_cast<std::int64_t>(v.bits);
+    return at(place, [&] { return to_integer(v, what); });
+  };
+  const std::int64_t wanted = known ? word_of(target, s.value.place, "the value of a switch") : 0;
   if (target.kind == ValueKind::kRuntime && (target.type == TypeKind::kFloat || target.type == TypeKind::kAngle)) {
     fail(s.value.place, "the value of a switch must be an integer, not " + describe(target));
   }
@@ -79,17 +84,24 @@ Outcome Reader::switch_case(const Statement& s) {
   flow.opcode = k_switch_case;
   std::int32_t chosen = s.orelse;
   std::vector<std::int64_t> all;
+  bool any_large = false, any_negative = false;
   for (std::int32_t id = s.body; id >= 0; id = statement(id).next) {
     const Statement& one = statement(id);
     std::vector<std::int64_t> values;
     count_step(one.place, one.arguments.size());
     for (std::int32_t i = one.arguments.first; i < one.arguments.last; ++i) {
-      values.push_back(integer(expression(i), "the value of a case"));
+      const Value label = evaluate(expression(i));
+      values.push_back(word_of(label, expression(i).place, "the value of a case"));
+      const bool is_large = label.kind == ValueKind::kUint && values.back() < 0;
+      any_large |= is_large;
+      any_negative |= !is_large && values.back() < 0;
       if (known && values.back() == wanted) chosen = one.body;
     }
     all.insert(all.end(), values.begin(), values.end());
     flow.values.push_back(std::move(values));
   }
+  if (any_large && any_negative) fail(s.place, "this switch has cases below 0 and cases of 2^63 and more");
+  flow.is_unsigned = any_large;
   std::sort(all.begin(), all.end());
   const auto twice = std::adjacent_find(all.begin(), all.end());
   if (twice != all.end()) fail(s.place, "this switch has two cases for the value " + std::to_string(*twice));
@@ -172,7 +184,82 @@ Value Reader::loop_value(const Statement& s, const Iteration& values, std::int64
   return at(s.name_place, [&] { return convert(v, s.type.kind, declared_width(s.type)); });
 }
 
+// The numbers of a loop's range, known or not; nothing where the loop is over something else.
+std::vector<Value> Reader::range_parts(const Statement& s) {
+  if (s.values != LoopValues::kRange || (s.parts & kHasStart) == 0 || (s.parts & kHasStop) == 0) return {};
+  const std::size_t base = stack_.size();
+  std::int32_t i = s.value.nodes.first;
+  try {
+    for (; i < s.value.nodes.last; ++i) step(node(i), false);
+  } catch (const Refusal& refusal) {
+    fail(node(i).place, refusal.message);
+  }
+  std::vector<Value> parts(stack_.begin() + static_cast<std::ptrdiff_t>(base), stack_.end());
+  stack_.resize(base);
+  return parts;
+}
+
+// A variable of the run that the text does not name.
+std::int32_t Reader::hidden_variable(const Statement& s, const char* what) {
+  QasmVariable variable;
+  variable.name = text_of(s.name) + "_" + what + std::to_string(circuit_.variables.size());
+  variable.kind = VariableKind::kInt;
+  variable.width = 64;
+  circuit_.variables.push_back(std::move(variable));
+  ClassicalNode n;
+  n.kind = ClassicalNode::Kind::kVariable;
+  n.left = static_cast<std::int32_t>(circuit_.variables.size()) - 1;
+  return add_node(n);
+}
+
+// A range whose ends are known only at run time: the next value and the last one are variables, and a while loop
+// counts.
+void Reader::runtime_range(const Statement& s, const std::vector<Value>& parts) {
+  if (s.type.kind != TypeKind::kInt && s.type.kind != TypeKind::kUint) {
+    fail(s.place, "a loop over a range that is known only at run time needs a variable of type int or uint");
+  }
+  for (const Value& part : parts) {
+    const bool is_whole = part.kind == ValueKind::kRuntime
+                              ? part.type != TypeKind::kFloat && part.type != TypeKind::kAngle
+                              : part.is_integer();
+    if (!is_whole) fail(s.value.place, "the range of a loop consists of integers, not " + describe(part));
+  }
+  const std::int64_t by =
+      (s.parts & kHasStep) == 0 ? 1 : at(s.value.place, [&] { return to_integer(parts[1], "the step of a range"); });
+  if (by == 0) fail(s.value.place, "the step of a range must not be 0");
+  QasmFlow flow;
+  flow.opcode = k_while_loop;
+  at(s.place, [&] {
+    const std::int32_t next = hidden_variable(s, "next"), last = hidden_variable(s, "last");
+    emit_assign(next, cast_node(TypeKind::kInt, 0, node_of(parts.front())));
+    emit_assign(last, cast_node(TypeKind::kInt, 0, node_of(parts.back())));
+    assigned_to_run_time(s.body);
+    flow.expression = binary_node(by > 0 ? "<=" : ">=", next, last);
+    const FlowBlock inner(*this);
+    const Scope scope(*this);
+    Symbol& symbol = declare(s.name, s.name_place);
+    symbol.kind = Symbol::Kind::kVariable;
+    symbol.type = s.type.kind;
+    symbol.width = declared_width(s.type);
+    symbol.has_value = true;
+    emit_assign(variable_node(symbol), next);
+    Value stride = make_int(by);
+    stride.plain = true;
+    emit_assign(next, binary_node("+", next, literal_node(stride)));
+    loops_.push_back({true, flow_depth_});
+    run_body(s.body);
+    loops_.pop_back();
+    flow.blocks.push_back(inner.id());
+  });
+  push_flow(std::move(flow));
+}
+
 Outcome Reader::for_loop(const Statement& s) {
+  const std::vector<Value> parts = range_parts(s);
+  if (std::any_of(parts.begin(), parts.end(), [](const Value& v) { return !v.is_known(); })) {
+    runtime_range(s, parts);
+    return Outcome::kNormal;
+  }
   const Iteration values = iteration(s);
   if (exits_at_run_time(s)) {
     runtime_for(s, values);

@@ -1,11 +1,18 @@
 // Gates: definitions, calls, modifiers and broadcasting; measurements, resets and barriers.
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "circuit/qasm_reader.h"
 
 namespace qfast::qasm {
+namespace {
+
+constexpr std::int32_t kMaxCompared = 3;  // qubits of a definition that is looked for in the library
+
+}  // namespace
 
 // --- rows -----------------------------------------------------------------------------------------------------------
 
@@ -173,6 +180,10 @@ RowList Reader::modified(const Statement& s, const Gate& gate, std::int32_t& num
       list = at(m.place, [&] { return modifiers_.inverse(list); });
     } else {
       const Value v = evaluate_nodes(m.argument.nodes, true);
+      if (v.kind == ValueKind::kSymbol) {
+        list = at(m.place, [&] { return modifiers_.symbolic_power(list, to_angle(v)); });
+        continue;
+      }
       if (!v.is_known())
         fail(m.argument.place, "the exponent of pow must be known when the text is read, and this is " + describe(v));
       list = at(m.place, [&] {
@@ -353,9 +364,109 @@ void Reader::gate_definition(const Statement& s) {
     definition_ = nullptr;
     definition_name_ = -1;
   }
+  const int opcode = gate.is_opaque ? -1 : library_opcode(names_[s.name], gate);
+  if (opcode >= 0) {
+    gate.opcode = static_cast<std::uint16_t>(opcode);
+    gate.is_template = false;
+    gate.body.reset();
+  }
   gate_of_name_[name] = static_cast<std::int32_t>(gates_.size());
   gates_.push_back(std::move(gate));
   keep_temporaries();
+}
+
+// The table's gate that a definition under its name equals, or -1. The language's own library writes its gates with a U
+// that has a phase of half its first angle more than U has here, and takes that phase back with a gphase.
+int Reader::library_opcode(std::string_view name, const Gate& gate) {
+  const std::span<const LibraryGate> library = version_ == 2 ? qelib1() : stdgates();
+  for (const LibraryGate& row : library) {
+    const GateRow& table = gate_table()[row.opcode];
+    if (row.name != name || row.drops_parameter || table.matrix == nullptr) continue;
+    const std::int32_t num_qubits = table.own_controls + table.num_targets;
+    if (gate.num_params != table.num_params || gate.num_qubits != num_qubits || num_qubits > kMaxCompared) continue;
+    if (equals_library(gate, row.opcode, version_ == 3) || equals_library(gate, row.opcode, false)) return row.opcode;
+  }
+  return -1;
+}
+
+namespace {
+
+// Multiplies a row-major matrix over `num_qubits` by a gate on some of them, controls first.
+void multiply(std::vector<Complex>& product, std::size_t dim, std::span<const std::int32_t> qubits,
+              std::size_t num_controls, std::uint64_t state, const std::vector<Complex>& m) {
+  const std::size_t targets = qubits.size() - num_controls, small = std::size_t{1} << targets;
+  std::vector<Complex> result(product.size());
+  for (std::size_t row = 0; row < dim; ++row) {
+    bool active = true;
+    for (std::size_t i = 0; i < num_controls; ++i) active &= (row >> qubits[i] & 1) == (state >> i & 1);
+    std::size_t own = 0, rest = row;
+    for (std::size_t i = 0; i < targets; ++i) {
+      own |= (row >> qubits[num_controls + i] & 1) << i;
+      rest &= ~(std::size_t{1} << qubits[num_controls + i]);
+    }
+    for (std::size_t other = 0; other < small; ++other) {
+      std::size_t from = rest;
+      for (std::size_t i = 0; i < targets; ++i) from |= (other >> i & 1) << qubits[num_controls + i];
+      const Complex entry = active ? m[own * small + other] : from == row ? 1.0 : 0.0;
+      if (entry == 0.0) continue;
+      for (std::size_t column = 0; column < dim; ++column) {
+        result[row * dim + column] += entry * product[from * dim + column];
+      }
+    }
+  }
+  product = std::move(result);
+}
+
+std::vector<Complex> identity(std::size_t dim) {
+  std::vector<Complex> found(dim * dim, 0.0);
+  for (std::size_t i = 0; i < dim; ++i) found[i * (dim + 1)] = 1.0;
+  return found;
+}
+
+}  // namespace
+
+// Whether a definition has the matrix of a gate of the table, for angles that stand for all. `has_phase`: of U.
+bool Reader::equals_library(const Gate& gate, std::uint16_t opcode, bool has_phase) {
+  static constexpr std::array<double, 4> kAngles = {0.7316, 1.1235, -0.4271, 0.2913};
+  std::vector<Angle> actual;
+  for (std::int32_t i = 0; i < gate.num_params; ++i) actual.push_back({kAngles[static_cast<std::size_t>(i)], 0, 0});
+  const std::size_t dim = std::size_t{1} << gate.num_qubits;
+  std::vector<Complex> found = identity(dim), wanted = identity(dim), m;
+  const auto apply = [&](std::vector<Complex>& product, const GateInstance& row, std::span<const std::int32_t> qubits,
+                         const double* params) {
+    const GateRow& table = gate_table()[row.opcode];
+    const std::size_t small = std::size_t{1} << table.num_targets;
+    m.assign(small * small, 0.0);
+    table.matrix(params, m.data());
+    if (has_phase && (row.opcode == k_u || row.opcode == k_cu3)) {
+      for (Complex& entry : m) entry *= std::polar(1.0, params[0] / 2);
+    }
+    const auto own = static_cast<std::size_t>(table.own_controls);
+    const std::uint64_t state = row.ctrl_state | ((std::uint64_t{1} << own) - 1) << row.num_controls;
+    multiply(product, dim, qubits, row.num_controls + own, state, m);
+  };
+  for (const GateInstance& row : gate.body->rows) {
+    if (gate_table()[row.opcode].matrix == nullptr) return false;
+    std::array<double, 4> params{};
+    std::size_t count = 0;
+    for (const Angle& formal : gate.body->angles_of(row)) {
+      const Angle angle = formal.is_number() ? formal : codes_.substitute(formal, actual);
+      if (!angle.is_number()) return false;
+      params[count++] = angle.number;
+    }
+    apply(found, row, gate.body->qubits_of(row), params.data());
+  }
+  GateInstance whole;
+  whole.opcode = opcode;
+  std::vector<std::int32_t> all;
+  for (std::int32_t i = 0; i < gate.num_qubits; ++i) all.push_back(i);
+  const bool phase = std::exchange(has_phase, false);
+  apply(wanted, whole, all, kAngles.data());
+  has_phase = phase;
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    if (std::abs(found[i] - wanted[i]) > 1e-10) return false;
+  }
+  return true;
 }
 
 void Reader::gate_body(std::int32_t first) {

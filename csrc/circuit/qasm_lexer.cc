@@ -326,7 +326,7 @@ Token Lexer::number() {
     }
     if (!std::isfinite(token.real)) fail(begin, "this number is too large for a double (1.8e308 is the largest)");
   } else {
-    if (too_big) fail(begin, "this integer does not fit into 64 bits; write a float (1e20) if a real number is meant");
+    if (too_big) token.kind = Tok::kWideInteger;
     token.integer = integer;
   }
   return number_suffix(token, begin);
@@ -335,18 +335,18 @@ Token Lexer::number() {
 Token Lexer::radix_integer(const char* begin, int bits_per_digit) {
   const char* at = begin + 2;
   std::uint64_t value = 0;
-  bool any = false;
+  bool any = false, too_big = false;
   for (; at != cursor_.end && is_word(*at); ++at) {
     if (*at == '_') continue;
     const char lower = static_cast<char>(*at | 0x20);
     const int digit = is_digit(*at) ? *at - '0' : lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : 99;
     if (digit >= 1 << bits_per_digit) fail(at, "this is not a digit of the number that begins here");
-    if (value >> (64 - bits_per_digit) != 0) fail(begin, "this integer does not fit into 64 bits");
+    too_big |= value >> (64 - bits_per_digit) != 0;
     value = value << bits_per_digit | static_cast<std::uint64_t>(digit);
     any = true;
   }
   if (!any) fail(begin, "this number has no digits");
-  Token token = finish(Tok::kInteger, begin, at - begin);
+  Token token = finish(too_big ? Tok::kWideInteger : Tok::kInteger, begin, at - begin);
   token.integer = value;
   return token;
 }

@@ -33,7 +33,7 @@ constexpr std::int32_t kNumKeywords3 = static_cast<std::int32_t>(Keyword::kCount
 
 // clang-format off
 enum class Tok : std::uint8_t {
-  kEnd, kName, kKeyword, kInteger, kFloat, kImaginary, kTiming, kString, kHardwareQubit, kPragma,
+  kEnd, kName, kKeyword, kInteger, kWideInteger, kFloat, kImaginary, kTiming, kString, kHardwareQubit, kPragma,
   kLeftParen, kRightParen, kLeftBracket, kRightBracket, kLeftBrace, kRightBrace,
   kComma, kSemicolon, kColon, kAt, kArrow,
   kPlus, kMinus, kStar, kSlash, kPercent, kPower,  // kPower is ** in version 3 and ^ in version 2

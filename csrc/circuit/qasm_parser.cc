@@ -36,6 +36,10 @@ std::string Parser::found() const {
 
 int Parser::read_version() {
   advance();
+  if (at(Keyword::k_include) && includes_old_library()) {  // a text of OpenQASM 2 without its first line
+    version_ = 2;
+    lexer_.set_version(version_);
+  }
   if (!at(Keyword::k_OPENQASM)) return version_;
   advance();
   if (!at(Tok::kInteger) && !at(Tok::kFloat))
@@ -51,6 +55,13 @@ int Parser::read_version() {
   lexer_.set_version(version_);  // before the next token is read
   advance();
   return version_;
+}
+
+// Whether the include that stands here is that of qelib1.inc.
+bool Parser::includes_old_library() const {
+  std::string_view rest = sources_.slice(current_.place + current_.length, 64);
+  rest.remove_prefix(std::min(rest.find_first_not_of(" \t\r\n"), rest.size()));
+  return rest.starts_with("\"qelib1.inc\"") || rest.starts_with("'qelib1.inc'");
 }
 
 Parsed Parser::next_statement(Syntax& syntax, std::int32_t& root) {

@@ -20,6 +20,7 @@ class Parser {
 
   // Reads `OPENQASM 2.0;` or `OPENQASM 3[.n];`; without one the text is version 3. Returns 2 or 3.
   int read_version();
+  bool includes_old_library() const;
 
   // kStatement: `syntax.statements[root]` is the next statement of the file. kInclude: `include_file` was named; the
   // caller lets the lexer enter that file (or not, for a library of its own) and calls resume().

@@ -153,6 +153,7 @@ void Parser::prefix() {
       advance();
       return;
     case Tok::kInteger:
+    case Tok::kWideInteger:
     case Tok::kFloat:
     case Tok::kString:
       literal();
@@ -205,6 +206,8 @@ void Parser::literal() {
     node.width = width;
   } else if (at(Tok::kInteger)) {
     push(NodeKind::kInteger, current_.place).integer = current_.integer;
+  } else if (at(Tok::kWideInteger)) {
+    push(NodeKind::kWideInteger, current_.place).integer = current_.length;
   } else {
     push(NodeKind::kReal, current_.place).real = current_.real;
   }

@@ -29,6 +29,7 @@ constexpr std::size_t kMaxListed = (1 << 24) / kSmaller;   // entries of all ali
 constexpr std::size_t kMaxIncludeDepth = 16;
 constexpr std::size_t kMaxIncludes = 4096;
 constexpr std::uintmax_t kMaxIncludeBytes = 64 << 20;  // of one file; all together at most four times as much
+constexpr std::int64_t kMaxWideDigits = 1 << 14;       // of an integer
 constexpr std::int32_t kMaxClassicalDepth = 100;       // of a classical expression; Python evaluates it recursively
 
 // What a statement does to those after it.
@@ -121,6 +122,7 @@ class Reader {
   Value evaluate_nodes(const Range& nodes, bool real_arithmetic);
   void step(const Node& node, bool real_arithmetic);
   Value literal(const Node& node) const;
+  Value wide_literal(const Node& node);
   Value name_value(std::int32_t name, std::uint32_t place);
   Value element(const Value& base, const Value* parts, const Node& node);
   Value index_list(const Value& base, const Value* parts, const Node& node);
@@ -143,6 +145,7 @@ class Reader {
   std::int32_t add_node(const ClassicalNode& node);
   std::int32_t literal_node(const Value& v);
   std::int32_t node_of(const Value& v);
+  std::int32_t assigned_node(Value v);
   std::int32_t bits_node(const Value& list);
   std::int32_t binary_node(std::string_view op, std::int32_t left, std::int32_t right, bool real_valued = false);
   std::int32_t cast_node(TypeKind type, int width, std::int32_t operand);
@@ -150,7 +153,7 @@ class Reader {
   std::int32_t wrapped_angle(std::int32_t node, int width);
   Value runtime_unary(Tok op, const Value& v);
   Value runtime_binary(Tok op, const Value& a, const Value& b);
-  Value runtime_arithmetic(Tok op, Value a, Value b);
+  Value runtime_arithmetic(Tok op, const Value& a, const Value& b);
   Value runtime_call(Function function, const Value* arguments);
   Value runtime_cast(TypeKind type, int width, const Value& v);
   Value runtime_bit(const Value& base, const Value& index);
@@ -183,6 +186,8 @@ class Reader {
   std::int32_t placed_matrix(std::int32_t matrix);
   void gate_definition(const Statement& s);
   void gate_body(std::int32_t first);
+  int library_opcode(std::string_view name, const Gate& gate);
+  bool equals_library(const Gate& gate, std::uint16_t opcode, bool has_phase);
   void measure(const Statement& s);
   void measure_into(const Value& measured, const Value& target, std::uint32_t place);
   void reset(const Statement& s);
@@ -200,6 +205,9 @@ class Reader {
   Iteration range_iteration(const Statement& s);
   Value loop_value(const Statement& s, const Iteration& values, std::int64_t i);
   void runtime_for(const Statement& s, const Iteration& values);
+  std::vector<Value> range_parts(const Statement& s);
+  std::int32_t hidden_variable(const Statement& s, const char* what);
+  void runtime_range(const Statement& s, const std::vector<Value>& parts);
   void runtime_while(const Statement& s);
   void push_flow(QasmFlow flow);
   void assigned_to_run_time(std::int32_t first);

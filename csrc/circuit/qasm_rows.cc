@@ -362,7 +362,10 @@ void Modifiers::push_inverse(RowList& out, const RowList& list, const GateInstan
     }
     case k_unitary: {
       const std::vector<Complex>& m = matrices_[static_cast<std::size_t>(row.data)];
-      inverse.data = keep({std::conj(m[0]), std::conj(m[2]), std::conj(m[1]), std::conj(m[3])});
+      const std::size_t dim = std::size_t{1} << (row.num_qubits - row.num_controls);
+      std::vector<Complex> adjoint(m.size());
+      for (std::size_t i = 0; i < m.size(); ++i) adjoint[i] = std::conj(m[i % dim * dim + i / dim]);
+      inverse.data = keep(std::move(adjoint));
       break;
     }
     case k_diagonal: {
@@ -433,9 +436,62 @@ RowList Modifiers::fractional_power(const RowList& list, double exponent) {
   if (list.rows.empty()) return out;
   if (list.rows.size() == 1 && push_scaled(out, list, list.rows[0], exponent, true)) return out;
   if (push_one_qubit_power(out, list, exponent) || push_diagonal_power(out, list, exponent)) return out;
+  if (push_involution_power(out, list, exponent)) return out;
   throw Refusal{
-      "a power that is not an integer is supported for gates that act on one qubit (controls aside), for rotations and "
-      "for diagonal gates of up to 10 qubits, with known angles; this gate is none of these"};
+      "a power that is not an integer is supported for gates that act on one qubit (controls aside), for rotations, "
+      "for gates that are their own inverse and for diagonal gates of up to 10 qubits, with known angles; this gate is "
+      "none of these"};
+}
+
+RowList Modifiers::symbolic_power(const RowList& list, const Angle& exponent) {
+  RowList out;
+  if (list.rows.empty()) return out;
+  const GateInstance& only = list.rows.front();
+  const Refusal refusal{
+      "a power whose exponent is a parameter is supported for x, y, z, s, t and their inverses, and for p, rx, ry and "
+      "rz "
+      "with a known angle"};
+  if (list.rows.size() != 1 || only.num_controls != 0) throw refusal;
+  const auto turn = [&](std::uint16_t opcode, double angle) {
+    GateInstance row;
+    row.opcode = opcode;
+    const Angle scaled = codes_.binary(ExprOp::kMul, {angle, 0, 0}, exponent);
+    out.push(row, opcode == k_gphase ? std::span<const std::int32_t>{} : list.qubits_of(only), {&scaled, 1});
+  };
+  switch (only.opcode) {
+    case k_x:
+    case k_y:  // e^(i pi t / 2) times a rotation by pi t has the eigenvalues 1 and e^(i pi t)
+      turn(only.opcode == k_x ? k_rx : k_ry, kPi);
+      turn(k_gphase, kPi / 2);
+      return out;
+    case k_z:
+      turn(k_p, kPi);
+      return out;
+    case k_s:
+      turn(k_p, kPi / 2);
+      return out;
+    case k_sdg:
+      turn(k_p, -kPi / 2);
+      return out;
+    case k_t:
+      turn(k_p, kPi / 4);
+      return out;
+    case k_tdg:
+      turn(k_p, -kPi / 4);
+      return out;
+    case k_p:
+    case k_rx:
+    case k_ry:
+    case k_rz: {
+      const Angle& angle = list.angles_of(only).front();
+      const double period = only.opcode == k_p ? 2 * kPi : 4 * kPi;
+      if (!angle.is_number() || std::fabs(angle.number) >= period / 2) throw refusal;
+      turn(only.opcode, angle.number);
+      return out;
+    }
+    default:
+      throw refusal;
+  }
 }
 
 // The same gate with its angles times the exponent. `principal`: the exponent is no integer, and the angle is first
@@ -534,6 +590,37 @@ bool Modifiers::push_one_qubit_power(RowList& out, const RowList& list, double e
     row.data = keep(std::move(result));
     out.push(row, qubits, {});
   }
+  return true;
+}
+
+// One gate that is its own inverse (swap): eigenvalues 1 and -1, so U^t = (1 + U) / 2 + e^(i pi t) (1 - U) / 2.
+bool Modifiers::push_involution_power(RowList& out, const RowList& list, double exponent) {
+  constexpr int kMaxTargets = 4;
+  std::vector<Complex> m;
+  int num_targets = 0;
+  if (list.rows.size() != 1) return false;
+  const GateInstance& only = list.rows.front();
+  if (!target_matrix(list, only, m, num_targets) || num_targets > kMaxTargets) return false;
+  const std::size_t dim = std::size_t{1} << num_targets;
+  for (std::size_t i = 0; i < dim; ++i) {
+    for (std::size_t j = 0; j < dim; ++j) {
+      Complex square = i == j ? -1.0 : 0.0;
+      for (std::size_t k = 0; k < dim; ++k) square += m[i * dim + k] * m[k * dim + j];
+      if (std::abs(square) > 1e-12) return false;
+    }
+  }
+  const Complex turned = std::polar(1.0, kPi * exponent);
+  for (std::size_t i = 0; i < dim * dim; ++i) {
+    const Complex one = i % (dim + 1) == 0 ? 1.0 : 0.0;
+    m[i] = 0.5 * ((one + m[i]) + turned * (one - m[i]));
+  }
+  GateInstance row;
+  const int own = own_controls(only);
+  row.opcode = k_unitary;
+  row.num_controls = static_cast<std::uint16_t>(only.num_controls + own);
+  row.ctrl_state = only.ctrl_state | ones(own) << only.num_controls;
+  row.data = keep(std::move(m));
+  out.push(row, list.qubits_of(only), {});
   return true;
 }
 

@@ -93,11 +93,14 @@ class Modifiers {
   RowList power(const RowList& list, std::int64_t exponent);
   // The principal power: eigenvalue e^{i phi}, -pi < phi <= pi, becomes e^{i phi exponent}.
   RowList fractional_power(const RowList& list, double exponent);
+  // The same where the exponent is an expression of parameters.
+  RowList symbolic_power(const RowList& list, const Angle& exponent);
 
  private:
   void push_inverse(RowList& out, const RowList& list, const GateInstance& row);
   bool push_scaled(RowList& out, const RowList& list, const GateInstance& row, double exponent, bool principal);
   bool push_one_qubit_power(RowList& out, const RowList& list, double exponent);
+  bool push_involution_power(RowList& out, const RowList& list, double exponent);
   bool push_diagonal_power(RowList& out, const RowList& list, double exponent);
   bool target_matrix(const RowList& list, const GateInstance& row, std::vector<Complex>& matrix,
                      int& num_targets) const;

@@ -12,6 +12,7 @@ namespace qfast::qasm {
 
 enum class NodeKind : std::uint8_t {
   kInteger,
+  kWideInteger,  // of more than 64 bits; integer: the length of its text
   kReal,
   kBool,
   kBits,     // literals

@@ -6,6 +6,9 @@
 #include <limits>
 #include <numbers>
 
+#include "base/error.h"
+#include "circuit/classical.h"
+
 namespace qfast::qasm {
 namespace {
 
@@ -19,13 +22,42 @@ std::uint64_t mask(int width) {
 }
 
 std::int64_t wrap_signed(std::uint64_t bits, int width) {
-  if (width == 0 || width >= 64) return static_cast<std::int64_t>(bits);
-  const int shift = 64 - width;
-  return static_cast<std::int64_t>(bits << shift) >> shift;
+  return static_cast<std::int64_t>(classical::wrapped(bits, classical::Kind::kInt, width == 0 ? 64 : width));
 }
 
 bool is_signed(const Value& v) { return v.kind == ValueKind::kInt || v.kind == ValueKind::kBool; }
 std::uint64_t as_bits(const Value& v) { return is_signed(v) ? static_cast<std::uint64_t>(v.integer) : v.bits; }
+
+// One operation of two numbers of one type, by the machine that computes at run time.
+std::uint64_t compute(classical::Op op, const IntegerType& type, std::uint64_t a, std::uint64_t b,
+                      classical::Kind count = classical::Kind::kInt) {
+  const classical::Kind kind = type.kind();
+  const std::array<std::uint64_t, 2> constants = {a, b};
+  const std::array<classical::Instruction, 3> code = {{
+      {classical::Op::kConst, kind, type.width, 0},
+      {classical::Op::kConst, kind, type.width, 1},
+      {op, kind, type.width, static_cast<std::int32_t>(count)},
+  }};
+  std::array<std::uint64_t, 4> stack{};
+  try {
+    classical::run(code, constants, {nullptr, nullptr}, stack.data());
+  } catch (const Error& error) {
+    throw Refusal{error.what()};
+  }
+  return stack[0];
+}
+
+Value of_type(std::uint64_t word, const IntegerType& type) {
+  const int width = type.width;
+  if (type.is_bool) return make_bool(word != 0);
+  if (type.is_bits) return make_bits(word, width);
+  return type.is_signed ? make_int(static_cast<std::int64_t>(word), width) : make_uint(word, width);
+}
+
+std::uint64_t to_type(const Value& v, const IntegerType& type) {
+  if (type.is_bool) return as_bits(v) != 0;
+  return classical::wrapped(as_bits(v), type.kind(), type.width);
+}
 
 // The representation of an angle[n]: its multiple of 2 pi / 2^n.
 std::uint64_t angle_ticks(const Value& v) {
@@ -59,13 +91,12 @@ Value compare(Tok op, const Value& a, const Value& b) {
   };
   const auto is_real = [](const Value& v) { return v.kind == ValueKind::kFloat || v.kind == ValueKind::kAngle; };
   if (is_real(a) || is_real(b)) return make_bool(order(to_double(a), to_double(b)));
-  if (is_signed(a) == is_signed(b)) {
-    return make_bool(is_signed(a) ? order(a.integer, b.integer) : order(a.bits, b.bits));
+  if (a.plain && b.plain && is_signed(a) != is_signed(b)) return make_bool(order(!is_signed(a), !is_signed(b)));
+  const IntegerType type = common_type(operand_of(a), operand_of(b), false);
+  if (type.is_signed) {
+    return make_bool(order(static_cast<std::int64_t>(to_type(a, type)), static_cast<std::int64_t>(to_type(b, type))));
   }
-  // One signed, one unsigned: a negative number is below every unsigned one.
-  const Value& s = is_signed(a) ? a : b;
-  if (s.integer >= 0) return make_bool(order(as_bits(a), as_bits(b)));
-  return make_bool(&s == &a ? order(0, 1) : order(1, 0));
+  return make_bool(order(to_type(a, type), to_type(b, type)));
 }
 
 double real_power(double base, double exponent) {
@@ -92,101 +123,88 @@ Value real_binary(Tok op, double a, double b) {
   }
 }
 
-Value integer_result(std::uint64_t bits, const Value& a, const Value& b) {
-  // C's rules: unsigned wins; the wider declared width wins; literals take their partner's type.
-  int width = a.width == 0 || b.width == 0 ? 0 : std::max(a.width, b.width);
-  if (a.plain != b.plain) width = a.plain ? b.width : a.width;
-  const bool is_unsigned = (a.kind == ValueKind::kUint && !a.plain) || (b.kind == ValueKind::kUint && !b.plain) ||
-                           (a.kind == ValueKind::kUint && b.kind == ValueKind::kUint);
-  Value result = is_unsigned ? make_uint(bits & mask(width), width) : make_int(wrap_signed(bits, width), width);
-  result.plain = a.plain && b.plain;
-  return result;
-}
-
-Value checked_int(Tok op, const Value& a, const Value& b) {  // both fit into int64 and no width is declared
+Value checked_plain(Tok op, const Value& a, const Value& b) {  // literals, which have no width
   std::int64_t result = 0;
   const bool overflow = op == Tok::kPlus    ? __builtin_add_overflow(a.integer, b.integer, &result)
                         : op == Tok::kMinus ? __builtin_sub_overflow(a.integer, b.integer, &result)
                                             : __builtin_mul_overflow(a.integer, b.integer, &result);
   if (overflow) throw Refusal{"the result does not fit into a 64-bit int; write one operand as a float (2.0)"};
   Value value = make_int(result);
-  value.plain = a.plain && b.plain;
+  value.plain = true;
   return value;
 }
 
-Value integer_divide(Tok op, const Value& a, const Value& b, bool inexact_is_real) {
-  if (as_bits(b) == 0) throw Refusal{"division by zero"};
-  const Value kind = integer_result(0, a, b);
-  if (kind.kind == ValueKind::kUint) {
-    const std::uint64_t x = as_bits(a) & mask(kind.width), y = as_bits(b) & mask(kind.width);
-    if (y == 0) throw Refusal{"division by zero"};
-    return integer_result(op == Tok::kSlash ? x / y : x % y, a, b);
-  }
+Value divide_plain(Tok op, const Value& a, const Value& b, bool inexact_is_real) {
+  if (b.integer == 0) throw Refusal{"division by zero"};
   if (a.integer == kIntMin && b.integer == -1) throw Refusal{"the result does not fit into a 64-bit int"};
-  if (op == Tok::kPercent) return integer_result(static_cast<std::uint64_t>(a.integer % b.integer), a, b);
-  if (kind.plain && a.integer % b.integer != 0) {
+  if (op == Tok::kSlash && a.integer % b.integer != 0) {
     if (inexact_is_real) return make_float(static_cast<double>(a.integer) / static_cast<double>(b.integer));
     const std::string x = std::to_string(a.integer), y = std::to_string(b.integer);
     throw Refusal{"in OpenQASM 3, " + x + "/" + y + " is a division of integers and drops the rest; write " + x +
                   ".0/" + y + " for the fraction, or int(" + x + "/" + y + ".0) for the whole part"};
   }
-  return integer_result(static_cast<std::uint64_t>(a.integer / b.integer), a, b);
+  Value value = make_int(op == Tok::kSlash ? a.integer / b.integer : a.integer % b.integer);
+  value.plain = true;
+  return value;
 }
 
-Value integer_power(const Value& a, const Value& b) {
-  if (is_signed(b) && b.integer < 0) return make_float(real_power(to_double(a), to_double(b)));
-  std::uint64_t base = as_bits(a), result = 1, exponent = as_bits(b);
-  const int width = integer_result(0, a, b).width;
+Value power_plain(const Value& a, const Value& b) {
+  if (b.integer < 0) return make_float(real_power(to_double(a), to_double(b)));
+  std::int64_t result = 1, base = a.integer;
   bool overflow = false;
-  std::int64_t checked = 1, checked_base = a.integer;
-  while (exponent != 0) {
-    if (exponent & 1) {
-      result *= base;
-      overflow |= __builtin_mul_overflow(checked, checked_base, &checked);
-    }
-    exponent >>= 1;
-    if (exponent != 0) {
-      base *= base;
-      overflow |= __builtin_mul_overflow(checked_base, checked_base, &checked_base);
-    }
+  for (std::int64_t exponent = b.integer; exponent != 0; exponent >>= 1) {
+    if (exponent & 1) overflow |= __builtin_mul_overflow(result, base, &result);
+    if (exponent > 1) overflow |= __builtin_mul_overflow(base, base, &base);
   }
-  if (overflow && width == 0 && is_signed(a)) {
-    throw Refusal{"the power does not fit into a 64-bit int; write the base as a float (2.0)"};
-  }
-  return integer_result(result, a, b);
+  if (overflow) throw Refusal{"the power does not fit into a 64-bit int; write the base as a float (2.0)"};
+  Value value = make_int(result);
+  value.plain = true;
+  return value;
+}
+
+bool is_plain_int(const Value& v) { return v.plain && v.kind == ValueKind::kInt; }
+
+Value integer_power(const Value& a, const Value& b) {
+  const IntegerOperand left = operand_of(a), right = operand_of(b);
+  const IntegerType type = power_type(left, right);
+  const classical::Kind count = is_signed(b) ? classical::Kind::kInt : classical::Kind::kUint;
+  return of_type(compute(classical::Op::kPower, type, to_type(a, type), as_bits(b), count), type);
 }
 
 Value shift(Tok op, const Value& a, const Value& b) {
-  const std::int64_t by = to_integer(b, "a shift");
-  if (by < 0) throw Refusal{"a shift by a negative number"};
-  const std::uint64_t bits = as_bits(a);
-  Value result = a;
-  if (op == Tok::kShiftLeft) {
-    const std::uint64_t shifted = by >= 64 ? 0 : bits << by;
-    if (is_signed(a)) {
-      result.integer = wrap_signed(shifted, a.width);
-    } else {
-      result.bits = shifted & mask(a.width);
-    }
-  } else if (is_signed(a)) {
-    result.integer = a.integer >> (by > 63 ? 63 : by);
-  } else {
-    result.bits = by >= 64 ? 0 : bits >> by;
+  IntegerType type = own_type(operand_of(a));
+  if (type.is_bool) type = {true, false, false, 64};
+  const classical::Kind count = is_signed(b) ? classical::Kind::kInt : classical::Kind::kUint;
+  const classical::Op code = op == Tok::kShiftLeft ? classical::Op::kShiftLeft : classical::Op::kShiftRight;
+  const std::uint64_t word = compute(code, type, to_type(a, type), as_bits(b), count);
+  Value result = of_type(word, type);
+  result.plain = is_plain_int(a) && is_plain_int(b);
+  if (result.plain && op == Tok::kShiftLeft && a.integer != 0 &&
+      (b.integer > 62 || result.integer >> b.integer != a.integer)) {
+    throw Refusal{"the result does not fit into a 64-bit int"};
   }
-  if (result.kind == ValueKind::kBool) result.kind = ValueKind::kInt;
   return result;
 }
 
-Value bitwise(Tok op, const Value& a, const Value& b) {
-  if (a.kind == ValueKind::kBits && b.kind == ValueKind::kBits && a.width != b.width) {
+// Both operands converted to the type that they share.
+Value integer_binary(Tok op, const Value& a, const Value& b) {
+  const bool is_mask = op == Tok::kAmpersand || op == Tok::kPipe || op == Tok::kCaret;
+  if (is_mask && a.kind == ValueKind::kBits && b.kind == ValueKind::kBits && a.width != b.width) {
     throw Refusal{"bit strings of " + std::to_string(a.width) + " and " + std::to_string(b.width) +
                   " bits are combined; they must have the same length"};
   }
-  const std::uint64_t x = as_bits(a), y = as_bits(b);
-  const std::uint64_t bits = op == Tok::kAmpersand ? x & y : op == Tok::kPipe ? x | y : x ^ y;
-  if (a.kind == ValueKind::kBits) return make_bits(bits & mask(a.width), a.width);
-  if (b.kind == ValueKind::kBits) return make_bits(bits & mask(b.width), b.width);
-  return integer_result(bits, a, b);
+  const IntegerType type = common_type(operand_of(a), operand_of(b), !is_mask);
+  const classical::Op code = op == Tok::kPlus        ? classical::Op::kAdd
+                             : op == Tok::kMinus     ? classical::Op::kSubtract
+                             : op == Tok::kStar      ? classical::Op::kMultiply
+                             : op == Tok::kSlash     ? classical::Op::kDivide
+                             : op == Tok::kPercent   ? classical::Op::kRemainder
+                             : op == Tok::kAmpersand ? classical::Op::kAnd
+                             : op == Tok::kPipe      ? classical::Op::kOr
+                                                     : classical::Op::kXor;
+  Value result = of_type(compute(code, type, to_type(a, type), to_type(b, type)), type);
+  result.plain = is_mask && is_plain_int(a) && is_plain_int(b);
+  return result;
 }
 
 Value angle_binary(Tok op, const Value& a, const Value& b) {
@@ -308,6 +326,7 @@ double to_double(const Value& v) {
     case ValueKind::kInt:
       return static_cast<double>(v.integer);
     case ValueKind::kUint:
+    case ValueKind::kBits:
       return static_cast<double>(v.bits);
     case ValueKind::kFloat:
     case ValueKind::kAngle:
@@ -338,16 +357,17 @@ Value convert(const Value& v, TypeKind type, int width) {
     case TypeKind::kBool:
       return make_bool(to_bool(v));
     case TypeKind::kFloat:
-      if (v.kind == ValueKind::kBits) throw Refusal{"bits cannot be cast to float; cast them to uint first"};
+      if (v.kind == ValueKind::kBits) return make_float(static_cast<double>(v.bits));
       return make_float(width == 32 ? static_cast<double>(static_cast<float>(to_double(v))) : to_double(v));
     case TypeKind::kAngle:
       if (v.kind == ValueKind::kBits && width == v.width) return angle_from_ticks(v.bits, width);
+      if (v.kind == ValueKind::kBits) throw Refusal{"bits of another width cannot be cast to angle"};
       return make_angle(to_double(v), width);
     case TypeKind::kInt:
     case TypeKind::kUint: {
       std::uint64_t bits = 0;
       if (real) {
-        if (!(std::fabs(v.real) < 9.2e18)) throw Refusal{"this float does not fit into a 64-bit integer"};
+        if (!(std::fabs(v.real) < 0x1p63)) throw Refusal{"this float does not fit into a 64-bit integer"};
         bits = static_cast<std::uint64_t>(static_cast<std::int64_t>(v.real));
       } else {
         bits = as_bits(v);
@@ -364,7 +384,7 @@ Value convert(const Value& v, TypeKind type, int width) {
       if (real) throw Refusal{"a float or angle of another width cannot be cast to bits"};
       const std::uint64_t lost = as_bits(v) & ~mask(wanted);  // all ones: a negative number, which keeps its sign
       const bool negative = is_signed(v) && v.integer < 0 && (v.integer >> (wanted - 1)) == -1;
-      if (lost != 0 && !negative) {
+      if (lost != 0 && !negative && v.plain) {  // a literal; what has a type is cut off
         const std::string number = is_signed(v) ? std::to_string(v.integer) : std::to_string(v.bits);
         throw Refusal{"the number " + number + " does not fit into " + std::to_string(wanted) + " bits"};
       }
@@ -383,17 +403,26 @@ Value apply_unary(Tok op, const Value& v) {
     case Tok::kTilde:
       if (v.kind == ValueKind::kBits) return make_bits(~v.bits & mask(v.width), v.width);
       if (v.kind == ValueKind::kUint) return make_uint(~v.bits & mask(v.width), v.width);
-      if (v.kind == ValueKind::kInt) return make_int(~v.integer, v.width);
+      if (v.kind == ValueKind::kInt) {
+        Value result = make_int(~v.integer, v.width);
+        result.plain = v.plain;
+        return result;
+      }
       break;
     default:
       if (v.kind == ValueKind::kFloat) return make_float(-to_double(v));
       if (v.kind == ValueKind::kAngle) return make_angle(-v.real, v.width);
-      if (v.kind == ValueKind::kUint) return make_uint((~v.bits + 1) & mask(v.width), v.width);
-      if (v.kind == ValueKind::kInt) {
+      if (is_plain_int(v)) {
         if (v.integer == kIntMin) throw Refusal{"the result does not fit into a 64-bit int"};
-        Value result = make_int(wrap_signed(static_cast<std::uint64_t>(-v.integer), v.width), v.width);
-        result.plain = v.plain;
+        Value result = make_int(-v.integer);
+        result.plain = true;
         return result;
+      }
+      if (v.kind == ValueKind::kBool || v.kind == ValueKind::kBits || v.is_integer()) {
+        IntegerType type = own_type(operand_of(v));
+        type = type.is_logical() ? IntegerType{true, false, false, 64}
+                                 : IntegerType{type.is_signed, false, false, type.width};
+        return of_type(compute(classical::Op::kSubtract, type, 0, to_type(v, type)), type);
       }
   }
   throw Refusal{"'" + std::string(operator_text(op)) + "' is not defined for " + describe(v)};
@@ -418,23 +447,15 @@ Value apply_binary(Tok op, const Value& a, const Value& b, bool real_arithmetic)
   const auto has = [&](ValueKind kind) { return a.kind == kind || b.kind == kind; };
   const bool real = has(ValueKind::kFloat) || has(ValueKind::kAngle);
   const bool is_bitwise = op == Tok::kAmpersand || op == Tok::kPipe || op == Tok::kCaret;
-  if (is_bitwise && !real) return bitwise(op, a, b);
-  if ((op == Tok::kShiftLeft || op == Tok::kShiftRight) && !real) return shift(op, a, b);
-  if (has(ValueKind::kBits)) refuse_operands(operator_text(op), a, b);
+  if (!real && (op == Tok::kShiftLeft || op == Tok::kShiftRight)) return shift(op, a, b);
+  if (!real && is_bitwise) return integer_binary(op, a, b);
   if (has(ValueKind::kAngle) && op != Tok::kPower) return angle_binary(op, a, b);
   if (real || (real_arithmetic && op == Tok::kPower)) return real_binary(op, to_double(a), to_double(b));
-  switch (op) {
-    case Tok::kSlash:
-    case Tok::kPercent:
-      return integer_divide(op, a, b, real_arithmetic);
-    case Tok::kPower:
-      return integer_power(a, b);
-    default:
-      break;
+  if (is_plain_int(a) && is_plain_int(b)) {
+    if (op == Tok::kSlash || op == Tok::kPercent) return divide_plain(op, a, b, real_arithmetic);
+    return op == Tok::kPower ? power_plain(a, b) : checked_plain(op, a, b);
   }
-  if (is_signed(a) && is_signed(b) && integer_result(0, a, b).width == 0) return checked_int(op, a, b);
-  const std::uint64_t x = as_bits(a), y = as_bits(b);
-  return integer_result(op == Tok::kPlus ? x + y : op == Tok::kMinus ? x - y : x * y, a, b);
+  return op == Tok::kPower ? integer_power(a, b) : integer_binary(op, a, b);
 }
 
 const FunctionRow& function_row(Function function) {
@@ -484,14 +505,16 @@ Value apply_function(Function function, const Value* arguments) {
     case Function::kPow:
       return apply_binary(Tok::kPower, v, arguments[1], false);
     case Function::kMod: {  // the sign of the divisor
-      if (to_double(arguments[1]) == 0) throw Refusal{"mod by zero"};
-      if (v.is_integer() && arguments[1].is_integer()) {
-        const std::int64_t divisor = to_integer(arguments[1], "mod");
-        if (divisor == -1) return make_int(0);
-        const std::int64_t rest = to_integer(v, "mod") % divisor;
-        return make_int(rest != 0 && (rest < 0) != (divisor < 0) ? rest + divisor : rest);
+      const Value& other = arguments[1];
+      const auto is_whole = [](const Value& x) { return x.kind != ValueKind::kFloat && x.kind != ValueKind::kAngle; };
+      if (to_double(other) == 0) throw Refusal{"mod by zero"};
+      if (is_whole(v) && is_whole(other)) {
+        const IntegerType type = common_type(operand_of(v), operand_of(other), true);
+        Value rest = of_type(compute(classical::Op::kModulo, type, to_type(v, type), to_type(other, type)), type);
+        rest.plain = is_plain_int(v) && is_plain_int(other);
+        return rest;
       }
-      const double divisor = to_double(arguments[1]);
+      const double divisor = to_double(other);
       return make_float(to_double(v) - divisor * std::floor(to_double(v) / divisor));
     }
     case Function::kPopcount:
@@ -499,14 +522,14 @@ Value apply_function(Function function, const Value* arguments) {
       return make_uint(static_cast<std::uint64_t>(std::popcount(as_bits(v))));
     case Function::kRotl:
     case Function::kRotr: {
-      if ((v.kind != ValueKind::kBits && v.kind != ValueKind::kUint) || v.width == 0) break;
-      const std::int64_t width = v.width;
-      std::int64_t by = to_integer(arguments[1], "a rotation") % width;
-      if (function == Function::kRotr) by = -by;
-      by = (by + width) % width;
-      Value result = v;
-      if (by != 0) result.bits = (v.bits << by | v.bits >> (width - by)) & mask(v.width);
-      return result;
+      const Value& by = arguments[1];
+      if (v.kind != ValueKind::kBits && v.kind != ValueKind::kUint) break;
+      if (by.kind == ValueKind::kFloat || by.kind == ValueKind::kAngle) {
+        throw Refusal{"a rotation is by a whole number, not by " + describe(by)};
+      }
+      const IntegerType type = own_type(operand_of(v));
+      const classical::Op code = function == Function::kRotl ? classical::Op::kRotateLeft : classical::Op::kRotateRight;
+      return of_type(compute(code, type, v.bits, as_bits(by)), type);
     }
   }
   throw Refusal{std::string(function_row(function).name) + " is not defined for " + describe(v)};

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 
+#include "circuit/classical.h"
 #include "circuit/qasm_syntax.h"
 
 namespace qfast::qasm {
@@ -45,6 +46,33 @@ struct Value {
   bool is_known() const { return kind <= ValueKind::kBits; }
   bool is_integer() const { return kind == ValueKind::kInt || kind == ValueKind::kUint; }
 };
+
+// The type of a whole number, a bool or bits; C's conversions as qfast/circuit/classical_code.py has them. They hold
+// for what is known while the text is read and for what is not.
+struct IntegerType {
+  bool is_signed = true;
+  bool is_bool = false;
+  bool is_bits = false;
+  int width = 64;
+
+  bool is_logical() const { return is_bool || (is_bits && width == 1); }
+  classical::Kind kind() const {
+    return is_bool ? classical::Kind::kBool : is_signed ? classical::Kind::kInt : classical::Kind::kUint;
+  }
+};
+
+// An operand: its type, or the value of a literal, which takes its partner's type if it fits.
+struct IntegerOperand {
+  IntegerType type;
+  bool is_literal = false;
+  bool is_large = false;   // a literal of 2^63 and more
+  std::uint64_t word = 0;  // of a literal
+};
+
+IntegerOperand operand_of(const Value& v);  // of a known value
+IntegerType own_type(const IntegerOperand& v);
+IntegerType common_type(const IntegerOperand& a, const IntegerOperand& b, bool is_arithmetic);
+IntegerType power_type(const IntegerOperand& base, const IntegerOperand& exponent);
 
 Value make_bool(bool value);
 Value make_int(std::int64_t value, int width = 0);

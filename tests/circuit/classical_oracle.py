@@ -124,7 +124,8 @@ def of_literals(op: str, a: int, b: int) -> Typed:
     if (op in ("/", "%") and b == 0) or (op in ("<<", ">>") and b < 0):
         raise NoValue("no value")
     if op == "**" and b < 0:
-        return Typed(finite(math.pow, float(a), float(b)), "float")
+        x, y = (given_type(Typed(v, "literal"), Typed(0, "float")).value for v in (a, b))
+        return Typed(finite(math.pow, x, y), "float")
     if (op == "<<" and a != 0 and b > 1 << 16) or (op == "**" and abs(a) > 1 and b * a.bit_length() > 1 << 16):
         raise NoValue("too large")
     found = {

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from qfast.circuit import Circuit
 from qfast.circuit.classical import Binary, Bit, Bits, Cast, Classical, Index, Literal, Unary, Variable, walk
 from qfast.circuit.classical_code import ClassicalCompiler, Kind
 from qfast.circuit.classical_run import ClassicalProgram, Memory, evaluate
@@ -134,6 +135,17 @@ def test_registers_of_any_width_are_compared_masked_and_shifted() -> None:
 def test_wide_products_are_refused_when_compiled(op: str) -> None:
     with pytest.raises(CircuitError, match="at most 64 are; mask or cast an operand"):
         ClassicalCompiler(()).value(Binary(op, Bits(0, 65), Literal(3)))
+
+
+def test_a_wrong_type_is_refused_when_the_circuit_is_built() -> None:
+    c = Circuit(1, 70)
+    with pytest.raises(CircuitError, match="'assign' at instruction 0: '\\*' of bit\\[70\\] and the number 3 is not"):
+        c.assign(Bits(0, 70), Binary("*", Bits(0, 70), Literal(3)))
+    with pytest.raises(CircuitError, match="takes integers"):
+        c.if_test(Binary("&", Literal(0.5), Bit(0)), c.block().x(0))
+    with pytest.raises(CircuitError, match="a whole number is needed"):
+        c.switch(Literal(0.5), [(0, c.block().x(0))])
+    assert len(c) == 0
 
 
 # --- assignments ------------------------------------------------------------------------------------------------------

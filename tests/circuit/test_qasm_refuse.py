@@ -106,7 +106,7 @@ BAD_3 = [
     ('qubit q; rx("01") q;', 3, 13, "expected a number"),
     ("gphase(1, 2);", 3, 1, "takes 1 parameters"),
     # modifiers
-    ("qubit q; pow(0.5) @ swap q, q;", 3, 10, "power that is not an integer"),
+    ("gate g a, b { cx a, b; h a; }\nqubit[2] q; pow(0.5) @ g q[0], q[1];", 4, 13, "power that is not an integer"),
     ("input float t; qubit q; pow(0.5) @ rx(t) q;", 3, 25, "power that is not an integer"),
     ("input float t; qubit q; pow(t) @ x q;", 3, 29, "must be known"),
     ("qubit q; ctrl(0) @ x q;", 3, 15, "1 to 64"),
@@ -125,7 +125,7 @@ BAD_3 = [
     ("qubit[2] q; bit[3] c; c = measure q;", 3, 23, "2 qubits are measured into 3 bits"),
     ("qubit q; int i = 0; i = measure q;", 3, 21, "gives bits"),
     ("qubit q; measure q;", 3, 10, "lost"),
-    ("bit[2] c; qubit q; if (c + 1 == 2) x q;", 3, 26, "write uint[2]"),
+    ("bit[70] c; qubit q; if (c * 3 == 2) x q;", 3, 27, "70 bits is not supported"),
     ("input float t; qubit q; if (t > 0) x q;", 3, 31, "input parameters"),
     ('bit[65] c = "1";', 3, 13, "must be as many"),
     ("break;", 3, 1, "outside of a loop"),

@@ -240,7 +240,7 @@ def test_all_control_flow_reads_back_with_its_distribution() -> None:
         Binary("**", Literal(2), Variable("n", "int", 8)), Binary("&&", Bits(0, 2), Literal(True)),
         Binary("-", Literal(9), Binary("-", Variable("n", "int", 8), Literal(1))), Cast("bool", None, Bits(0, 3)),
         Cast("uint", 2, Binary("+", Cast("float", None, Bit(0)), Literal(2.75))), Literal(5),
-        Call("floor", (Binary("/", Cast("float", None, Variable("n", "int", 8)), Literal(2)),)),
+        Cast("uint", 5, Call("floor", (Binary("/", Cast("float", None, Variable("n", "int", 8)), Literal(2)),))),
     ],
 )  # fmt: skip
 def test_classical_expressions_keep_their_value(expression: Classical) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import qfast
 from qfast import Circuit, NoiseModel, channels
@@ -13,12 +16,14 @@ from qfast.circuit.classical import Binary, Literal
 from qfast.engines.bits import Wiring
 from qfast.noise import Place, ReadoutError
 from qfast.simulation.compiled import Compiled
-from qfast.simulation.populations import Shots, Weight
+from qfast.simulation.density import noisy_distribution
+from qfast.simulation.populations import Shots, Weight, misread_weights
 from qfast.simulation.pure_branch import PureBranch
 from qfast.simulation.run_settings import run_settings
 from qfast.simulation.script import Alloc, Free, Gates, Measure, Noise, Reset, Script, Step, script_of
 from qfast.simulation.sites import CHANNEL, OUTCOME, READING, site_of
 from qfast.simulation.walk import BranchWalk, add_outcomes
+from tests.simulation.test_dynamic import dynamic_circuits
 
 
 def walk_of(script: Script, **options: object) -> BranchWalk:
@@ -30,13 +35,17 @@ def walk_of(script: Script, **options: object) -> BranchWalk:
 
 
 def distribution(script: Script) -> dict[str, float]:
+    return {f"{bits:0{script.num_bits}b}": weight for bits, weight in sorted(outcomes_of(script).items())}
+
+
+def outcomes_of(script: Script) -> dict[int, float]:
     walk, found = walk_of(script), {}
     engine = run_settings("reference").engine
     measured = np.array(script.measured, dtype=np.int32)
     for leaf in walk.leaves(Weight.one(0.0)):
         weights = engine.probabilities(leaf.state, measured, threads=1)
         add_outcomes(found, script, leaf.population, weights)
-    return {f"{bits:0{script.num_bits}b}": weight for bits, weight in sorted(found.items())}
+    return found
 
 
 def script(steps: list[Step], segments: list[Circuit], num_qubits: int, num_bits: int) -> Script:
@@ -87,6 +96,25 @@ def test_without_memory_merged_branches_are_found_again() -> None:
     assert qfast.sample(c, 500, seed=1, engine="reference", branch_bytes=0) == qfast.sample(
         c, 500, seed=1, engine="reference"
     )
+
+
+@settings(max_examples=60)
+@given(circuit=dynamic_circuits(), seed=st.integers(0, 10**6))
+def test_branches_of_noise_add_up_to_the_density_matrix(circuit: Circuit, seed: int) -> None:
+    rng = random.Random(seed)
+    noise = NoiseModel()
+    for gates in (["h", "x"], ["cx"], ["measure"], None):
+        if rng.random() < 0.5:
+            channel = rng.choice([channels.amplitude_damping(0.2), channels.depolarizing(0.1), channels.bit_flip(0.05)])
+            noise.add(channel, gates)
+    if rng.random() < 0.5:
+        noise.add_readout(ReadoutError.of_flips(0.1, 0.2))
+    script = script_of(circuit, noise)
+    found = misread_weights(outcomes_of(script), script.readout, 0.0)
+    wanted = noisy_distribution(circuit, noise, run_settings("reference"), None, cutoff=0.0)
+    assert {f"{bits:0{script.num_bits}b}": weight for bits, weight in found.items() if weight > 1e-12} == {
+        bits: pytest.approx(weight, abs=1e-10) for bits, weight in wanted.items() if weight > 1e-12
+    }
 
 
 # --- sites ------------------------------------------------------------------------------------------------------------

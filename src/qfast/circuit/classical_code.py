@@ -473,7 +473,8 @@ class ClassicalCompiler:
             code = [*self._constant(1, INT64), *self._constant(max(b, -1), INT64)]
             return _Part(INT64, [*code, (_BINARY[op], Kind.INT, 64, Kind.INT)])
         if op == "**" and b < 0:
-            return self._binary("**", self._literal(float(a)), self._literal(float(b)))
+            base, exponent = (self._typed(_Part(Type(Kind.INT, 64, literal=x)), FLOAT) for x in (a, b))
+            return self._binary("**", base, exponent)
         if (op == "<<" and a != 0 and b > _LARGEST) or (op == "**" and abs(a) > 1 and b * a.bit_length() > _LARGEST):
             raise CircuitError(f"the classical expression {a} {op} {b} is too large")
         quotient = 0 if b == 0 else (abs(a) // abs(b)) * (1 if (a < 0) == (b < 0) else -1)

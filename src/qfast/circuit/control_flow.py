@@ -15,6 +15,7 @@ import numpy as np
 
 from qfast.circuit.checks import as_index, as_tuple
 from qfast.circuit.classical import Bit, Bits, Classical, Condition, Index, Variable, walk
+from qfast.circuit.classical_code import ClassicalCompiler
 from qfast.circuit.gates import OPCODES
 from qfast.errors import CircuitError
 
@@ -123,6 +124,10 @@ def checked_block(circuit: CircuitStorage, name: str, block: object, place: str)
         base = block.target.operand if isinstance(block.target, Index) else block.target
         if not isinstance(base, (Bit, Bits, Variable)):
             raise CircuitError(f"{place}: {base} cannot be assigned to; a bit, a register or a variable can")
+    try:
+        _compile(circuit, block)
+    except CircuitError as error:
+        raise CircuitError(f"{place}: {error}") from None
     if isinstance(block, ForLoop):
         if block.variable is not None and block.variable not in circuit.variables:
             raise CircuitError(
@@ -134,6 +139,17 @@ def checked_block(circuit: CircuitStorage, name: str, block: object, place: str)
         default = [] if block.default is None else [(DEFAULT, block.default)]
         block = switch_block(block.target, [*block.cases, *default], place)
     return map_block(block, lambda body: circuit._checked_body(body, place))
+
+
+def _compile(circuit: CircuitStorage, block: Block) -> None:
+    """Refuse expressions whose types do not go together, now and not when the circuit runs."""
+    compiler = ClassicalCompiler(circuit.variables.values())
+    if isinstance(block, Assign):
+        compiler.assign(block.target, block.value)
+    elif isinstance(block, SwitchCase):
+        compiler.whole(block.target)
+    elif isinstance(block, (IfElse, WhileLoop)):
+        compiler.condition(block.condition)
 
 
 def bodies_of(block: Block) -> tuple[AnyCircuit, ...]:

@@ -20,6 +20,7 @@ Known differences from the specification
 from __future__ import annotations
 
 import importlib
+import math
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -175,7 +176,8 @@ class _Builder:
         opcodes, data = read["opcodes"], read["data"]
         items: list[Any] = list(read["matrices"])
         for row in np.flatnonzero(opcodes == _UNITARY).tolist():
-            items[data[row]] = items[data[row]].reshape(2, 2)  # the reader makes no larger ones
+            side = math.isqrt(items[data[row]].size)
+            items[data[row]] = items[data[row]].reshape(side, side)
         for item in items:
             item.flags.writeable = False
         if read["flows"]:
@@ -210,7 +212,14 @@ class _Builder:
         return found
 
     def flow(
-        self, opcode: int, expression: int, target: int, blocks: list[int], values: list[list[int]], is_range: bool
+        self,
+        opcode: int,
+        expression: int,
+        target: int,
+        blocks: list[int],
+        values: list[list[int]],
+        is_range: bool,
+        is_unsigned: bool,
     ) -> Block:
         """A row of control flow, or an assignment."""
         bodies = [self.block(index) for index in blocks]
@@ -224,7 +233,9 @@ class _Builder:
                 passes = range(start, start + step * count, step) if is_range else tuple(values[0])
                 return ForLoop(passes, bodies[0], self.variables[target].name)
             case "switch_case":
-                cases = tuple((tuple(labels), body) for labels, body in zip(values, bodies, strict=False))
+                size = 1 << 64 if is_unsigned else 0
+                read = [tuple(label % size if size else label for label in labels) for labels in values]
+                cases = tuple(zip(read, bodies, strict=False))
                 return SwitchCase(self.nodes[expression], cases, bodies[-1] if len(bodies) > len(values) else None)
             case _:
                 return Assign(self.nodes[target], self.nodes[expression])

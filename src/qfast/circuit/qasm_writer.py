@@ -100,6 +100,7 @@ def to_qasm(circuit: AnyCircuit, version: int = 3) -> str:
     ----------
     circuit : AnyCircuit
     version : {3, 2}
+        3.0 and 2.0 mean the same.
 
     Returns
     -------
@@ -116,6 +117,7 @@ def to_qasm(circuit: AnyCircuit, version: int = 3) -> str:
     """
     if version not in (2, 3):
         raise CircuitError(f"OpenQASM has the versions 2 and 3, {version!r} given")
+    version = int(version)
     check_loop_exits(circuit)
     return _Writer(circuit, version).text()
 

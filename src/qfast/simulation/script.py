@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from qfast.circuit import AnyCircuit, Assign, Circuit, ForLoop, IfElse, SwitchCase, WhileLoop
-from qfast.circuit.classical import Classical, Variable
+from qfast.circuit.classical import Classical, Index, Variable
 from qfast.circuit.control_flow import Block, bodies_of, check_loop_exits
 from qfast.circuit.gates import NUM_GATES, OPCODES
 from qfast.circuit.transforms import take
@@ -245,7 +245,7 @@ def script_of(circuit: AnyCircuit, noise: NoiseModel | None = None) -> Script:
     pairs = [(circuit.qubits[circuit.qubit_end[row] - 1], circuit.data[row]) for row in sorted(final)]
     registers = tuple(BitRegister(r.name, r.start, r.size) for r in circuit.classical_registers)
     num_bits = circuit.num_clbits
-    if not measures(circuit):
+    if not writes_bits(circuit):
         pairs = [(qubit, qubit) for qubit in range(circuit.num_qubits)]
         registers = (BitRegister("meas", 0, circuit.num_qubits),) if circuit.num_qubits else ()
         num_bits = circuit.num_qubits
@@ -263,12 +263,18 @@ def script_of(circuit: AnyCircuit, noise: NoiseModel | None = None) -> Script:
     )
 
 
-def measures(circuit: AnyCircuit) -> bool:
-    """Whether a circuit, or a body inside it, measures."""
+def writes_bits(circuit: AnyCircuit) -> bool:
+    """Whether a circuit, or a body inside it, measures or assigns to classical bits."""
     if _MEASURE in circuit.opcodes:
         return True
-    blocks = [item for item in circuit.data_items if isinstance(item, Block)]
-    return any(measures(body) for block in blocks for body in bodies_of(block))
+    for item in circuit.data_items:
+        if isinstance(item, Assign):
+            target = item.target.operand if isinstance(item.target, Index) else item.target
+            if not isinstance(target, Variable):
+                return True
+        elif isinstance(item, Block) and any(writes_bits(body) for body in bodies_of(item)):
+            return True
+    return False
 
 
 class _Builder:

@@ -19,7 +19,7 @@ from qfast.simulation.packing import Packing, pack_script, touched_qubits
 from qfast.simulation.populations import Shots as Shot
 from qfast.simulation.pure_branch import PureBranch
 from qfast.simulation.samples import Samples
-from qfast.simulation.script import Script, measures
+from qfast.simulation.script import Script, writes_bits
 from qfast.simulation.seeds import chosen_seed
 from qfast.simulation.statevector import Statevector
 from qfast.simulation.terminal_sampling import check_rows
@@ -150,7 +150,7 @@ class WalkedScript:
         row = np.zeros((1, row_bytes(self.script.num_bits)), dtype=np.uint8)
         # One shot never divides, so the initial state is read once, before anything is written over it.
         (leaf,) = walking.walk.leaves(Shot.of(self.engine, seed, 0, row))
-        if measures(self._circuit):
+        if writes_bits(self._circuit):
             walking.walk.finish(leaf, row)
         made = run.made(
             None, seed=seed, peak_bytes=walking.peak_bytes,
