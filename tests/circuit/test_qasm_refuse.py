@@ -108,7 +108,7 @@ BAD_3 = [
     # modifiers
     ("gate g a, b { cx a, b; h a; }\nqubit[2] q; pow(0.5) @ g q[0], q[1];", 4, 13, "power that is not an integer"),
     ("input float t; qubit q; pow(0.5) @ rx(t) q;", 3, 25, "power that is not an integer"),
-    ("input float t; qubit q; pow(t) @ x q;", 3, 29, "must be known"),
+    ("input float t; qubit q; pow(t) @ h q;", 3, 25, "whose exponent is a parameter"),
     ("qubit q; ctrl(0) @ x q;", 3, 15, "1 to 64"),
     ("qubit q; ctrl(65) @ x q;", 3, 15, "1 to 64"),
     ("qubit q; ctrl(40) @ ctrl(40) @ x q;", 3, 10, "at most 64"),
