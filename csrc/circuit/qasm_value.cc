@@ -102,6 +102,9 @@ Value compare(Tok op, const Value& a, const Value& b) {
 double real_power(double base, double exponent) {
   const double value = std::pow(base, exponent);
   if (std::isnan(value) && !std::isnan(base)) throw Refusal{"a negative number to a fractional power is not real"};
+  if (!std::isfinite(value) && std::isfinite(base) && std::isfinite(exponent)) {
+    throw Refusal{"this power is too large for a float"};
+  }
   return value;
 }
 

@@ -104,7 +104,7 @@ def count_of(x: Typed) -> int:
 
 
 def truncated(a: int, b: int) -> int:
-    return int(math.copysign(1, a) * math.copysign(1, b)) * (abs(a) // abs(b)) if a else 0
+    return (abs(a) // abs(b)) * (1 if (a < 0) == (b < 0) else -1)
 
 
 def finite(function: Any, *operands: float) -> float:
