@@ -13,6 +13,7 @@ from qfast.simulation.compiled import Compiled
 from qfast.simulation.populations import Shots
 from qfast.simulation.pure_branch import PureBranch
 from qfast.simulation.run_settings import run_settings
+from qfast.simulation.script import script_of
 from qfast.simulation.walk import BranchWalk
 from tests.circuit.classical_oracle import random_variable
 
@@ -26,7 +27,7 @@ def result_of(text: str) -> int | None:
     try:
         circuit = Circuit.from_qasm(text)
         settings = run_settings("reference")
-        compiled = Compiled(circuit, settings.engine, "complex128")
+        compiled = Compiled(script_of(circuit), (), settings.engine, "complex128")
         state = np.zeros(2, dtype=np.complex128)
         walk = BranchWalk(compiled, settings, {}, PureBranch(compiled, settings, state, None), budget_bytes=0)
         rows = np.zeros((1, (circuit.num_clbits + 7) // 8), dtype=np.uint8)

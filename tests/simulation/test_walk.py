@@ -16,7 +16,6 @@ from qfast.circuit.classical import Binary, Literal
 from qfast.engines.bits import Wiring
 from qfast.noise import Place, ReadoutError
 from qfast.simulation.compiled import Compiled
-from qfast.simulation.density import noisy_distribution
 from qfast.simulation.populations import Shots, Weight, misread_weights
 from qfast.simulation.pure_branch import PureBranch
 from qfast.simulation.run_settings import run_settings
@@ -111,7 +110,7 @@ def test_branches_of_noise_add_up_to_the_density_matrix(circuit: Circuit, seed: 
         noise.add_readout(ReadoutError.of_flips(0.1, 0.2))
     script = script_of(circuit, noise)
     found = misread_weights(outcomes_of(script), script.readout, 0.0)
-    wanted = noisy_distribution(circuit, noise, run_settings("reference"), None, cutoff=0.0)
+    wanted = qfast.distribution(circuit, noise=noise, engine="reference", cutoff=0.0)
     assert {f"{bits:0{script.num_bits}b}": weight for bits, weight in found.items() if weight > 1e-12} == {
         bits: pytest.approx(weight, abs=1e-10) for bits, weight in wanted.items() if weight > 1e-12
     }

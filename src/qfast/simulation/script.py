@@ -46,8 +46,8 @@ __all__ = [
     "Step",
     "Store",
     "Unless",
-    "measures",
     "script_of",
+    "writes_bits",
 ]
 
 _MEASURE, _RESET, _BARRIER = OPCODES["measure"], OPCODES["reset"], OPCODES["barrier"]
