@@ -149,7 +149,7 @@ def test_lazy_names_are_those_that_type_checkers_see() -> None:
 
 
 # Each folder of csrc includes only from those before it.
-CSRC_ORDER = ("base", "circuit", "kernels", "plan", "run", "capi", "bindings")
+CSRC_ORDER = ("base", "circuit", "kernels", "plan", "run", "walk", "capi", "bindings")
 
 
 def test_folders_of_the_core_include_only_from_those_before() -> None:

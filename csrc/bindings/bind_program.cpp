@@ -8,6 +8,7 @@
 
 #include "base/cpu_features.h"
 #include "base/error.h"
+#include "bindings/flat_columns.h"
 #include "bindings/gil.h"
 #include "bindings/interruptible.h"
 #include "bindings/register.h"
@@ -27,37 +28,9 @@ namespace {
 template <class T>
 using Column = py::array_t<T, py::array::c_style>;
 
-template <class T>
-std::vector<T> copy(const Column<T>& column) {
-  return {column.data(), column.data() + column.size()};
-}
-
-Program make_program(std::int32_t num_qubits, const Column<std::uint16_t>& opcodes,
-                     const Column<std::uint16_t>& num_controls, const Column<std::uint64_t>& ctrl_states,
-                     const Column<std::int32_t>& data, const Column<std::int64_t>& qubit_end,
-                     const Column<std::int32_t>& qubits, const Column<std::int64_t>& param_end,
-                     const Column<double>& params, const std::vector<Column<Complex>>& complex_data,
-                     const std::vector<Column<std::int64_t>>& integer_data, const Column<std::int64_t>& expr_slots,
-                     const Column<std::int64_t>& expr_code_end, const Column<std::int32_t>& expr_code,
-                     const Column<double>& expr_constants, std::int64_t num_parameters, const std::string& precision,
-                     const std::string& isa, int tile_qubits, const CostTable* cost_table) {
-  FlatCircuit c;
-  c.num_qubits = num_qubits;
-  c.opcodes = copy(opcodes);
-  c.num_controls = copy(num_controls);
-  c.ctrl_states = copy(ctrl_states);
-  c.data = copy(data);
-  c.qubit_end = copy(qubit_end);
-  c.qubits = copy(qubits);
-  c.param_end = copy(param_end);
-  c.params = copy(params);
-  for (const auto& item : complex_data) c.complex_data.push_back(copy(item));
-  for (const auto& item : integer_data) c.integer_data.push_back(copy(item));
-  c.expressions.slots = copy(expr_slots);
-  c.expressions.code_end = copy(expr_code_end);
-  c.expressions.code = copy(expr_code);
-  c.expressions.constants = copy(expr_constants);
-  c.expressions.num_parameters = num_parameters;
+Program make_program(const py::tuple& columns, const std::string& precision, const std::string& isa, int tile_qubits,
+                     const CostTable* cost_table) {
+  FlatCircuit c = flat_circuit_of(columns);
   const Isa chosen = isa_from_name(isa);
   std::optional<Program> made;
   run_interruptibly(nullptr, [&](CancelToken*) {
@@ -180,11 +153,8 @@ py::array_t<Complex> gate_matrix(int opcode, const std::vector<double>& params) 
 
 void register_program(py::module_& m) {
   py::class_<Program>(m, "Program")
-      .def(py::init(&make_program), py::arg("num_qubits"), py::arg("opcodes"), py::arg("num_controls"),
-           py::arg("ctrl_states"), py::arg("data"), py::arg("qubit_end"), py::arg("qubits"), py::arg("param_end"),
-           py::arg("params"), py::arg("complex_data"), py::arg("integer_data"), py::arg("expr_slots"),
-           py::arg("expr_code_end"), py::arg("expr_code"), py::arg("expr_constants"), py::arg("num_parameters"),
-           py::arg("precision"), py::arg("isa"), py::arg("tile_qubits"), py::arg("cost_table").none(true) = nullptr)
+      .def(py::init(&make_program), py::arg("columns"), py::arg("precision"), py::arg("isa"), py::arg("tile_qubits"),
+           py::arg("cost_table").none(true) = nullptr)
       .def_property_readonly("num_qubits", &Program::num_qubits)
       .def_property_readonly("workspace_bytes", &Program::workspace_bytes)
       .def("run", &run, py::arg("state").noconvert(), py::arg("from_zero"), py::arg("values"), py::arg("threads"),

@@ -16,4 +16,5 @@ PYBIND11_MODULE(_core, m) {
   qfast::register_system(m);
   qfast::register_trajectories(m);
   qfast::register_tune(m);
+  qfast::register_walk(m);
 }

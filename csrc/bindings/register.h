@@ -16,5 +16,6 @@ void register_sampling(pybind11::module_& m);
 void register_system(pybind11::module_& m);
 void register_trajectories(pybind11::module_& m);
 void register_tune(pybind11::module_& m);
+void register_walk(pybind11::module_& m);
 
 }  // namespace qfast

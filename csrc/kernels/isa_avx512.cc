@@ -11,6 +11,7 @@
 #include "kernels/roofline.inl"
 #include "kernels/tile.inl"
 #include "kernels/trig.inl"
+#include "kernels/walk.inl"
 // clang-format on
 
 namespace qfast::isa_avx512 {
@@ -18,7 +19,8 @@ namespace qfast::isa_avx512 {
 const KernelTable* kernel_table() {
   static constexpr KernelTable kTable{tile_kernels<float>(),    tile_kernels<double>(), reduce_kernels<float>(),
                                       reduce_kernels<double>(), real_kernels(),         lane_kernels<float>(),
-                                      lane_kernels<double>(),   roofline_kernels(),     trig_kernels()};
+                                      lane_kernels<double>(),   roofline_kernels(),     trig_kernels(),
+                                      walk_kernels<float>(),    walk_kernels<double>()};
   return &kTable;
 }
 

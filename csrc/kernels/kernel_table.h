@@ -8,6 +8,7 @@
 #include "kernels/roofline.h"
 #include "kernels/tile_kernels.h"
 #include "kernels/trig_kernels.h"
+#include "kernels/walk_kernels.h"
 
 namespace qfast {
 
@@ -21,6 +22,8 @@ struct KernelTable {
   LaneKernels<double> lanes64;
   RooflineKernels roofline;
   TrigKernels trig;
+  WalkKernels<float> walk32;
+  WalkKernels<double> walk64;
 };
 
 template <class T>
@@ -47,6 +50,15 @@ const LaneKernels<T>& lane_kernels_of(const KernelTable& table) {
     return table.lanes32;
   } else {
     return table.lanes64;
+  }
+}
+
+template <class T>
+const WalkKernels<T>& walk_kernels_of(const KernelTable& table) {
+  if constexpr (sizeof(T) == 4) {
+    return table.walk32;
+  } else {
+    return table.walk64;
   }
 }
 

@@ -470,21 +470,20 @@ QFAST_INLINE D exact_double(Words x) { return (D)(x | 0x4330000000000000ull) - s
 
 // Philox4x32-10 with one shot to a lane (see base/philox.h), kStreams vectors at a time to hide the latency of the
 // multiplications. The upper half of a lane is never looked at, so it may hold anything until the end.
-static void philox_uniforms(std::uint64_t seed, std::uint64_t first_shot, std::uint64_t site, std::size_t count,
-                            double* out) {
+// counters(i, shots, sites) gives those of lanes i … i + kLanes - 1.
+template <class Counters>
+QFAST_INLINE void philox_lanes(std::uint64_t seed, std::size_t count, double* out, const Counters& counters) {
   constexpr int kStreams = QFAST_SIMD_BYTES == 64 ? 4 : 2;  // as many as fit in 32 or 16 registers
   constexpr std::size_t kShots = kStreams * kLanes<double>;
+  static_assert(kPhiloxPadding % kShots == 0);
   const Words zero{};
   const Words multiplier0 = zero + 0xD2511F53ull, multiplier1 = zero + 0xCD9E8D57ull;
-  Words lane;
-  for (int i = 0; i < kLanes<double>; ++i) lane[i] = static_cast<unsigned long long>(i);
   for (std::size_t first = 0; first < count; first += kShots) {
     Words c0[kStreams], c1[kStreams], c2[kStreams], c3[kStreams];
     for (std::size_t s = 0; s < kStreams; ++s) {
-      c0[s] = lane + (first_shot + first + s * kLanes<double>);
+      counters(first + s * kLanes<double>, c0[s], c2[s]);
       c1[s] = c0[s] >> 32;
-      c2[s] = zero + site;
-      c3[s] = zero + (site >> 32);
+      c3[s] = c2[s] >> 32;
     }
     Words key0 = zero + seed, key1 = zero + (seed >> 32);
     for (int round = 0; round < 10; ++round) {
@@ -511,6 +510,25 @@ static void philox_uniforms(std::uint64_t seed, std::uint64_t first_shot, std::u
   }
 }
 
-static constexpr RealKernels real_kernels() { return {&walsh_hadamard, &fold, &unfold, &philox_uniforms}; }
+static void philox_uniforms(std::uint64_t seed, std::uint64_t first_shot, std::uint64_t site, std::size_t count,
+                            double* out) {
+  Words lane;
+  for (int i = 0; i < kLanes<double>; ++i) lane[i] = static_cast<unsigned long long>(i);
+  philox_lanes(seed, count, out, [&](std::size_t i, Words& shots, Words& sites) QFAST_LAMBDA {
+    shots = lane + (first_shot + i);
+    sites = Words{} + site;
+  });
+}
+
+static void philox_uniforms_at(std::uint64_t seed, const std::uint64_t* shots_of, const std::uint64_t* sites_of,
+                               std::size_t count, double* out) {
+  typedef Words Unaligned __attribute__((aligned(8), may_alias));
+  philox_lanes(seed, count, out, [&](std::size_t i, Words& shots, Words& sites) QFAST_LAMBDA {
+    shots = *reinterpret_cast<const Unaligned*>(shots_of + i);
+    sites = *reinterpret_cast<const Unaligned*>(sites_of + i);
+  });
+}
+
+static constexpr RealKernels real_kernels() { return {&walsh_hadamard, &fold, &unfold, &philox_uniforms, &philox_uniforms_at}; }
 
 }  // namespace qfast::QFAST_SIMD_NS

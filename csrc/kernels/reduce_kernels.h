@@ -32,6 +32,8 @@ struct ReduceKernels {
 // Index bits below it are inside the widest vector.
 constexpr int kLeastFoldedBit = 3;
 
+constexpr std::size_t kPhiloxPadding = 32;
+
 // Kernels that see no amplitudes.
 struct RealKernels {
   // In place, out[z] = sum over i of (-1)^(bits in i & z) in[i]: the Walsh–Hadamard transform, 2^log2_length numbers.
@@ -44,6 +46,10 @@ struct RealKernels {
   // out[i] = the uniform of (seed, first_shot + i, site), bit for bit that of base/philox.h.
   void (*philox_uniforms)(std::uint64_t seed, std::uint64_t first_shot, std::uint64_t site, std::size_t count,
                           double* out);
+  // out[i] = the uniform of (seed, shots[i], sites[i]). Both arrays may be read up to the next multiple of
+  // kPhiloxPadding.
+  void (*philox_uniforms_at)(std::uint64_t seed, const std::uint64_t* shots, const std::uint64_t* sites,
+                             std::size_t count, double* out);
 };
 
 }  // namespace qfast

@@ -199,10 +199,12 @@ std::vector<double> generic_parameters(const FlatCircuit& circuit) {
   return params;
 }
 
-void evaluate_parameters(const FlatCircuit& circuit, const double* values, std::vector<double>& params) {
+void evaluate_parameters(const FlatCircuit& circuit, const double* values, std::vector<double>& params,
+                         std::span<const std::uint8_t> skipped) {
   params = circuit.params;
   const ExpressionTable& table = circuit.expressions;
   for (std::size_t k = 0; k < table.slots.size(); ++k) {
+    if (!skipped.empty() && skipped[k]) continue;
     const std::int64_t begin = k == 0 ? 0 : table.code_end[k - 1];
     const double value = apply_expression(table, begin, table.code_end[k], values);
     if (!std::isfinite(value)) {

@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "circuit/flat.h"
@@ -43,7 +44,9 @@ bool is_diagonal(const std::vector<Complex>& matrix, int dim);
 // zeros of the gate's form.
 std::vector<double> generic_parameters(const FlatCircuit& circuit);
 
-// Evaluates every expression slot: params = the circuit's own with the expressions' values filled in.
-void evaluate_parameters(const FlatCircuit& circuit, const double* values, std::vector<double>& params);
+// Evaluates every expression slot: params = the circuit's own with the expressions' values filled in. Slots marked in
+// `skipped`, one entry a slot or none at all, have no value yet and stay as they are.
+void evaluate_parameters(const FlatCircuit& circuit, const double* values, std::vector<double>& params,
+                         std::span<const std::uint8_t> skipped = {});
 
 }  // namespace qfast

@@ -199,6 +199,9 @@ def test_branches_that_find_no_memory_are_simulated_again(where) -> None:
     half = qfast.sample(many_branches(6), 2000, seed=1, branch_bytes=2 * 64, **where)
     assert roomy == tight == half
     assert roomy.metadata["replayed_branches"] == 0
+    if where["engine"] == "native":  # small states need no copies: all branches have their lanes
+        assert tight.metadata["replayed_branches"] == 0
+        return
     assert tight.metadata["replayed_branches"] >= tight.metadata["branches"] - 1
     assert 0 < half.metadata["replayed_branches"] < tight.metadata["replayed_branches"]
 

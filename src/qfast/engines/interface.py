@@ -242,6 +242,11 @@ class Engine(Protocol):
         """The instruction set that the native engine uses; None for the others."""
         ...
 
+    @property
+    def max_walk_qubits(self) -> int:
+        """The largest states of which it walks whole scripts itself; 0: none."""
+        ...
+
     def prepare(self, circuit: Circuit, *, precision: Precision) -> PreparedCircuit:
         """Prepare a circuit of gates and barriers only."""
         ...

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from qfast._typing import AnyArray, ComplexArray, EngineName, FloatArray, IntArray, Isa, Precision, UIntArray
-from qfast.circuit.expressions import expression_table
+from qfast.circuit.expressions import ExpressionTable, expression_table
 from qfast.circuit.gates import GATES, NUM_GATES, OPCODES
 from qfast.circuit.transforms import take
 from qfast.engines.extension import core, missing_reason
@@ -54,6 +54,7 @@ class NativeEngine:
     """
 
     name: EngineName = "native"
+    max_walk_qubits: int = 0 if core is None else core.WalkPlan.max_qubits
 
     def __init__(self, isa: str | None = None, cost_table: Any = None) -> None:
         if isa is not None and isa not in isas():
@@ -70,6 +71,38 @@ class NativeEngine:
         is_small = circuit.num_qubits <= _ONE_TILE_QUBITS[precision]
         tile_qubits = max(1, circuit.num_qubits) if is_small else 0  # 0 would leave a circuit of no qubits unplanned
         return NativeTrajectories(self.prepare(circuit, precision=precision, tile_qubits=tile_qubits))
+
+    def prepare_script(
+        self,
+        code: Any,
+        segments: Sequence[Circuit],
+        sources: Sequence[int],
+        readout: Sequence[tuple[Sequence[int], FloatArray]],
+        variables: Sequence[str],
+        *,
+        precision: Precision,
+        is_density: bool = False,
+    ) -> Any:
+        """Return a ``qfast._core.WalkPlan``, whose states have at most `max_walk_qubits` qubits.
+
+        Parameters
+        ----------
+        code : ScriptCode
+        segments : sequence of Circuit
+            The stretches of gates.
+        sources : sequence of int
+            For each classical bit the qubit that is measured into it at the end, or -1.
+        readout : sequence of (bits, probabilities)
+            What is misread at the end.
+        variables : sequence of str
+        precision : {"complex64", "complex128"}
+        is_density : bool
+            States are density matrices, and the stretches act on the ket's and on the bra's qubits.
+        """
+        columns = [_columns(segment, expression_table(segment)) for segment in segments]
+        wired = np.array(sources, dtype=np.int32)
+        readouts = [(list(bits), np.ascontiguousarray(table, dtype=np.float64)) for bits, table in readout]
+        return core.WalkPlan(code, columns, wired, readouts, list(variables), is_density, precision, self.isa)
 
     def probabilities(self, state: AnyArray, qubits: AnyArray, *, threads: int) -> FloatArray:
         """See `Engine.probabilities`."""
@@ -118,11 +151,7 @@ class NativeCircuit:
         self._expressions = expressions = expression_table(circuit)
         self.num_qubits = circuit.num_qubits
         self.num_parameters = expressions.num_parameters
-        self._program = core.Program(
-            circuit.num_qubits, *_columns(circuit),
-            expressions.slots, expressions.code_end, expressions.code, expressions.constants,
-            expressions.num_parameters, precision, isa, tile_qubits, cost_table,
-        )  # fmt: skip
+        self._program = core.Program(_columns(circuit, expressions), precision, isa, tile_qubits, cost_table)
         # Tables and tile buffers are bounded, and small beside a state that matters; a permutation gate on most of the
         # qubits is the only one that does not work in place.
         self.workspace_bytes: int = self._program.workspace_bytes
@@ -202,7 +231,7 @@ class NativeTrajectories:
         return found
 
 
-def _columns(circuit: Circuit) -> tuple[Any, ...]:
+def _columns(circuit: Circuit, expressions: ExpressionTable) -> tuple[Any, ...]:
     """The columns as the core takes them: gates only, data items split by their type."""
     opcodes = np.asarray(circuit.opcodes)
     if (opcodes >= NUM_GATES).any():
@@ -223,9 +252,10 @@ def _columns(circuit: Circuit) -> tuple[Any, ...]:
                 items.append(np.ascontiguousarray(circuit.data_items[item], dtype=dtype).reshape(-1))
             data[row] = place[item]
     return (
-        opcodes, np.asarray(circuit.num_controls), np.asarray(circuit.ctrl_states), data,
+        circuit.num_qubits, opcodes, np.asarray(circuit.num_controls), np.asarray(circuit.ctrl_states), data,
         np.asarray(circuit.qubit_end), np.asarray(circuit.qubits),
         np.asarray(circuit.param_end), np.asarray(circuit.params), complex_data, integer_data,
+        expressions.slots, expressions.code_end, expressions.code, expressions.constants, expressions.num_parameters,
     )  # fmt: skip
 
 

@@ -43,6 +43,7 @@ class NumbaEngine:
     """Kernels compiled by numba on first use and kept on disk."""
 
     name: EngineName = "numba"
+    max_walk_qubits = 0
     isa: Isa | None = None
 
     def prepare(self, circuit: Circuit, *, precision: Precision) -> NumbaCircuit:

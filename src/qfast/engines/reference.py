@@ -54,6 +54,7 @@ class ReferenceEngine:
     """
 
     name: EngineName = "reference"
+    max_walk_qubits = 0
     isa: Isa | None = None
 
     def __init__(self, array_backend: str = "numpy") -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from functools import cached_property
+from typing import TYPE_CHECKING, Any, cast
 
 from qfast._typing import AnyArray, FloatArray, Precision
 from qfast.circuit import Parameter
@@ -17,17 +18,22 @@ from qfast.simulation.run_settings import RunSettings
 from qfast.simulation.script import Script
 from qfast.simulation.script_code import ScriptCode, encode_script
 
+if TYPE_CHECKING:
+    from qfast.engines.native import NativeEngine
+
 __all__ = ["Compiled"]
 
 
 class Compiled:
-    """A script, ready to run.
+    """A script, ready to run. With `is_density` its states are density matrices: of its qubits the first half is the
+    ket's, the other the bra's, and the stretches of gates act on both.
 
     Attributes
     ----------
     script : Script
         Without its stretches of gates.
-    segments : list of PreparedCircuit
+    walks_natively : bool
+        The core walks the script itself: the stretches are not prepared unless somebody asks for `segments`.
     segment_names : list of tuple of str
         The parameters of each stretch, in its order; classical variables of the circuit are among them.
     segment_sizes : list of int
@@ -41,19 +47,61 @@ class Compiled:
         Seconds it took.
     """
 
-    def __init__(self, script: Script, parameters: tuple[Parameter, ...], engine: Engine, precision: Precision) -> None:
+    def __init__(
+        self,
+        script: Script,
+        parameters: tuple[Parameter, ...],
+        engine: Engine,
+        precision: Precision,
+        *,
+        is_density: bool = False,
+    ) -> None:
         check_qubits(script.num_qubits, precision)
         begun = time.perf_counter()
         self.num_qubits = script.num_qubits
         self.precision: Precision = precision
         self.parameters = parameters
         self.script = replace(script, segments=())
-        self.state_bytes = state_bytes(max(script.widths()), precision)
+        self._engine, self._stretches, self._is_density = engine, script.segments, is_density
+        widths = script.widths()
+        self.state_bytes = state_bytes(max(widths), precision)
+        can_walk = len(set(widths)) == 1 if is_density else not script.is_static
+        self.walks_natively = can_walk and engine.max_walk_qubits > 0 and max(widths) <= engine.max_walk_qubits
         self.segment_sizes = [len(segment) for segment in script.segments]
-        self.segments: list[PreparedCircuit] = [engine.prepare(part, precision=precision) for part in script.segments]
         self.segment_names = [tuple(parameter.name for parameter in part.parameters) for part in script.segments]
-        self.workspace_bytes = max((segment.workspace_bytes for segment in self.segments), default=0)
         self.prepare_s = time.perf_counter() - begun
+        if not self.walks_natively:
+            _ = self.segments
+
+    @cached_property
+    def segments(self) -> list[PreparedCircuit]:
+        """The stretches of gates, prepared."""
+        begun = time.perf_counter()
+        found = [self._engine.prepare(part, precision=self.precision) for part in self._stretches]
+        self.prepare_s += time.perf_counter() - begun
+        return found
+
+    @property
+    def workspace_bytes(self) -> int:
+        """What a run of a stretch allocates besides the state, where it may be much."""
+        return max((segment.workspace_bytes for segment in self.segments), default=0)
+
+    @cached_property
+    def walk_plan(self) -> Any:
+        """The script in the core; only if `walks_natively`."""
+        begun = time.perf_counter()
+        script = self.script
+        found = cast("NativeEngine", self._engine).prepare_script(
+            self.code,
+            self._stretches,
+            script.wiring.sources,
+            [(bits, error.probabilities) for error, bits in script.readout],
+            [variable.name for variable in script.variables],
+            precision=self.precision,
+            is_density=self._is_density,
+        )
+        self.prepare_s += time.perf_counter() - begun
+        return found
 
     @cached_property
     def liveness(self) -> list[Live]:

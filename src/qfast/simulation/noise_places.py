@@ -82,12 +82,15 @@ def _untouched_measurements(circuit: AnyCircuit) -> set[int]:
         return final
     touched: set[int] = set()  # qubits that a later instruction acts on
     blocked: set[int] = set()  # bits that a later instruction reads, or writes before the end
-    end = len(circuit.qubits)
-    for row in range(len(circuit) - 1, -1, -1):
-        begin = circuit.qubit_end[row - 1] if row else 0
-        qubits = circuit.qubits[begin:end]
+    columns = circuit.columns
+    all_qubits, ends = columns.qubits.tolist(), columns.qubit_end.tolist()
+    opcodes, data = columns.opcodes.tolist(), columns.data.tolist()
+    end = len(all_qubits)
+    for row in range(len(opcodes) - 1, -1, -1):
+        begin = ends[row - 1] if row else 0
+        qubits = all_qubits[begin:end]
         end = begin
-        opcode, number = circuit.opcodes[row], circuit.data[row]
+        opcode, number = opcodes[row], data[row]
         if opcode == _MEASURE:
             if qubits[0] not in touched and number not in blocked:
                 final.add(row)

@@ -277,12 +277,53 @@ def writes_bits(circuit: AnyCircuit) -> bool:
     return False
 
 
+class _Block:
+    """The instructions of a circuit or body as lists, which are quick to read one by one."""
+
+    def __init__(self, circuit: AnyCircuit) -> None:
+        columns = circuit.columns
+        self.circuit = circuit
+        self.opcodes: list[int] = columns.opcodes.tolist()
+        self.data: list[int] = columns.data.tolist()
+        self.qubits: list[int] = columns.qubits.tolist()
+        self.qubit_end: list[int] = columns.qubit_end.tolist()
+        self._controls: list[int] = columns.num_controls.tolist()
+        self._states: list[int] = columns.ctrl_states.tolist()
+        self._params = [float(value) for value in columns.params]
+        self._param_end: list[int] = columns.param_end.tolist()
+        self._is_symbolic = bool(circuit.expressions)
+
+    def key(self, gates: list[int]) -> object:
+        """What a stretch holds, to be compared with others; None where that is not told by numbers."""
+        if self._is_symbolic:
+            return None
+        rows = []
+        for row in gates:
+            begin, first = (self.qubit_end[row - 1], self._param_end[row - 1]) if row else (0, 0)
+            if self.data[row] >= 0:
+                return None
+            rows.append(
+                (
+                    self.opcodes[row], self._controls[row], self._states[row],
+                    *self.qubits[begin : self.qubit_end[row]], *self._params[first : self._param_end[row]],
+                )
+            )  # fmt: skip
+        return tuple(rows)
+
+    def take(self, gates: list[int]) -> Circuit:
+        if len(gates) < len(self.opcodes) or self.circuit.variables:
+            # So that an angle may name a variable, whose value is given at each run.
+            return take(self.circuit, gates, frees_variables=True)
+        return self.circuit.copy()
+
+
 class _Builder:
     """Appends the steps of circuits; jumps are given their targets as soon as these are known."""
 
     def __init__(self, noise: NoiseModel | None) -> None:
         self.steps: list[Step] = []
         self.segments: list[Circuit] = []
+        self._segment_of: dict[object, int] = {}  # by what they hold: a stretch that comes again is the same one
         self.loops: list[int] = []
         self._noise = noise
         self._number = 0  # of the last instruction
@@ -296,37 +337,38 @@ class _Builder:
         return self._open[-1] if self._open else NO_LOOP
 
     def add_block(self, circuit: AnyCircuit, skipped: Iterable[int] = ()) -> None:
-        if self._noise is None and max(circuit.opcodes, default=0) < NUM_GATES:
+        block = _Block(circuit)
+        if self._noise is None and max(block.opcodes, default=0) < NUM_GATES:
             self._number += len(circuit)
-            self._flush(circuit, list(range(len(circuit))))
+            self._flush(block, list(range(len(circuit))))
             return
         gates: list[int] = []
         for row, (before, after) in enumerate(places_of(circuit, self._noise)):
-            opcode = circuit.opcodes[row]
+            opcode = block.opcodes[row]
             self._number += 1
             if before:
-                self._flush(circuit, gates)
+                self._flush(block, gates)
                 self._add_noise(before)
             if opcode < NUM_GATES:
                 gates.append(row)
             elif opcode != _BARRIER and row not in skipped:
-                self._flush(circuit, gates)
-                self._add_row(circuit, row, opcode)
+                self._flush(block, gates)
+                self._add_row(block, row, opcode)
             if after:
-                self._flush(circuit, gates)
+                self._flush(block, gates)
                 self._add_noise(after)
-        self._flush(circuit, gates)
+        self._flush(block, gates)
 
-    def _flush(self, circuit: AnyCircuit, gates: list[int]) -> None:
+    def _flush(self, block: _Block, gates: list[int]) -> None:
         if not gates:
             return
-        if len(gates) < len(circuit) or circuit.variables:
-            # So that an angle may name a variable, whose value is given at each run.
-            segment = take(circuit, gates, frees_variables=True)
-        else:
-            segment = circuit.copy()
-        self.steps.append(Gates(len(self.segments)))
-        self.segments.append(segment)
+        key = block.key(gates)
+        number = len(self.segments) if key is None else self._segment_of.get(key, len(self.segments))
+        if number == len(self.segments):
+            self.segments.append(block.take(gates))
+            if key is not None:
+                self._segment_of[key] = number
+        self.steps.append(Gates(number))
         gates.clear()
 
     def _add_noise(self, places: tuple[Place, ...]) -> None:
@@ -337,17 +379,17 @@ class _Builder:
                 self._num_channels += 1
             self.steps.append(Noise(place, number, self._loop))
 
-    def _add_row(self, circuit: AnyCircuit, row: int, opcode: int) -> None:
+    def _add_row(self, block: _Block, row: int, opcode: int) -> None:
         if opcode == _MEASURE:
-            self._add_measure(circuit.qubits[circuit.qubit_end[row] - 1], circuit.data[row])
+            self._add_measure(block.qubits[block.qubit_end[row] - 1], block.data[row])
         elif opcode == _RESET:
-            self.steps.append(Reset(circuit.qubits[circuit.qubit_end[row] - 1], self._number, self._loop))
+            self.steps.append(Reset(block.qubits[block.qubit_end[row] - 1], self._number, self._loop))
         elif opcode in (_BREAK, _CONTINUE):
             jump = Jump()
             self.steps.append(jump)
             (self._breaks if opcode == _BREAK else self._continues)[-1].append(jump)
         else:
-            self._add_data(circuit.data_items[circuit.data[row]])
+            self._add_data(block.circuit.data_items[block.data[row]])
 
     def _add_measure(self, qubit: int, bit: int) -> None:
         self.steps.append(Measure(qubit, bit, self._number, self._loop))

@@ -49,7 +49,10 @@ from qfast.simulation.script import (
 from qfast.simulation.script_code import value_of
 from qfast.simulation.sites import CHANNEL, FINAL_SAMPLING, MAX_VISIT, OUTCOME, READING, site_of
 
-__all__ = ["MAX_LOOP_PASSES", "BranchState", "BranchWalk", "Leaf", "Machine", "Walk", "WalkStatistics", "add_outcomes"]
+__all__ = [
+    "MAX_LOOP_PASSES", "BranchState", "BranchWalk", "Leaf", "Machine", "Walk", "WalkStatistics", "add_outcomes",
+    "measure_at_end",
+]  # fmt: skip
 
 MAX_LOOP_PASSES = 100_000
 """A while loop that a shot passes more often than this is taken to be endless."""
@@ -101,6 +104,7 @@ class Leaf(Generic[P]):
 class Walk(Protocol):
     """A prepared script, ready to be walked. A walk is used by one thread at a time."""
 
+    script: Script
     statistics: WalkStatistics
 
     def rows(self, seed: int, first_shot: int, shots: int) -> Rows:
@@ -118,6 +122,10 @@ class Walk(Protocol):
 
     def leaves(self, population: P) -> Iterator[Leaf[P]]:
         """Yield the end of every branch."""
+        ...
+
+    def finish(self, leaf: Leaf[Shots], rows: Rows) -> None:
+        """Let shots that have arrived make their measurements at the end, into their rows."""
         ...
 
 
@@ -268,18 +276,8 @@ class BranchWalk:
             self.finish(leaf, rows)
 
     def finish(self, leaf: Leaf[Shots], rows: Rows) -> None:
-        """Let shots that have arrived make their measurements at the end, into their rows."""
-        wiring = self.script.wiring
-        if not wiring.runs and not self.script.readout:
-            return
-        arrived = leaf.population
-        found = rows[arrived.places]
-        if wiring.runs:
-            sampler = self._settings.engine.sampler(leaf.state, threads=self._settings.threads)
-            found &= ~row_of_int(wiring.written, wiring.num_bits)
-            found |= wiring.pack(sampler.find(arrived.uniforms(FINAL_SAMPLING)))
-        misread(found, self.script.readout, arrived.uniforms)
-        rows[arrived.places] = found
+        """See `Walk.finish`."""
+        measure_at_end(self.script, self._settings, leaf, rows)
 
     # --- branches -----------------------------------------------------------------------------------------------------
 
@@ -535,6 +533,21 @@ class BranchWalk:
             raise CircuitError(f"variable '{bad}' is not finite where an angle needs its value")
         self._state.apply(segment, values)
         self.statistics.gates += self._compiled.segment_sizes[segment]
+
+
+def measure_at_end(script: Script, settings: RunSettings, leaf: Leaf[Shots], rows: Rows) -> None:
+    """Let shots that have arrived make their measurements at the end, into their rows."""
+    wiring = script.wiring
+    if not wiring.runs and not script.readout:
+        return
+    arrived = leaf.population
+    found = rows[arrived.places]
+    if wiring.runs:
+        sampler = settings.engine.sampler(leaf.state, threads=settings.threads)
+        found &= ~row_of_int(wiring.written, wiring.num_bits)
+        found |= wiring.pack(sampler.find(arrived.uniforms(FINAL_SAMPLING)))
+    misread(found, script.readout, arrived.uniforms)
+    rows[arrived.places] = found
 
 
 def add_outcomes(found: dict[int, float], script: Script, population: Weight, weights: FloatArray) -> None:

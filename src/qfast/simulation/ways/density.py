@@ -26,6 +26,7 @@ from qfast.noise import NoiseModel
 from qfast.simulation.asks import Distribution, Expectation, Shots, What
 from qfast.simulation.compiled import Compiled
 from qfast.simulation.density_matrix import DensityMatrix
+from qfast.simulation.native_walk import NativeWalk
 from qfast.simulation.packing import Packing, pack_script, touched_qubits
 from qfast.simulation.populations import Weight, misread_weights
 from qfast.simulation.request import Method
@@ -34,7 +35,7 @@ from qfast.simulation.samples import Samples
 from qfast.simulation.script import Free, Measure, Noise, Reset, script_of
 from qfast.simulation.sites import FINAL_SAMPLING
 from qfast.simulation.terminal_sampling import check_rows, outcome_table
-from qfast.simulation.walk import BranchWalk, add_outcomes
+from qfast.simulation.walk import BranchWalk, Walk, add_outcomes
 from qfast.simulation.ways.interface import Run
 from qfast.simulation.ways.means import Means
 from qfast.simulation.working_states import working_state
@@ -141,17 +142,22 @@ class Density:
             add_outcomes(found, script, leaf.population, np.maximum(weights, 0.0))
         return misread_weights(found, script.readout, cutoff), script.num_bits, script.registers
 
-    def _walk(self, run: Run, packing: Packing) -> BranchWalk:
+    def _walk(self, run: Run, packing: Packing) -> Walk:
         """Return a walk over the branches of the classical side."""
         count, settings, request = len(packing.qubits), run.settings, run.request
         check_density(count, self._precision, settings)
         bound = self._circuit.bind(request.values.tolist()) if request.values.size else self._circuit
         script = pack_script(script_of(bound, self._noise), packing)
         script = replace(script, segments=tuple(_doubled(script.segments)))
-        compiled = Compiled(replace(script, num_qubits=2 * count), (), self._engine, self._precision)
+        doubled = replace(script, num_qubits=2 * count)
+        compiled = Compiled(doubled, (), self._engine, self._precision, is_density=True)
         start = None
         if request.initial is not None:
             start = np.outer(request.initial.conj(), request.initial).astype(self._precision).reshape(-1)
+        if compiled.walks_natively:
+            return NativeWalk(
+                compiled, settings, np.zeros(0), start, max_loop_passes=request.limits.loop_passes, cancel=run.cancel
+            )
         state = working_state(None, None, 2 * count, self._precision)
         branch = _DensityBranch(compiled, settings, state, start)
         return BranchWalk(

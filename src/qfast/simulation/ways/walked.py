@@ -15,6 +15,7 @@ from qfast.engines.bits import row_bytes, strings_of
 from qfast.engines.memory import memory_limits, state_bytes
 from qfast.simulation.asks import Shots, State
 from qfast.simulation.compiled import Compiled
+from qfast.simulation.native_walk import NativeWalk
 from qfast.simulation.packing import Packing, pack_script, touched_qubits
 from qfast.simulation.populations import Shots as Shot
 from qfast.simulation.pure_branch import PureBranch
@@ -23,7 +24,7 @@ from qfast.simulation.script import Script, writes_bits
 from qfast.simulation.seeds import chosen_seed
 from qfast.simulation.statevector import Statevector
 from qfast.simulation.terminal_sampling import check_rows
-from qfast.simulation.walk import BranchWalk
+from qfast.simulation.walk import BranchWalk, Walk
 from qfast.simulation.ways.interface import Run
 from qfast.simulation.working_states import working_state
 
@@ -37,7 +38,7 @@ _ASSUMED_BYTES = 1 << 30
 class Walking:
     """A walk that is about to begin, and the bytes it holds without the branches that wait."""
 
-    walk: BranchWalk
+    walk: Walk
     compiled: Compiled
     peak_bytes: int
 
@@ -99,6 +100,12 @@ class WalkedScript:
             False: only one branch will be followed.
         """
         compiled, request, settings = self.on(packing), run.request, run.settings
+        if compiled.walks_natively:
+            native = NativeWalk(
+                compiled, settings, request.values, request.initial, max_loop_passes=request.limits.loop_passes,
+                cancel=run.cancel,
+            )  # fmt: skip
+            return Walking(native, compiled, compiled.state_bytes)
         size = state_bytes(compiled.num_qubits, self.precision)
         peak_bytes = compiled.check_memory(settings, states=run.out is None, more_bytes=scratch_states * size)
         budget = request.limits.branch_bytes if keeps_branches else 0
@@ -114,7 +121,7 @@ class WalkedScript:
         )  # fmt: skip
         return Walking(walk, compiled, peak_bytes)
 
-    def shots(self, run: Run, *, scratch_states: int = 0) -> tuple[Samples, BranchWalk]:
+    def shots(self, run: Run, *, scratch_states: int = 0) -> tuple[Samples, Walk]:
         """Return what shots record, and the walk that it took."""
         ask = run.request.ask
         assert isinstance(ask, Shots)
@@ -152,9 +159,13 @@ class WalkedScript:
         (leaf,) = walking.walk.leaves(Shot.of(self.engine, seed, 0, row))
         if writes_bits(self._circuit):
             walking.walk.finish(leaf, row)
+        state = leaf.state
+        if run.out is not None and state is not run.out:
+            run.out[:] = state
+            state = run.out
         made = run.made(
             None, seed=seed, peak_bytes=walking.peak_bytes,
             times={"prepare_s": walking.compiled.prepare_s, "run_s": time.perf_counter() - begun},
             classical_bits=strings_of(row[:, : row_bytes(self._circuit.num_clbits)], self._circuit.num_clbits)[0],
         )  # fmt: skip
-        return Statevector._of_run(leaf.state, run.settings, made)
+        return Statevector._of_run(state, run.settings, made)
