@@ -19,7 +19,7 @@ from tests.simulation.dynamic_scripts import random_script, rows_in_python
 
 pytestmark = pytest.mark.skipif(native.unavailable_reason() is not None, reason="needs the native engine")
 
-SHOTS = 200
+SHOTS = 40  # the walk in Python takes milliseconds a branch
 
 
 def native_walk(script: Script, isa: str | None = None, threads: int = 1, precision: str = "complex128") -> NativeWalk:
@@ -30,7 +30,7 @@ def native_walk(script: Script, isa: str | None = None, threads: int = 1, precis
 
 
 @given(seed=st.integers(0, 2**32))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_every_shot_is_that_of_the_walk_in_python(seed: int) -> None:
     script = random_script(np.random.default_rng(seed))
     wanted, margins = rows_in_python(script, run_settings("reference"), seed, 1000, SHOTS)
