@@ -53,7 +53,7 @@ def mutated(draw: random.Random, seeds: list[dict[str, Any]]) -> dict[str, Any]:
             parent = parent[key]
         kind = draw.randrange(6)
         if kind == 0:
-            parent[last] = draw.choice(ODD)
+            parent[last] = copy.deepcopy(draw.choice(ODD))  # a shared one would come to hold itself
         elif kind == 1:
             other: Any = draw.choice(seeds)
             for key in draw.choice(places(other)):
@@ -67,7 +67,9 @@ def mutated(draw: random.Random, seeds: list[dict[str, Any]]) -> dict[str, Any]:
             else:
                 parent.insert(draw.randrange(len(parent)), parent.pop(last))
         elif kind == 4:
-            parent[draw.choice(("guard", "inputs", "produces", "vqs", "chs", "args", "op", "xyz"))] = parent[last]
+            parent[draw.choice(("guard", "inputs", "produces", "vqs", "chs", "args", "op", "xyz"))] = copy.deepcopy(
+                parent[last]
+            )
         else:
             nodes = data.get("program")
             if isinstance(nodes, dict) and isinstance(nodes.get("nodes"), list):
