@@ -12,7 +12,7 @@ from hypothesis import settings
 from qfast import engines
 from qfast._typing import Precision
 from qfast.engines import Engine, cost_tables
-from qfast.engines.extension import core
+from qfast.extension import core
 
 # What a complex amplitude may be off by after some dozen gates.
 TOLERANCE = {"complex64": 2e-6, "complex128": 1e-13}

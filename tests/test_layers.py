@@ -13,8 +13,7 @@ ROOT = Path(qfast.__file__).parent
 
 # Layer of each package or module, by its name below `qfast`; CONTRIBUTING.md has the map.
 LAYERS = {
-    "_format": 0,
-    "_html": 0, "_typing": 0, "_version": 0, "errors": 0,
+    "_format": 0, "_html": 0, "_typing": 0, "_version": 0, "errors": 0, "extension": 0,
     "config": 1,
     "circuit": 2, "noise": 2, "qiskit": 2,
     "engines": 3,

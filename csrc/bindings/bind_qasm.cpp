@@ -2,9 +2,11 @@
 #include <pybind11/numpy.h>
 #include <pybind11/stl.h>
 
+#include <cmath>
 #include <utility>
 
 #include "bindings/register.h"
+#include "bindings/rows.h"
 #include "circuit/qasm_circuit.h"
 
 namespace py = pybind11;
@@ -64,29 +66,51 @@ py::tuple node_tuple(const ClassicalNode& n, const std::vector<std::string>& wid
   return py::make_tuple("call", op, n.left, n.right);
 }
 
+// The matrices and diagonals of a block, read-only; a matrix is square.
+py::list data_items(FlatCircuit& rows) {
+  std::vector<bool> is_square(rows.complex_data.size(), false);
+  for (std::size_t i = 0; i < rows.opcodes.size() && !is_square.empty(); ++i) {
+    if (rows.opcodes[i] == k_unitary) is_square[static_cast<std::size_t>(rows.data[i])] = true;
+  }
+  py::list items;
+  for (std::size_t k = 0; k < is_square.size(); ++k) {
+    py::array_t<Complex> item = to_array(std::move(rows.complex_data[k]));
+    const auto side = static_cast<py::ssize_t>(std::lround(std::sqrt(static_cast<double>(item.size()))));
+    if (is_square[k]) item = item.reshape({side, side});
+    item.attr("flags").attr("writeable") = false;
+    items.append(std::move(item));
+  }
+  return items;
+}
+
+// The rows, in which data of control flow counts on from the matrices.
+FlatRows rows_of(const QasmBlock& block) {
+  FlatRows rows = block.rows;
+  if (block.flows.empty()) return rows;
+  const auto first = static_cast<std::int32_t>(block.rows.complex_data.size());
+  SharedColumn<std::int32_t> data;
+  for (std::size_t i = 0; i < rows.opcodes.size(); ++i) {
+    const std::uint16_t opcode = rows.opcodes[i];
+    const bool is_flow = (opcode >= k_if_else && opcode <= k_switch_case) || opcode == k_assign;
+    data.push_back(rows.data[i] + (is_flow ? first : 0));
+  }
+  rows.data = std::move(data);
+  return rows;
+}
+
 py::dict block_dict(QasmBlock&& block) {
-  FlatCircuit& rows = block.rows;
-  py::list matrices;
-  for (std::vector<Complex>& matrix : rows.complex_data) matrices.append(to_array(std::move(matrix)));
   py::list flows;
   for (const QasmFlow& flow : block.flows) {
     flows.append(py::make_tuple(flow.opcode, flow.expression, flow.target, flow.blocks, flow.values, flow.is_range,
                                 flow.is_unsigned));
   }
   py::dict d;
-  d["opcodes"] = to_array(std::move(rows.opcodes));
-  d["num_controls"] = to_array(std::move(rows.num_controls));
-  d["ctrl_states"] = to_array(std::move(rows.ctrl_states));
-  d["data"] = to_array(std::move(rows.data));
-  d["qubit_end"] = to_array(std::move(rows.qubit_end));
-  d["qubits"] = to_array(std::move(rows.qubits));
-  d["param_end"] = to_array(std::move(rows.param_end));
-  d["params"] = to_array(std::move(rows.params));
-  d["slots"] = std::move(rows.expressions.slots);
-  d["code_end"] = std::move(rows.expressions.code_end);
-  d["code"] = std::move(rows.expressions.code);
-  d["constants"] = std::move(rows.expressions.constants);
-  d["matrices"] = std::move(matrices);
+  d["columns"] = make_columns(rows_of(block));
+  d["slots"] = std::move(block.rows.expressions.slots);
+  d["code_end"] = std::move(block.rows.expressions.code_end);
+  d["code"] = std::move(block.rows.expressions.code);
+  d["constants"] = std::move(block.rows.expressions.constants);
+  d["matrices"] = data_items(block.rows);
   d["flows"] = std::move(flows);
   return d;
 }

@@ -7,6 +7,8 @@ PYBIND11_MODULE(_core, m) {
   m.doc() = "The C++ core of qfast.";
   qfast::register_classical(m);
   qfast::register_errors(m);
+  qfast::register_columns(m);
+  qfast::register_rows(m);
   qfast::register_program(m);
   qfast::register_qasm(m);
   qfast::register_quick(m);

@@ -6,12 +6,14 @@
 namespace qfast {
 
 void register_classical(pybind11::module_& m);
+void register_columns(pybind11::module_& m);
 void register_errors(pybind11::module_& m);
 void register_program(pybind11::module_& m);
 void register_qasm(pybind11::module_& m);
 void register_quick(pybind11::module_& m);
 void register_reduce(pybind11::module_& m);
 void register_roofline(pybind11::module_& m);
+void register_rows(pybind11::module_& m);
 void register_sampling(pybind11::module_& m);
 void register_system(pybind11::module_& m);
 void register_trajectories(pybind11::module_& m);

@@ -116,14 +116,9 @@ void CheckedCircuit::append_matrix(std::span<const std::int32_t> qubits, const d
 
 void CheckedCircuit::add_row(std::uint16_t opcode, int num_controls, std::uint64_t control_state, std::int32_t data,
                              std::span<const std::int32_t> qubits, std::span<const double> parameters) {
-  rows_.opcodes.push_back(opcode);
-  rows_.num_controls.push_back(static_cast<std::uint16_t>(num_controls));
-  rows_.ctrl_states.push_back(control_state);
-  rows_.data.push_back(data);
-  rows_.qubits.insert(rows_.qubits.end(), qubits.begin(), qubits.end());
-  rows_.qubit_end.push_back(static_cast<std::int64_t>(rows_.qubits.size()));
-  rows_.params.insert(rows_.params.end(), parameters.begin(), parameters.end());
-  rows_.param_end.push_back(static_cast<std::int64_t>(rows_.params.size()));
+  rows_.qubits.append(qubits);
+  rows_.params.append(parameters);
+  rows_.end_row({opcode, static_cast<std::uint16_t>(num_controls), control_state, data});
   for (auto& plan : plans_->by_precision) plan.reset();
 }
 

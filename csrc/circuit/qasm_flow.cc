@@ -22,7 +22,7 @@ std::int32_t Reader::run_flow_block(std::int32_t first) {
 void Reader::push_flow(QasmFlow flow) {
   call_qubits_.clear();
   for (const std::int32_t id : flow.blocks) {
-    const std::vector<std::int32_t>& touched = blocks_[static_cast<std::size_t>(id)]->rows.qubits;
+    const SharedColumn<std::int32_t>& touched = blocks_[static_cast<std::size_t>(id)]->rows.qubits;
     call_qubits_.insert(call_qubits_.end(), touched.begin(), touched.end());
   }
   std::sort(call_qubits_.begin(), call_qubits_.end());

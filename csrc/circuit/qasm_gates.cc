@@ -67,14 +67,9 @@ void Reader::put(const GateInstance& row, std::span<const std::int32_t> row_qubi
     return;
   }
   FlatCircuit& rows = block().rows;
-  rows.opcodes.push_back(row.opcode);
-  rows.num_controls.push_back(row.num_controls);
-  rows.ctrl_states.push_back(row.ctrl_state);
-  rows.data.push_back(row.data < 0 ? -1 : placed_matrix(row.data));
-  rows.qubits.insert(rows.qubits.end(), row_qubits.begin(), row_qubits.end());
-  rows.qubit_end.push_back(static_cast<std::int64_t>(rows.qubits.size()));
+  rows.qubits.append(row_qubits);
   for (const Angle& angle : angles) push_angle(rows, angle, place);
-  rows.param_end.push_back(static_cast<std::int64_t>(rows.params.size()));
+  rows.end_row({row.opcode, row.num_controls, row.ctrl_state, row.data < 0 ? -1 : placed_matrix(row.data)});
 }
 
 // A row that is no gate.
@@ -82,13 +77,8 @@ void Reader::emit(std::uint16_t opcode, std::int32_t data, std::span<const std::
                   std::uint32_t place) {
   count_row(row_qubits.size(), place);
   FlatCircuit& rows = block().rows;
-  rows.opcodes.push_back(opcode);
-  rows.num_controls.push_back(0);
-  rows.ctrl_states.push_back(0);
-  rows.data.push_back(data);
-  rows.qubits.insert(rows.qubits.end(), row_qubits.begin(), row_qubits.end());
-  rows.qubit_end.push_back(static_cast<std::int64_t>(rows.qubits.size()));
-  rows.param_end.push_back(static_cast<std::int64_t>(rows.params.size()));
+  rows.qubits.append(row_qubits);
+  rows.end_row({.opcode = opcode, .data = data});
 }
 
 // --- calls ----------------------------------------------------------------------------------------------------------

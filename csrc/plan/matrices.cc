@@ -191,7 +191,7 @@ bool is_diagonal(const std::vector<Complex>& matrix, int dim) {
 }
 
 std::vector<double> generic_parameters(const FlatCircuit& circuit) {
-  std::vector<double> params = circuit.params;
+  std::vector<double> params(circuit.params.begin(), circuit.params.end());
   for (std::size_t k = 0; k < circuit.expressions.slots.size(); ++k) {
     params[static_cast<std::size_t>(circuit.expressions.slots[k])] =
         0.7390851 + 0.1234567 * static_cast<double>(k % 17);
@@ -201,7 +201,7 @@ std::vector<double> generic_parameters(const FlatCircuit& circuit) {
 
 void evaluate_parameters(const FlatCircuit& circuit, const double* values, std::vector<double>& params,
                          std::span<const std::uint8_t> skipped) {
-  params = circuit.params;
+  params.assign(circuit.params.begin(), circuit.params.end());
   const ExpressionTable& table = circuit.expressions;
   for (std::size_t k = 0; k < table.slots.size(); ++k) {
     if (!skipped.empty() && skipped[k]) continue;

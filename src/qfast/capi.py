@@ -18,8 +18,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from qfast.engines.extension import core, missing_reason
 from qfast.errors import EngineError
+from qfast.extension import core, missing_reason
 
 __all__ = ["declarations", "get_include", "get_library", "load"]
 

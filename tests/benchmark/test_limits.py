@@ -9,8 +9,8 @@ import pytest
 
 from qfast.benchmark.fingerprint import differences, take_fingerprint
 from qfast.benchmark.roofline import Limits, measure_limits
-from qfast.engines.extension import core
 from qfast.errors import EngineError, InputError
+from qfast.extension import core
 
 LIMITS = Limits(num_qubits=20, precision="complex128", threads=2, bandwidth=32e9, peak_flops=100e9)
 

@@ -13,8 +13,8 @@ from qfast.circuit import Circuit
 from qfast.circuit.classical import Binary, Bit, Bits, Cast, Classical, Index, Literal, Unary, Variable, walk
 from qfast.circuit.classical_code import ClassicalCompiler, Kind
 from qfast.circuit.classical_run import ClassicalProgram, Memory, evaluate
-from qfast.engines.extension import core
 from qfast.errors import CircuitError
+from qfast.extension import core
 from tests.circuit import classical_oracle
 from tests.circuit.classical_oracle import NoValue, random_expression, random_variable
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 
+from qfast import simulate
 from qfast.circuit import Circuit, IfElse, Parameter, PauliSum
 from qfast.circuit.classical import Bit, Variable
 from qfast.circuit.gates import OPCODES
-from qfast.errors import CircuitError, ParameterError
+from qfast.circuit.rows import COLUMN_TYPES
+from qfast.errors import CircuitError, InputError, ParameterError
 from tests.circuit.strategies import circuits
 
 
@@ -133,3 +136,55 @@ def test_a_number_that_is_not_finite_is_refused_where_no_expression_stands() -> 
     with pytest.raises(ParameterError, match="gate 'rx' at instruction 0: parameter nan is not finite"):
         Circuit.from_columns(**columns)
     assert Circuit.from_columns(**columns, expressions={0: Parameter("a")}) == Circuit(1).rx(Parameter("a"), 0)
+
+
+def sample_columns() -> dict[str, Any]:
+    circuit = Circuit(4, 2).h(0).cx(0, 1).rx(0.3, 2).mc("ry", [0, 1], 3, 0.7, ctrl_state=1).cp(Parameter("a"), 1, 2)
+    circuit.unitary(np.diag([1, 1j]), 2).diagonal([1, 1j, -1, 1], [0, 3]).permutation([2, 0, 1, 3], [1, 2])
+    return columns_of(circuit.pauli_rotation("XZ", [1, 3], 0.4).barrier().ccx(0, 1, 2).u(0.1, 0.2, 0.3, 3))
+
+
+def mutated_columns(source: random.Random) -> dict[str, Any]:
+    """The sample with a few entries changed, dropped or repeated, in columns and in what they point to."""
+    columns = sample_columns()
+    del columns["qubit_registers"], columns["classical_registers"]
+    columns["data_items"] = [item.copy() for item in columns["data_items"]]
+    for _ in range(source.choice((1, 1, 2, 3))):
+        if source.random() < 0.25:
+            item = source.choice(columns["data_items"])
+            item.flat[source.randrange(item.size)] = source.choice((0, 1, 3, 4, 200))
+            continue
+        name = source.choice([*COLUMN_TYPES])
+        column = columns[name]
+        at = source.randrange(len(column))
+        match source.randrange(4):
+            case 0:
+                column[at] = source.choice((0, 1, 2, 5, 64, 65, 200))
+            case 1:
+                column[at] = source.choice((np.nan, np.inf)) if name == "params" else int(column[at]) ^ 1
+            case 2:
+                columns[name] = np.delete(column, at)
+            case _:
+                columns[name] = np.insert(column.astype(np.float64 if name == "params" else np.int64), at, -1)
+    if source.random() < 0.2:
+        columns[source.choice(("num_qubits", "num_clbits"))] = source.choice((0, 1, 3, 5))
+    if source.random() < 0.2:
+        columns["expressions"] = {source.choice((-1, 0, 2, 99)): Parameter("b")}
+    return columns
+
+
+def test_mutated_columns_are_refused_or_make_a_circuit_that_runs() -> None:
+    source = random.Random(11)
+    accepted = 0
+    for _ in range(3000):
+        columns = mutated_columns(source)
+        try:
+            circuit = Circuit.from_columns(**columns)
+        except InputError:  # any other error fails the test, and so does a fault
+            continue
+        accepted += 1
+        gates = circuit.bind(dict.fromkeys((parameter.name for parameter in circuit.parameters), 0.5))
+        if all(step.is_gate or step.name == "barrier" for step in gates):
+            assert abs(np.linalg.norm(np.asarray(simulate(gates))) - 1) < 1e-3
+        assert Circuit.from_bytes(circuit.to_bytes()) == circuit
+    assert accepted > 100

@@ -23,7 +23,7 @@ def imports(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
             raise ImportError(name)
         return modules[name]
 
-    monkeypatch.setattr(qasm, "_core", None)
+    monkeypatch.setattr(qasm, "core", None)
     monkeypatch.setattr(qasm.importlib, "import_module", find)
     return modules
 

@@ -81,7 +81,7 @@ def test_an_address_space_limit_counts_what_is_mapped(cgroup: Path, monkeypatch:
 READ_BOTH = """
 import json
 from qfast import config
-from qfast.engines.extension import core
+from qfast.extension import core
 from qfast.engines.memory import memory_limits
 threads = [] if core is None else [core.default_threads()]
 limits = [memory_limits().limit_bytes, config.memory_limits().limit_bytes]

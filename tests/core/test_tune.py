@@ -15,7 +15,7 @@ from qfast.benchmark import tune
 from qfast.cli import main
 from qfast.engines import cost_tables
 from qfast.engines.cost_tables import BUILT_IN, table_path, this_machine
-from qfast.engines.extension import core
+from qfast.extension import core
 
 
 @pytest.fixture

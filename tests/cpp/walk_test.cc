@@ -35,14 +35,9 @@ double angle(Rng& rng) { return 6.28 * (static_cast<double>(rng() >> 11) * 0x1p-
 
 void add_gate(FlatCircuit& c, std::uint16_t opcode, std::vector<std::int32_t> qubits, std::vector<double> params = {},
               std::int32_t data = -1, std::uint16_t controls = 0, std::uint64_t state = 0) {
-  c.opcodes.push_back(opcode);
-  c.num_controls.push_back(controls);
-  c.ctrl_states.push_back(state);
-  c.data.push_back(data);
-  c.qubits.insert(c.qubits.end(), qubits.begin(), qubits.end());
-  c.qubit_end.push_back(static_cast<std::int64_t>(c.qubits.size()));
-  c.params.insert(c.params.end(), params.begin(), params.end());
-  c.param_end.push_back(static_cast<std::int64_t>(c.params.size()));
+  c.qubits.append(qubits);
+  c.params.append(params);
+  c.end_row({opcode, controls, state, data});
 }
 
 std::vector<std::int32_t> some_qubits(Rng& rng, int n, int count) {

@@ -29,7 +29,7 @@ from qiskit.quantum_info import Operator, Statevector, random_unitary
 from qfast.circuit import Circuit, find_gate
 from qfast.circuit.classical import Binary, Bit, Bits, Literal
 from qfast.errors import CircuitError, InputError, ParameterError
-from qfast.qiskit import from_qiskit
+from qfast.qiskit import from_qiskit, to_qiskit
 from qfast.qiskit.gate_classes import CLASSES
 from tests import oracle
 
@@ -352,5 +352,30 @@ def test_an_input_variable_is_refused_by_name() -> None:
 
 
 def test_what_is_no_circuit_is_refused() -> None:
-    with pytest.raises(CircuitError, match=r"takes a qiskit\.QuantumCircuit, str given"):
+    with pytest.raises(CircuitError, match=r"takes a qiskit\.QuantumCircuit or several, str given"):
         from_qiskit("circuit")  # type: ignore[arg-type]
+
+
+def test_lists_of_circuits_become_lists() -> None:
+    circuits = [QuantumCircuit(1), QuantumCircuit(2)]
+    circuits[1].cx(0, 1)
+    assert from_qiskit(circuits) == [Circuit(1), Circuit(2).cx(0, 1)]
+    assert from_qiskit(()) == []
+    with pytest.raises(CircuitError, match=r"circuit 1: a qiskit\.QuantumCircuit is needed, int given"):
+        from_qiskit([circuits[0], 3])
+
+
+def test_a_gate_of_ones_own_is_not_taken_for_qiskits_of_the_same_name() -> None:
+    own = QuantumCircuit(1, name="h")
+    own.x(0)
+    outer = QuantumCircuit(2)
+    outer.h(0)
+    outer.append(own.to_gate(), [1])
+    outer.append(lib.CXGate(ctrl_state=0), [0, 1])
+    outer.h(1)
+    assert from_qiskit(outer) == Circuit(2).h(0).x(1).mc("x", 0, 1, ctrl_state=0).h(1)
+
+
+def test_more_controls_on_a_controlled_u_keep_its_phase() -> None:
+    circuit = Circuit(3).append("cu", [0, 1], [0.1, 0.2, 0.3, 0.4], controls=2)
+    np.testing.assert_allclose(from_qiskit(to_qiskit(circuit)).to_matrix(), circuit.to_matrix(), atol=1e-12)

@@ -28,9 +28,9 @@ from qfast.benchmark.tune import tune, tuning_lines
 from qfast.cli.files import check_writable, replacing
 from qfast.cli.progress import ProgressLine
 from qfast.engines.cost_tables import Machine, table_path, this_machine
-from qfast.engines.extension import core
 from qfast.engines.native import NativeEngine
 from qfast.errors import InputError
+from qfast.extension import core
 
 __all__ = ["FORMAT", "add_parser", "run"]
 

@@ -15,8 +15,8 @@ from qfast.benchmark.roofline import Limits, measure_limits
 from qfast.benchmark.suite import SLOW_REPEATS, SLOW_S, time_runs
 from qfast.circuit import Circuit
 from qfast.circuit.binding import ParameterValues
-from qfast.engines.extension import core
 from qfast.errors import InputError
+from qfast.extension import core
 from qfast.simulation.program import compile as compile_circuit
 from qfast.simulation.run_settings import run_settings
 from qfast.simulation.script import script_of

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from qfast._typing import Precision
 from qfast.engines import AMPLITUDE_BYTES
-from qfast.engines.extension import core, missing_reason
 from qfast.errors import EngineError
+from qfast.extension import core, missing_reason
 
 __all__ = ["Limits", "measure_limits"]
 

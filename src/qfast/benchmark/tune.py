@@ -29,10 +29,10 @@ from qfast.circuit import Circuit
 from qfast.config.machine import available_memory_bytes
 from qfast.engines import AMPLITUDE_BYTES
 from qfast.engines.cost_tables import this_machine, write_table
-from qfast.engines.extension import core, missing_reason
 from qfast.engines.memory import allocate_state
 from qfast.engines.native import NativeCircuit, NativeEngine
 from qfast.errors import EngineError
+from qfast.extension import core, missing_reason
 
 __all__ = ["Tuner", "Tuning", "tune"]
 

@@ -9,18 +9,19 @@ from typing import Any, Self
 from numpy.typing import ArrayLike
 
 from qfast.circuit import control_flow, data_items, encoding, qasm, transforms
-from qfast.circuit.builder import GateMethods
+from qfast.circuit.builder import GateMethods, gate_method, taken_by_core
 from qfast.circuit.checks import as_index, as_tuple
 from qfast.circuit.classical import Bit, Bits, ClassicalLike, ConditionLike, Index, Variable, as_classical, as_condition
-from qfast.circuit.gates import OPCODES
+from qfast.circuit.gates import GATES, OPCODES, GateFlag
 from qfast.circuit.instruction import Register
+from qfast.circuit.operands import Operand, listed
 from qfast.circuit.storage import Angle
 from qfast.circuit.value import AnyCircuit, CircuitValue
-from qfast.errors import CircuitError
+from qfast.errors import CircuitError, GateError
 
 __all__ = ["Circuit"]
 
-_CONTROLLED_X = {1: OPCODES["cx"], 2: OPCODES["ccx"], 3: OPCODES["c3x"], 4: OPCODES["c4x"]}
+_CONTROLLED_X = {1: "cx", 2: "ccx", 3: "c3x", 4: "c4x"}
 
 
 class Circuit(GateMethods):
@@ -54,6 +55,54 @@ class Circuit(GateMethods):
 
     __slots__ = ()
     __hash__ = None  # type: ignore[assignment]  # a circuit can change
+
+    @taken_by_core(OPCODES)
+    def append(
+        self,
+        name: str,
+        qubits: Iterable[int] | int,
+        params: Iterable[Angle] | Angle = (),
+        *,
+        controls: Iterable[int] | int = (),
+        ctrl_state: int | str | None = None,
+    ) -> Self:
+        """Append one gate by name.
+
+        Parameters
+        ----------
+        name : str
+            A gate of the table, an alias, ``reset`` or ``barrier``.
+        qubits : int or iterable of int
+            The gate's own qubits in its own order, its own controls first.
+        params : float, ParameterExpression or iterable of these
+        controls : int or iterable of int
+            Extra controls, at most 64.
+        ctrl_state : int or str, optional
+            Bit j is the value that control j must have (as a string of 0 and 1, rightmost first); all ones by default.
+
+        Raises
+        ------
+        GateError
+            Unknown gate, or wrong number of qubits or parameters.
+        CircuitError
+            A qubit is out of range or named twice.
+
+        Examples
+        --------
+        >>> from qfast.circuit import Circuit
+        >>> Circuit(3).append("rzz", [0, 1], [0.3]).append("x", 2, controls=[0, 1], ctrl_state="01").count_ops()
+        {'rzz': 1, 'ctrl(2) @ x': 1}
+        """
+        opcode = self._opcode(name)
+        row = GATES[opcode]
+        if GateFlag.DATA in row.flags or row.name in ("measure", "break_loop", "continue_loop"):
+            raise GateError(f"'{row.name}' is not added by append; call the circuit's method of that name")
+        own = as_tuple(qubits)
+        extra = as_tuple(controls)
+        if extra and not row.is_gate:
+            raise GateError(f"'{row.name}' at instruction {len(self)} is no gate and takes no controls")
+        state = self._control_state(ctrl_state, len(extra), opcode)
+        return self._append_checked(opcode, own, as_tuple(params), extra, state)
 
     def unitary(
         self,
@@ -179,7 +228,7 @@ class Circuit(GateMethods):
         """Flip the target where all controls have their value; one to four controls on 1 become cx, ccx, c3x, c4x."""
         extra = as_tuple(controls)
         if ctrl_state is None and len(extra) in _CONTROLLED_X:
-            return self._append_checked(_CONTROLLED_X[len(extra)], (*extra, target))
+            return self.append(_CONTROLLED_X[len(extra)], (*extra, target))
         return self.append("x", target, controls=extra, ctrl_state=ctrl_state)
 
     def mcp(
@@ -193,24 +242,37 @@ class Circuit(GateMethods):
 
     # ---------------------------------------------------------------------------------- measurement and classical bits
 
-    def measure(self, qubit: int | Iterable[int], clbit: int | Iterable[int]) -> Self:
+    @taken_by_core(OPCODES["measure"])
+    def measure(self, qubit: Operand, clbit: Operand | None = None) -> Self:
         """Measure one qubit into one classical bit, or several pairwise.
 
         Parameters
         ----------
-        qubit, clbit : int or iterable of int (a register is one), of equal length
+        qubit : int, or several (a list, a range, a register, an integer array, a slice of all qubits)
+        clbit : the same for classical bits, as many
+            Left out, qubit k is measured into classical bit k.
+
+        Examples
+        --------
+        >>> Circuit(3, 3).h(range(3)).measure(0).measure([1, 2]).count_ops()
+        {'h': 3, 'measure': 3}
         """
-        qubits, clbits = as_tuple(qubit), as_tuple(clbit)
         opcode = OPCODES["measure"]
         place = self._place(opcode)
+        several = listed(qubit, self.num_qubits)
+        qubits = (qubit,) if several is None else several
+        several = listed(clbit, self.num_clbits)
+        clbits = qubits if clbit is None else (clbit,) if several is None else several
         if len(qubits) != len(clbits):
             raise CircuitError(f"{place}: {len(qubits)} qubits are measured into {len(clbits)} classical bits")
         checked = []
         for number, bit in zip(qubits, clbits, strict=True):
             target = as_index(bit)
-            if target is None or not 0 <= target < self._num_clbits:
+            if target is None or not 0 <= target < self.num_clbits:
+                same = " (the qubit's own number, as no classical bit is given)" if clbit is None else ""
                 raise CircuitError(
-                    f"{place}: classical bit {bit!r} is out of range; the circuit has {self._num_clbits} classical bits"
+                    f"{place}: classical bit {bit!r}{same} is out of range; the circuit has {self.num_clbits} "
+                    "classical bits"
                 )
             checked.append((self._checked_qubits(opcode, (number,), 0), target))
         for operands, target in checked:
@@ -226,19 +288,21 @@ class Circuit(GateMethods):
         register = self.add_classical_register(name, self.num_qubits)
         return self.measure(range(self.num_qubits), register)
 
-    def reset(self, qubit: int | Iterable[int]) -> Self:
+    @gate_method("reset")
+    def reset(self, qubit: Operand) -> Self:
         """Return one or several qubits to |0>."""
-        opcode = OPCODES["reset"]
-        checked = [self._checked_qubits(opcode, (number,), 0) for number in as_tuple(qubit)]
-        for operands in checked:
-            self._append_checked(opcode, operands)
-        return self
+        return self._append_gate(OPCODES["reset"], (qubit,))
 
-    def barrier(self, *qubits: int | Iterable[int]) -> Self:
+    def barrier(self, *qubits: Operand) -> Self:
         """Keep gates of these qubits (all by default) from being moved across; it has no effect on the state."""
-        named = tuple(qubit for entry in qubits for qubit in as_tuple(entry))
-        operands = named if qubits else tuple(range(self.num_qubits))
-        return self._append_checked(OPCODES["barrier"], operands)
+        if not qubits:
+            self._rows.append(OPCODES["barrier"], 0, 0, -1, range(self.num_qubits), ())
+            return self
+        named: tuple[Any, ...] = ()
+        for entry in qubits:
+            several = listed(entry, self.num_qubits)
+            named += (entry,) if several is None else several
+        return self._append_checked(OPCODES["barrier"], named)
 
     # ---------------------------------------------------------------------------------------------------- control flow
 

@@ -16,7 +16,15 @@ from qfast.circuit.parameter import ParameterExpression
 from qfast.circuit.rows import COLUMN_TYPES
 from qfast.errors import CircuitError, ParameterError
 
-__all__ = ["as_columns", "as_integers", "check_columns", "operand_name", "repeated_qubit_message", "slots_of"]
+__all__ = [
+    "as_columns",
+    "as_integers",
+    "check_columns",
+    "operand_name",
+    "plain_columns",
+    "repeated_qubit_message",
+    "slots_of",
+]
 
 _VARIABLE = -1
 _ROW_QUBITS = np.array([_VARIABLE if row.num_qubits is None else row.num_qubits for row in GATES], dtype=np.int64)
@@ -57,6 +65,15 @@ def as_columns(given: Sequence[ArrayLike | None]) -> dict[str, NDArray[Any]]:
         if columns[name].ndim != 1:
             raise CircuitError(f"{place}: one dimension is needed, shape {columns[name].shape} given")
     return columns
+
+
+def plain_columns(opcodes: AnyArray, qubits: AnyArray, params: AnyArray) -> tuple[AnyArray, ...]:
+    """Return all columns of gates that the table knows the operands of, without extra controls."""
+    size = len(opcodes)
+    return (
+        opcodes, np.zeros(size, dtype=np.uint16), np.zeros(size, dtype=np.uint64), np.full(size, -1, dtype=np.int32),
+        np.cumsum(_ROW_QUBITS[opcodes]), qubits, np.cumsum(_ROW_PARAMS[opcodes]), params,
+    )  # fmt: skip
 
 
 def slots_of(expressions: Mapping[int, ParameterExpression], num_params: int) -> IntArray:

@@ -20,36 +20,26 @@ Known differences from the specification
 from __future__ import annotations
 
 import importlib
-import math
 import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from qfast.circuit.classical import Binary, Bit, Bits, Call, Cast, Classical, Index, Literal, Unary, Variable
-from qfast.circuit.control_flow import Assign, Block, ForLoop, IfElse, SwitchCase, WhileLoop
-from qfast.circuit.gates import GATES, OPCODES
+from qfast.circuit.control_flow import Assign, Block, ForLoop, IfElse, SwitchCase, WhileLoop, checked_block
+from qfast.circuit.gates import GATES
 from qfast.circuit.parameter import ExprOp, Parameter, ParameterExpression
 from qfast.circuit.qasm_writer import to_qasm
 from qfast.errors import QasmError
+from qfast.extension import core
 
 if TYPE_CHECKING:
     from qfast.circuit.circuit import Circuit
 
 __all__ = ["from_qasm", "from_qasm_file", "to_qasm"]
 
-_core: Any = None
-try:
-    _core = importlib.import_module("qfast._core")
-except ImportError:  # a pure build, or an extension that cannot be loaded; engines say which
-    _core = None
-
 _OPS = tuple(ExprOp)
-_FLOW_OPCODES = [OPCODES[name] for name in ("if_else", "while_loop", "for_loop", "switch_case", "assign")]
-_UNITARY = OPCODES["unitary"]
 
 
 def from_qasm(text: str, circuit_class: type[Circuit]) -> Circuit:
@@ -118,9 +108,9 @@ def _read(text: str, filename: str, folder: str, circuit_class: type[Circuit]) -
             column = error.start - text.rfind("\n", 0, error.start)
             place = f"OpenQASM line {line}, column {column}"
             raise QasmError(f"{place}: a lone surrogate is no character", line, column) from None
-    if _core is None:
+    if core is None:
         return _read_through_qiskit(text, filename)
-    return _Builder(_core.read_qasm(text, filename, folder), circuit_class).circuit()
+    return _Builder(core.read_qasm(text, filename, folder), circuit_class).circuit()
 
 
 class _Builder:
@@ -173,21 +163,9 @@ class _Builder:
     def block(self, index: int) -> Circuit:
         """A block, and the blocks inside it, as a circuit."""
         read = self.blocks[index]
-        opcodes, data = read["opcodes"], read["data"]
-        items: list[Any] = list(read["matrices"])
-        for row in np.flatnonzero(opcodes == _UNITARY).tolist():
-            side = math.isqrt(items[data[row]].size)
-            items[data[row]] = items[data[row]].reshape(side, side)
-        for item in items:
-            item.flags.writeable = False
-        if read["flows"]:
-            data[np.isin(opcodes, _FLOW_OPCODES)] += len(items)
-            items += [self.flow(*flow) for flow in read["flows"]]
         circuit = self.frame.block()
-        names = ("opcodes", "num_controls", "ctrl_states")
-        ragged = ("qubit_end", "qubits", "param_end", "params")
-        columns = (*(read[name] for name in names), data, *(read[name] for name in ragged))
-        circuit._set_columns(columns, items, self.angles(read))
+        flows = [self.flow(circuit, *flow) for flow in read["flows"]]
+        circuit._begin(read["columns"], [*read["matrices"], *flows], self.angles(read))
         return circuit
 
     def angles(self, read: Mapping[str, Any]) -> dict[int, ParameterExpression]:
@@ -211,9 +189,14 @@ class _Builder:
             found[slot] = only if alone and isinstance(only, Parameter) else ParameterExpression(tuple(items))
         return found
 
-    def flow(
+    def flow(self, circuit: Circuit, opcode: int, *parts: Any) -> Block:
+        """A row of control flow, or an assignment, of a circuit."""
+        name = GATES[opcode].name
+        return checked_block(circuit, name, self.flow_of(name, *parts), f"'{name}'")
+
+    def flow_of(
         self,
-        opcode: int,
+        name: str,
         expression: int,
         target: int,
         blocks: list[int],
@@ -221,9 +204,8 @@ class _Builder:
         is_range: bool,
         is_unsigned: bool,
     ) -> Block:
-        """A row of control flow, or an assignment."""
         bodies = [self.block(index) for index in blocks]
-        match GATES[opcode].name:
+        match name:
             case "if_else":
                 return IfElse(self.nodes[expression], *bodies)
             case "while_loop":

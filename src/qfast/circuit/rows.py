@@ -1,23 +1,28 @@
 """The rows of a circuit: append-only columns, and what they were at one moment.
 
-:class:`Rows` is what a circuit appends to, :class:`Columns` what it has shown so far. A column is never written where
+`Rows` is what a circuit appends to, `Columns` what it has shown so far. A column is never written where
 it has been seen: an append writes behind the last row, and a column that is full moves to a longer one, while whoever
 holds the old one keeps it. So taking the columns costs the same for ten rows and for ten million.
+
+In a native build both are the core's (``csrc/bindings/rows.h``), over columns that plans share; the classes here are
+those of a pure build.
 """
 
 from __future__ import annotations
 
+import math
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 
 from qfast._typing import AnyArray
 from qfast.circuit.parameter import ParameterExpression
+from qfast.extension import core
 
-__all__ = ["COLUMN_TYPES", "RAGGED", "Columns", "Rows"]
+__all__ = ["COLUMN_TYPES", "RAGGED", "Columns", "PythonRows", "Rows"]
 
 COLUMN_TYPES: dict[str, type[np.generic]] = {
     "opcodes": np.uint16, "num_controls": np.uint16, "ctrl_states": np.uint64, "data": np.int32,
@@ -38,7 +43,7 @@ _FIRST_CAPACITY = 16
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Columns:
+class PythonColumns:
     """Read-only views of all rows up to a moment; CONTRIBUTING.md says what stands in them."""
 
     opcodes: memoryview
@@ -54,21 +59,22 @@ class Columns:
         return len(self.opcodes)
 
 
-class Rows:
+class PythonRows:
     """Columns that rows are appended to. Nothing is checked here: callers have.
 
     Attributes
     ----------
-    num_qubits : int
-        Qubits that the rows may name.
+    num_qubits, num_clbits : int
+        Qubits and classical bits that the rows may name.
     expressions : dict of int to ParameterExpression
         By slot of `params`, ascending; added to, never changed.
     """
 
-    __slots__ = ("_capacities", "_columns", "_lengths", "_size", "expressions", "num_qubits")
+    __slots__ = ("_capacities", "_columns", "_lengths", "_size", "expressions", "num_clbits", "num_qubits")
 
-    def __init__(self, num_qubits: int = 0) -> None:
+    def __init__(self, num_qubits: int = 0, num_clbits: int = 0) -> None:
         self.num_qubits = num_qubits
+        self.num_clbits = num_clbits
         self.expressions: dict[int, ParameterExpression] = {}
         self._size = 0
         self._lengths = dict.fromkeys(RAGGED, 0)
@@ -129,6 +135,25 @@ class Rows:
         self._lengths["qubits"], self._lengths["params"] = end, slots_end
         self._size = row + 1
 
+    def append_each(self, opcode: int, rows: list[tuple[Any, ...]], num_params: int, expression_type: type) -> bool:
+        """Append one gate for each tuple of parameters and operands, if all are plain; else nothing, and return False.
+
+        Plain are different integers in range and parameters that are finite floats or expressions.
+        """
+        for row in rows:
+            qubits = row[num_params:]
+            for qubit in qubits:
+                if type(qubit) is not int or not 0 <= qubit < self.num_qubits:
+                    return False
+            for value in row[:num_params]:
+                if not isinstance(value, expression_type) and (type(value) is not float or not math.isfinite(value)):
+                    return False
+            if len(qubits) > 1 and len(set(qubits)) != len(qubits):
+                return False
+        for row in rows:
+            self.append(opcode, 0, 0, -1, row[num_params:], row[:num_params])
+        return True
+
     def extend(
         self,
         opcodes: AnyArray,
@@ -153,16 +178,20 @@ class Rows:
         self._lengths["qubits"], self._lengths["params"] = end, slots_end
         self._size = rows_end
 
-    def columns(self) -> Columns:
+    def columns(self) -> PythonColumns:
         """Return what has been appended so far."""
         lengths, size = self._lengths, self._size
-        return Columns(
+        return PythonColumns(
             *(memoryview(column)[: lengths.get(name, size)].toreadonly() for name, column in self._columns.items())
         )
 
     @classmethod
-    def of(cls, columns: Columns, num_qubits: int) -> Self:
+    def of(cls, columns: PythonColumns, num_qubits: int, num_clbits: int) -> Self:
         """Return rows that begin with those of `columns`."""
-        rows = cls(num_qubits)
+        rows = cls(num_qubits, num_clbits)
         rows.extend(*(np.asarray(getattr(columns, name)) for name in COLUMN_TYPES))
         return rows
+
+
+Columns: TypeAlias = PythonColumns
+Rows: type[PythonRows] = PythonRows if core is None else core.Rows

@@ -13,21 +13,23 @@ from numpy.typing import ArrayLike, NDArray
 from qfast._typing import FloatArray
 from qfast.circuit import control_flow
 from qfast.circuit.canonical import HOLDS_DATA, MEASURE
-from qfast.circuit.checks import MAX_BITS, as_index, as_tuple, bit_count, is_name
+from qfast.circuit.checks import MAX_BITS, as_index, bit_count, is_name
 from qfast.circuit.classical import Variable
 from qfast.circuit.columns import (
     as_columns,
     as_integers,
     check_columns,
     operand_name,
+    plain_columns,
     repeated_qubit_message,
     slots_of,
 )
 from qfast.circuit.data_items import checked_item
-from qfast.circuit.gates import GATES, OPCODES, GateFlag, unknown_gate_message
+from qfast.circuit.gates import GATES, OPCODES, unknown_gate_message
 from qfast.circuit.instruction import Register
+from qfast.circuit.operands import broadcast
 from qfast.circuit.parameter import ParameterExpression, ParameterValue, real_number
-from qfast.circuit.rows import Rows
+from qfast.circuit.rows import Columns, PythonRows, Rows
 from qfast.circuit.transforms import map_bodies
 from qfast.circuit.value import AnyCircuit, CircuitValue
 from qfast.errors import CircuitError, GateError, ParameterError
@@ -48,19 +50,18 @@ _NAN = math.nan
 class CircuitStorage(AnyCircuit):
     """The growing part of :class:`~qfast.circuit.Circuit`, which documents it."""
 
-    __slots__ = ("__weakref__", "_classical", "_items", "_num_clbits", "_quantum", "_rows", "_taken", "_variables_view")
+    __slots__ = ("__weakref__", "_classical", "_items", "_quantum", "_rows", "_taken", "_variables_view")
 
     __hash__ = None  # type: ignore[assignment]  # a circuit can change
 
-    _rows: Rows
+    _rows: PythonRows
     _items: list[Any]  # only ever appended to, or replaced by another list
     _taken: CircuitValue | None  # the last snapshot
 
     def __init__(self, num_qubits: int = 0, num_clbits: int = 0) -> None:
         num_qubits = bit_count(num_qubits, "qubits")
         num_clbits = bit_count(num_clbits, "classical bits")
-        self._rows = Rows(num_qubits)
-        self._num_clbits = num_clbits
+        self._rows = Rows(num_qubits, num_clbits)
         self._items = []
         self._quantum: _Registers = (Register("q", 0, num_qubits),) if num_qubits else ()
         self._classical: _Registers = (Register("c", 0, num_clbits),) if num_clbits else ()
@@ -73,7 +74,7 @@ class CircuitStorage(AnyCircuit):
         if taken is None or len(taken._columns) != len(rows):
             taken = self._taken = CircuitValue(
                 rows.columns(), self._items, rows.expressions, (self._quantum, self._classical), self._variables_view,
-                (rows.num_qubits, self._num_clbits), self._class(),
+                (rows.num_qubits, self._rows.num_clbits), self._class(),
             )  # fmt: skip
         return taken
 
@@ -93,7 +94,7 @@ class CircuitStorage(AnyCircuit):
     @property
     def num_clbits(self) -> int:
         """Number of classical bits."""
-        return self._num_clbits
+        return self._rows.num_clbits
 
     # -------------------------------------------------------------------------------------------------- bits and names
 
@@ -105,7 +106,7 @@ class CircuitStorage(AnyCircuit):
 
     def add_classical_register(self, name: str, size: int) -> Register:
         """Add classical bits under a name; they follow those that exist."""
-        register = self._new_register(name, size, self._num_clbits)
+        register = self._new_register(name, size, self._rows.num_clbits)
         self._set_frame(self._quantum, (*self._classical, register), self._variables_view)
         return register
 
@@ -153,7 +154,7 @@ class CircuitStorage(AnyCircuit):
         kept = MappingProxyType(dict(variables)) if variables else _NO_VARIABLES
         self._items = list(map_bodies(self._items, lambda body: body.snapshot().in_frame((quantum, classical), kept)))
         self._rows.num_qubits = sum(register.size for register in quantum)
-        self._num_clbits = sum(register.size for register in classical)
+        self._rows.num_clbits = sum(register.size for register in classical)
         self._quantum, self._classical, self._variables_view = quantum, classical, kept
         self._taken = None
 
@@ -161,7 +162,7 @@ class CircuitStorage(AnyCircuit):
     def _in_frame_of(cls, value: CircuitValue) -> Self:
         """Return an empty circuit over the bits and variables of another."""
         circuit = cls()
-        circuit._rows.num_qubits, circuit._num_clbits = value.num_qubits, value.num_clbits
+        circuit._rows.num_qubits, circuit._rows.num_clbits = value.num_qubits, value.num_clbits
         circuit._quantum, circuit._classical = value.qubit_registers, value.classical_registers
         circuit._variables_view = value.variables
         return circuit
@@ -170,17 +171,22 @@ class CircuitStorage(AnyCircuit):
     def _of(cls, value: CircuitValue) -> Self:
         """Return a circuit that begins as a value."""
         circuit = cls._in_frame_of(value)
-        circuit._rows = Rows.of(value.columns, value.num_qubits)
-        circuit._rows.expressions.update(value.expressions)
-        circuit._items = list(value.data_items)
+        circuit._begin(value.columns, value.data_items, value.expressions)
         circuit._taken = value
         return circuit
+
+    def _begin(self, columns: Columns, items: Sequence[Any], expressions: Mapping[int, ParameterExpression]) -> None:
+        """Begin with columns of another circuit, which are shared, or of the reader."""
+        self._rows = Rows.of(columns, self._rows.num_qubits, self._rows.num_clbits)
+        self._rows.expressions.update(expressions)
+        self._items = list(items)
+        self._taken = None
 
     def _fill(
         self, columns: Sequence[NDArray[Any]], items: Sequence[Any], expressions: Mapping[int, ParameterExpression]
     ) -> None:
         """Begin anew with rows that are known to be right; slots of `expressions` ascend."""
-        self._rows = Rows(self._rows.num_qubits)
+        self._rows = Rows(self._rows.num_qubits, self._rows.num_clbits)
         self._items = []
         self._taken = None
         self._extend(columns, items, expressions)
@@ -194,54 +200,21 @@ class CircuitStorage(AnyCircuit):
         self._items.extend(items)
         self._rows.extend(*columns)
 
-    # -------------------------------------------------------------------------------------------------- adding rows
-
-    def append(
+    def _append_gates(
         self,
-        name: str,
-        qubits: Iterable[int] | int,
-        params: Iterable[Angle] | Angle = (),
-        *,
-        controls: Iterable[int] | int = (),
-        ctrl_state: int | str | None = None,
-    ) -> Self:
-        """Append one gate by name.
+        opcodes: Sequence[int],
+        qubits: Sequence[int],
+        params: Sequence[float],
+        expressions: Mapping[int, ParameterExpression],
+    ) -> None:
+        """Append gates of the table without extra controls, after a check; slots of `expressions` count from 0."""
+        codes = np.array(opcodes, dtype=np.uint16)
+        slots = np.fromiter(expressions, dtype=np.int64, count=len(expressions))
+        columns = plain_columns(codes, np.array(qubits, dtype=np.int64), np.array(params, dtype=np.float64))
+        check_columns(*columns, num_qubits=self.num_qubits, first_index=len(self._rows), expression_slots=slots)
+        self._extend(columns, (), expressions)
 
-        Parameters
-        ----------
-        name : str
-            A gate of the table, an alias, ``reset`` or ``barrier``.
-        qubits : int or iterable of int
-            The gate's own qubits in its own order, its own controls first.
-        params : float, ParameterExpression or iterable of these
-        controls : int or iterable of int
-            Extra controls, at most 64.
-        ctrl_state : int or str, optional
-            Bit j is the value that control j must have (as a string of 0 and 1, rightmost first); all ones by default.
-
-        Raises
-        ------
-        GateError
-            Unknown gate, or wrong number of qubits or parameters.
-        CircuitError
-            A qubit is out of range or named twice.
-
-        Examples
-        --------
-        >>> from qfast.circuit import Circuit
-        >>> Circuit(3).append("rzz", [0, 1], [0.3]).append("x", 2, controls=[0, 1], ctrl_state="01").count_ops()
-        {'rzz': 1, 'ctrl(2) @ x': 1}
-        """
-        opcode = self._opcode(name)
-        row = GATES[opcode]
-        if GateFlag.DATA in row.flags or row.name in ("measure", "break_loop", "continue_loop"):
-            raise GateError(f"'{row.name}' is not added by append; call the circuit's method of that name")
-        own = as_tuple(qubits)
-        extra = as_tuple(controls)
-        if extra and not row.is_gate:
-            raise GateError(f"'{row.name}' at instruction {len(self._rows)} is no gate and takes no controls")
-        state = self._control_state(ctrl_state, len(extra), opcode)
-        return self._append_checked(opcode, own, as_tuple(params), extra, state)
+    # -------------------------------------------------------------------------------------------------- adding rows
 
     def extend(self, name: str, qubits: ArrayLike, params: ArrayLike | None = None) -> Self:
         """Append many gates of one kind at once.
@@ -288,73 +261,63 @@ class CircuitStorage(AnyCircuit):
         self._extend(columns, (), found)
         return self
 
-    def _append_1(self, opcode: int, qubit: int) -> Self:
-        """One qubit, no parameter: the fast path."""
-        rows = self._rows
-        if type(qubit) is not int or not 0 <= qubit < rows.num_qubits:
-            return self._append_checked(opcode, (qubit,))
-        rows.append(opcode, 0, 0, -1, (qubit,), ())
-        return self
-
-    def _append_1_1(self, opcode: int, angle: Angle, qubit: int) -> Self:
-        """One qubit, one parameter: the fast path."""
-        rows = self._rows
-        if (
-            type(angle) is not float
-            or not -math.inf < angle < math.inf
-            or type(qubit) is not int
-            or not 0 <= qubit < rows.num_qubits
-        ):
-            return self._append_checked(opcode, (qubit,), (angle,))
-        rows.append(opcode, 0, 0, -1, (qubit,), (angle,))
-        return self
-
-    def _append_2(self, opcode: int, first: int, second: int) -> Self:
-        """Two qubits, no parameter: the fast path."""
-        rows = self._rows
-        if (
-            type(first) is not int
-            or type(second) is not int
-            or not 0 <= first < rows.num_qubits
-            or not 0 <= second < rows.num_qubits
-            or first == second
-        ):
-            return self._append_checked(opcode, (first, second))
-        rows.append(opcode, 0, 0, -1, (first, second), ())
+    def _append_gate(self, opcode: int, qubits: tuple[Any, ...], params: tuple[Any, ...] = ()) -> Self:
+        """Append a gate of the table, or several where an operand names several."""
+        rows, count = self._rows, len(params)
+        if rows.append_each(opcode, [(*params, *qubits)], count, ParameterExpression):
+            return self
+        given = broadcast((*params, *qubits), rows.num_qubits, self._place(opcode))
+        if not rows.append_each(opcode, given, count, ParameterExpression):
+            checked = [self._checked_row(opcode, row[count:], row[:count], ahead=k) for k, row in enumerate(given)]
+            for operands, values in checked:
+                rows.append(opcode, 0, 0, -1, operands, values)
         return self
 
     def _append_checked(
         self,
         opcode: int,
-        qubits: Sequence[int],
+        qubits: Sequence[Any],
         params: Sequence[Angle] = (),
-        controls: Sequence[int] = (),
+        controls: Sequence[Any] = (),
         ctrl_state: int = 0,
         data: int = -1,
         item: Any = None,
     ) -> Self:
         """Check everything, then append; `item` becomes a new data item."""
-        row = GATES[opcode]
-        if row.num_qubits is not None and len(qubits) != row.num_qubits:
-            raise GateError(f"{self._place(opcode)}: {len(qubits)} qubits given, {row.num_qubits} needed")
-        if len(params) != row.num_params:
-            raise GateError(f"{self._place(opcode)}: {len(params)} parameters given, {row.num_params} needed")
-        operands = self._checked_qubits(opcode, (*controls, *qubits), len(controls))
-        values: Sequence[Any] = params
-        for value in params:
-            if type(value) is not float or not math.isfinite(value):
-                place = self._place(opcode)
-                values = [_angle(value, position, len(params), place) for position, value in enumerate(params)]
-                break
+        operands, values = self._checked_row(opcode, qubits, params, controls)
         if item is not None:
             data = len(self._items)
             self._items.append(item)
         self._rows.append(opcode, len(controls), ctrl_state, data, operands, values)
         return self
 
-    def _place(self, opcode: int) -> str:
+    def _checked_row(
+        self,
+        opcode: int,
+        qubits: Sequence[Any],
+        params: Sequence[Angle] = (),
+        controls: Sequence[Any] = (),
+        *,
+        ahead: int = 0,
+    ) -> tuple[tuple[int, ...], Sequence[Any]]:
+        """Return the operands and parameters of a row that is to stand `ahead` rows behind the next one."""
         row = GATES[opcode]
-        return f"{'gate ' if row.is_gate else ''}'{row.name}' at instruction {len(self._rows)}"
+        if row.num_qubits is not None and len(qubits) != row.num_qubits:
+            raise GateError(f"{self._place(opcode, ahead)}: {len(qubits)} qubits given, {row.num_qubits} needed")
+        if len(params) != row.num_params:
+            raise GateError(f"{self._place(opcode, ahead)}: {len(params)} parameters given, {row.num_params} needed")
+        operands = self._checked_qubits(opcode, (*controls, *qubits), len(controls), ahead)
+        values: Sequence[Any] = params
+        for value in params:
+            if type(value) is not float or not math.isfinite(value):
+                place = self._place(opcode, ahead)
+                values = [_angle(value, position, len(params), place) for position, value in enumerate(params)]
+                break
+        return operands, values
+
+    def _place(self, opcode: int, ahead: int = 0) -> str:
+        row = GATES[opcode]
+        return f"{'gate ' if row.is_gate else ''}'{row.name}' at instruction {len(self._rows) + ahead}"
 
     def _opcode(self, name: str) -> int:
         opcode = OPCODES.get(name)
@@ -362,29 +325,35 @@ class CircuitStorage(AnyCircuit):
             raise GateError(f"{unknown_gate_message(name)} (at instruction {len(self._rows)})")
         return opcode
 
-    def _checked_qubits(self, opcode: int, qubits: tuple[int, ...], num_controls: int) -> tuple[int, ...]:
+    def _checked_qubits(
+        self, opcode: int, qubits: tuple[Any, ...], num_controls: int, ahead: int = 0
+    ) -> tuple[int, ...]:
+        num_qubits = self._rows.num_qubits
         for qubit in qubits:
-            if type(qubit) is not int or not 0 <= qubit < self._rows.num_qubits:
-                qubits = self._converted_qubits(opcode, qubits, num_controls)
+            if type(qubit) is not int or not 0 <= qubit < num_qubits:
+                qubits = self._converted_qubits(opcode, qubits, num_controls, ahead)
                 break
         if len(set(qubits)) != len(qubits):
             second = next(i for i, qubit in enumerate(qubits) if qubit in qubits[:i])
             first = qubits.index(qubits[second])
-            index = len(self._rows)
+            index = len(self._rows) + ahead
             raise CircuitError(repeated_qubit_message(opcode, index, num_controls, first, second, qubits[second]))
         return qubits
 
-    def _converted_qubits(self, opcode: int, qubits: tuple[int, ...], num_controls: int) -> tuple[int, ...]:
+    def _converted_qubits(self, opcode: int, qubits: tuple[Any, ...], num_controls: int, ahead: int) -> tuple[int, ...]:
         """Turn what counts as an integer into one, or say which operand is none or out of range."""
         converted = []
         for position, qubit in enumerate(qubits):
             number = as_index(qubit)
             name = operand_name(position, num_controls, opcode)
             if number is None:
-                raise CircuitError(f"{self._place(opcode)}: {name} is {qubit!r}; a qubit is named by an integer")
+                raise CircuitError(
+                    f"{self._place(opcode, ahead)}: {name} is {qubit!r}; a qubit is named by an integer, several by a "
+                    "list, a range or a register"
+                )
             if not 0 <= number < self._rows.num_qubits:
                 raise CircuitError(
-                    f"{self._place(opcode)}: {name} is qubit {number}, out of range; "
+                    f"{self._place(opcode, ahead)}: {name} is qubit {number}, out of range; "
                     f"the circuit has {self._rows.num_qubits} qubits"
                 )
             converted.append(number)
@@ -485,8 +454,8 @@ class CircuitStorage(AnyCircuit):
         """Return the items that gates name, checked and copied, and the column `data` over them."""
         opcodes, data = columns["opcodes"], columns["data"].copy()
         measured = data[opcodes == MEASURE]
-        if len(measured) and not (int(measured.min()) >= 0 and int(measured.max()) < self._num_clbits):
-            raise CircuitError(f"a measure names a classical bit outside 0…{self._num_clbits - 1}")
+        if len(measured) and not (int(measured.min()) >= 0 and int(measured.max()) < self._rows.num_clbits):
+            raise CircuitError(f"a measure names a classical bit outside 0…{self._rows.num_clbits - 1}")
         kept: dict[tuple[str, int, int], int] = {}
         result: list[Any] = []
         for row in np.flatnonzero(HOLDS_DATA[opcodes]).tolist():

@@ -14,10 +14,10 @@ from qfast import __version__, config, engines
 from qfast._format import format_bytes
 from qfast.engines import AMPLITUDE_BYTES
 from qfast.engines.cost_tables import BUILT_IN
-from qfast.engines.extension import core
 from qfast.engines.memory import memory_limits
 from qfast.engines.native import NativeEngine
 from qfast.errors import EngineError
+from qfast.extension import core
 
 __all__ = ["add_parser", "run"]
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qfast._typing import IntArray
-from qfast.engines.extension import core
+from qfast.extension import core
 
 Rows = NDArray[np.uint8]  # shape (m, row_bytes)
 

@@ -21,8 +21,8 @@ from typing import Any
 from qfast._typing import Isa
 from qfast.config.files import write_text_atomically
 from qfast.config.machine import cpu_count
-from qfast.engines.extension import core
 from qfast.errors import InputError
+from qfast.extension import core
 
 __all__ = [
     "BUILT_IN", "Machine", "measured_table", "read_table", "table_name", "table_path", "this_machine", "write_table",

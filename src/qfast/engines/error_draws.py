@@ -6,7 +6,7 @@ import numpy as np
 
 from qfast._typing import FloatArray, IntArray
 from qfast.engines import philox
-from qfast.engines.extension import core
+from qfast.extension import core
 
 __all__ = ["draw_errors"]
 

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qfast._typing import AnyArray, ComplexArray, EngineName, FloatArray, IntArray, Isa, Precision, UIntArray
-from qfast.engines.extension import core
 from qfast.errors import CancelledRunError
+from qfast.extension import core
 
 if TYPE_CHECKING:
     from qfast.circuit import Circuit

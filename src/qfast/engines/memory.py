@@ -10,9 +10,9 @@ import numpy as np
 from qfast import config
 from qfast._typing import AnyArray, Precision
 from qfast.config import MemoryLimits
-from qfast.engines.extension import core
 from qfast.engines.interface import AMPLITUDE_BYTES
 from qfast.errors import CapacityError
+from qfast.extension import core
 
 _ALIGNMENT = 64
 _MAX_QUBITS = 48  # what 64-bit addresses reach

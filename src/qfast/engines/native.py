@@ -11,17 +11,14 @@ import numpy as np
 from qfast._typing import AnyArray, ComplexArray, EngineName, FloatArray, IntArray, Isa, Precision, UIntArray
 from qfast.circuit.expressions import ExpressionTable, expression_table
 from qfast.circuit.gates import GATES, NUM_GATES, OPCODES
-from qfast.circuit.transforms import take
-from qfast.engines.extension import core, missing_reason
 from qfast.engines.interface import CancelToken
 from qfast.engines.samplers import NativeObservable, NativeSampler, Sampler
 from qfast.errors import CircuitError, EngineError, ParameterError
+from qfast.extension import core, missing_reason
 
 if TYPE_CHECKING:
-    from qfast.circuit import Circuit
+    from qfast.circuit import AnyCircuit, Circuit
 
-_COMPLEX_DATA = np.array([row.name in ("unitary", "diagonal") for row in GATES])
-_INTEGER_DATA = np.array([row.name in ("permutation", "pauli_rotation") for row in GATES])
 _BARRIER = OPCODES["barrier"]
 _ONE_TILE_QUBITS: dict[Precision, int] = {"complex64": 15, "complex128": 14}  # 256 KiB: beside its copies in L2
 
@@ -151,7 +148,11 @@ class NativeCircuit:
         self._expressions = expressions = expression_table(circuit)
         self.num_qubits = circuit.num_qubits
         self.num_parameters = expressions.num_parameters
-        self._program = core.Program(_columns(circuit, expressions), precision, isa, tile_qubits, cost_table)
+        try:
+            self._program = core.Program(_columns(circuit, expressions), precision, isa, tile_qubits, cost_table)
+        except CircuitError:
+            _check_gates(circuit)
+            raise
         # Tables and tile buffers are bounded, and small beside a state that matters; a permutation gate on most of the
         # qubits is the only one that does not work in place.
         self.workspace_bytes: int = self._program.workspace_bytes
@@ -231,35 +232,17 @@ class NativeTrajectories:
         return found
 
 
-def _columns(circuit: Circuit, expressions: ExpressionTable) -> tuple[Any, ...]:
-    """The columns as the core takes them: gates only, data items split by their type."""
-    opcodes = np.asarray(circuit.opcodes)
-    if (opcodes >= NUM_GATES).any():
-        circuit = _without_barriers(circuit, opcodes)
-        opcodes = np.asarray(circuit.opcodes)
-    data = np.array(circuit.data)
-    complex_data: list[AnyArray] = []
-    integer_data: list[AnyArray] = []
-    for chosen, items, dtype in (
-        (_COMPLEX_DATA[opcodes], complex_data, np.complex128),
-        (_INTEGER_DATA[opcodes], integer_data, np.int64),
-    ):
-        place: dict[int, int] = {}  # instructions may share an item
-        for row in np.flatnonzero(chosen).tolist():
-            item = int(data[row])
-            if item not in place:
-                place[item] = len(items)
-                items.append(np.ascontiguousarray(circuit.data_items[item], dtype=dtype).reshape(-1))
-            data[row] = place[item]
+def _columns(circuit: AnyCircuit, expressions: ExpressionTable) -> tuple[Any, ...]:
+    """The parts of a circuit as the core takes them; columns are shared."""
     return (
-        circuit.num_qubits, opcodes, np.asarray(circuit.num_controls), np.asarray(circuit.ctrl_states), data,
-        np.asarray(circuit.qubit_end), np.asarray(circuit.qubits),
-        np.asarray(circuit.param_end), np.asarray(circuit.params), complex_data, integer_data,
+        circuit.num_qubits, circuit.columns, circuit.data_items,
         expressions.slots, expressions.code_end, expressions.code, expressions.constants, expressions.num_parameters,
     )  # fmt: skip
 
 
-def _without_barriers(circuit: Circuit, opcodes: AnyArray) -> Circuit:
+def _check_gates(circuit: AnyCircuit) -> None:
+    """Refuse what is neither a gate nor a barrier, by name."""
+    opcodes = np.asarray(circuit.opcodes)
     wrong = np.flatnonzero((opcodes >= NUM_GATES) & (opcodes != _BARRIER))
     if wrong.size:
         row = int(wrong[0])
@@ -267,4 +250,3 @@ def _without_barriers(circuit: Circuit, opcodes: AnyArray) -> Circuit:
             f"'{GATES[int(opcodes[row])].name}' at instruction {row} is no gate: an engine runs gates only; "
             "qfast.simulate and qfast.sample run the rest"
         )
-    return take(circuit, np.flatnonzero(opcodes < NUM_GATES).tolist())

@@ -8,8 +8,8 @@ import numpy as np
 
 from qfast._typing import AnyArray, ComplexArray, FloatArray, IntArray, Isa, UIntArray
 from qfast.engines.bits import Histogram, Rows, Wiring, row_bytes
-from qfast.engines.extension import core
 from qfast.engines.interface import CancelToken, Engine, check_cancel
+from qfast.extension import core
 
 CHUNK = 1 << 22
 """Shots drawn at a time; their uniforms, indices and rows take some 150 MB."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import cmath
-from collections.abc import Sequence
-from typing import Any, Literal, TypeAlias
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal, TypeAlias, overload
 
 from qiskit.circuit import CASE_DEFAULT as QISKIT_DEFAULT
 from qiskit.circuit import (
     AnnotatedOperation,
     BreakLoopOp,
+    CircuitInstruction,
     ContinueLoopOp,
     ControlFlowOp,
     ControlledGate,
@@ -28,11 +30,11 @@ from qiskit.circuit.library import DiagonalGate, PermutationGate, UGate, Unitary
 from qfast.circuit import DEFAULT, Circuit
 from qfast.circuit.classical import Variable
 from qfast.circuit.data_items import MAX_DATA_QUBITS
-from qfast.circuit.gates import OPCODES
+from qfast.circuit.gates import GATES, OPCODES
 from qfast.circuit.parameter import ParameterExpression
 from qfast.errors import CircuitError, InputError
 from qfast.qiskit.conditions import read_condition, read_expression, read_type
-from qfast.qiskit.gate_classes import ROWS
+from qfast.qiskit.gate_classes import CLASSES, ROWS
 from qfast.qiskit.parameters import ParameterReader
 
 __all__ = ["Delays", "from_qiskit"]
@@ -40,12 +42,20 @@ __all__ = ["Delays", "from_qiskit"]
 Delays: TypeAlias = Literal["refuse", "drop", "id"]
 
 
-def from_qiskit(circuit: QuantumCircuit, *, delays: Delays = "refuse") -> Circuit:
-    """Convert a Qiskit circuit.
+@overload
+def from_qiskit(
+    circuit: list[QuantumCircuit] | tuple[QuantumCircuit, ...], *, delays: Delays = "refuse"
+) -> list[Circuit]: ...
+@overload
+def from_qiskit(circuit: QuantumCircuit, *, delays: Delays = "refuse") -> Circuit: ...
+def from_qiskit(
+    circuit: QuantumCircuit | Iterable[QuantumCircuit], *, delays: Delays = "refuse"
+) -> Circuit | list[Circuit]:
+    """Convert a Qiskit circuit, or several.
 
     Parameters
     ----------
-    circuit : qiskit.QuantumCircuit
+    circuit : qiskit.QuantumCircuit, or an iterable of them
         Gates of Qiskit's library and any instruction with a definition or a matrix, controlled gates in any control
         state, parameters, measurement, reset, barriers, control flow, classical expressions and variables.
     delays : {"refuse", "drop", "id"}
@@ -54,7 +64,7 @@ def from_qiskit(circuit: QuantumCircuit, *, delays: Delays = "refuse") -> Circui
 
     Returns
     -------
-    Circuit
+    Circuit, or a list of them
         With the same bits in the same order, the same register names and the same parameter names. A global phase
         becomes a ``gphase`` at the start. Boxes are opened; what is not in the gate table is replaced by its
         definition.
@@ -70,11 +80,44 @@ def from_qiskit(circuit: QuantumCircuit, *, delays: Delays = "refuse") -> Circui
     -----
     Tested with Qiskit 2; a classical condition of Qiskit 1 (``c_if``) becomes an ``if``.
     """
-    if not isinstance(circuit, QuantumCircuit):
-        raise CircuitError(f"from_qiskit takes a qiskit.QuantumCircuit, {type(circuit).__name__} given")
     if delays not in ("refuse", "drop", "id"):
         raise InputError(f"from_qiskit: delays={delays!r} is unknown; allowed: 'refuse', 'drop', 'id'")
-    return _Reader(circuit, delays).result
+    if isinstance(circuit, QuantumCircuit):
+        return _Reader(circuit, delays).result
+    if not isinstance(circuit, Iterable) or isinstance(circuit, (str, bytes)):
+        raise CircuitError(f"from_qiskit takes a qiskit.QuantumCircuit or several, {type(circuit).__name__} given")
+    given = list(circuit)
+    for place, one in enumerate(given):
+        if not isinstance(one, QuantumCircuit):
+            raise CircuitError(f"circuit {place}: a qiskit.QuantumCircuit is needed, {type(one).__name__} given")
+    return [_Reader(one, delays).result for one in given]
+
+
+class _StandardGates:
+    """Gates of our table that are appended together."""
+
+    def __init__(self, parameters: ParameterReader, target: Circuit) -> None:
+        self._parameters, self._target = parameters, target
+        self.opcodes: list[int] = []
+        self.qubits: list[int] = []
+        self._params: list[float] = []
+        self._expressions: dict[int, ParameterExpression] = {}
+
+    def add_params(self, item: Any, index: int) -> None:
+        """Take over the parameters of an instruction."""
+        for value in item.params:
+            if type(value) is not float:
+                value = self._parameters.read(value, f"'{item.name}' at Qiskit's instruction {index}")
+                if isinstance(value, ParameterExpression):
+                    self._expressions[len(self._params)] = value
+                    value = math.nan
+            self._params.append(value)
+
+    def flush(self) -> None:
+        """Append what has been collected."""
+        if self.opcodes:
+            self._target._append_gates(self.opcodes, self.qubits, self._params, self._expressions)
+            self.opcodes, self.qubits, self._params, self._expressions = [], [], [], {}
 
 
 class _Scope:
@@ -109,7 +152,18 @@ class _Reader:
         phase = self.parameters.read(source.global_phase, "the global phase")
         if isinstance(phase, ParameterExpression) or phase:
             target.gphase(phase)
+        standard = _StandardGates(self.parameters, target)
+        place_of = scope.qubits.__getitem__
         for index, item in enumerate(source.data):
+            # No object is made of a gate that Qiskit keeps as a number and operands.
+            opcode = _STANDARD.get(item.name)
+            if opcode is not None and item.is_standard_gate():
+                standard.opcodes.append(opcode)
+                standard.qubits.extend(map(place_of, item.qubits))
+                if opcode in _WITH_PARAMS:
+                    standard.add_params(item, index)
+                continue
+            standard.flush()
             qubits = [scope.qubits[bit] for bit in item.qubits]
             clbits = [scope.clbits[bit] for bit in item.clbits]
             place = f"'{item.operation.name}' at Qiskit's instruction {index}"
@@ -120,6 +174,7 @@ class _Reader:
                 target.if_test(read_condition(condition, scope.clbits.__getitem__, self.variable, place), body)
             else:
                 self.append(item.operation, qubits, clbits, target, scope, place)
+        standard.flush()
 
     def declare(self, name: str, kind: str, width: int | None) -> Variable:
         """Declare a variable under a name that is still free; inner scopes may use a name again."""
@@ -305,3 +360,15 @@ def _runs(bits: Sequence[Any], source: QuantumCircuit, registers: Sequence[Any],
     taken = {register.name for register in (*source.qregs, *source.cregs)}
     name = next(name for k in range(len(taken) + 1) if (name := f"{default}{k or ''}") not in taken)
     return [(name, len(bits))]
+
+
+def _standard_opcodes() -> dict[str, int]:
+    """Our opcode of each gate that Qiskit keeps without an object; none before Qiskit 1.3, which cannot be asked."""
+    if not hasattr(CircuitInstruction, "is_standard_gate"):
+        return {}
+    kinds = {name: getattr(kind, "_standard_gate", None) for name, kind in CLASSES.items()}
+    return {kind.name: OPCODES[name] for name, kind in kinds.items() if kind is not None}
+
+
+_STANDARD = _standard_opcodes()
+_WITH_PARAMS = frozenset(opcode for opcode in _STANDARD.values() if GATES[opcode].num_params)

@@ -11,7 +11,7 @@ import numpy as np
 from qfast._typing import AnyArray, FloatArray, IntArray
 from qfast.engines import CancelToken
 from qfast.engines.bits import Rows
-from qfast.engines.extension import core
+from qfast.extension import core
 from qfast.simulation.compiled import Compiled
 from qfast.simulation.populations import Population, Shots, Weight
 from qfast.simulation.run_settings import RunSettings
