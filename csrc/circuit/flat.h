@@ -57,10 +57,10 @@ struct FlatRows {
   SharedColumn<std::uint16_t> opcodes;       // row of the gate table (circuit/gates.h, qfast/circuit/gates.py)
   SharedColumn<std::uint16_t> num_controls;  // extra controls, the first of its qubits; controls that belong to the
                                              // gate itself (cx, ccx, …) are not counted here
-  SharedColumn<std::uint64_t> ctrl_states;  // bit j: the value that extra control j must have
-  SharedColumn<std::int32_t> data;          // index into the circuit's data items, or -1
-  SharedColumn<std::int64_t> qubit_end;     // qubits of instruction i: qubits[qubit_end[i-1] .. qubit_end[i])
-  SharedColumn<std::int64_t> param_end;     // likewise for params
+  SharedColumn<std::uint64_t> ctrl_states;   // bit j: the value that extra control j must have
+  SharedColumn<std::int32_t> data;           // index into the circuit's data items, or -1
+  SharedColumn<std::int64_t> qubit_end;      // qubits of instruction i: qubits[qubit_end[i-1] .. qubit_end[i])
+  SharedColumn<std::int64_t> param_end;      // likewise for params
   // Ragged columns:
   SharedColumn<std::int32_t> qubits;  // extra controls first, then the gate's own qubits in its own order
   SharedColumn<double> params;        // NaN where an expression supplies the value

@@ -529,6 +529,8 @@ static void philox_uniforms_at(std::uint64_t seed, const std::uint64_t* shots_of
   });
 }
 
-static constexpr RealKernels real_kernels() { return {&walsh_hadamard, &fold, &unfold, &philox_uniforms, &philox_uniforms_at}; }
+static constexpr RealKernels real_kernels() {
+  return {&walsh_hadamard, &fold, &unfold, &philox_uniforms, &philox_uniforms_at};
+}
 
 }  // namespace qfast::QFAST_SIMD_NS

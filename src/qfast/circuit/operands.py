@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, SupportsIndex, TypeAlias
 
-from qfast.circuit.checks import as_index
+from qfast.circuit.checks import as_index, has_no_order
 from qfast.errors import CircuitError
 
 __all__ = ["Operand", "broadcast", "listed"]
@@ -23,6 +23,8 @@ def listed(operand: object, count: int) -> tuple[Any, ...] | None:
     count : int
         How many there are, for a slice.
     """
+    if has_no_order(operand):
+        return None
     if isinstance(operand, slice):
         return tuple(range(count))[operand]
     if isinstance(operand, (str, bytes)) or as_index(operand) is not None or not isinstance(operand, Iterable):
