@@ -11,6 +11,7 @@ from qfast._typing import Precision
 from qfast.engines.bits import Rows
 from qfast.engines.memory import allocate_state, check_qubits, state_bytes
 from qfast.errors import QfastError
+from qfast.jobs.circuit_work import circuit_cost
 from qfast.jobs.work import Requirements
 from qfast.noise import NoiseModel
 from qfast.qvm.certification import Certificate, Limits, certify
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 __all__ = ["GraphResult", "GraphWork"]
 
 _ROWS = 1 << 20  # shots whose events stand in memory at a time
-_UPDATES_PER_COST = 1 << 18
 
 Line = tuple[str, ...]
 
@@ -112,7 +112,7 @@ class GraphWork:
         peak = self._certificate.peak_qubits
         check_qubits(peak, precision)
         size_bytes = state_bytes(peak, precision)
-        cost = max(1.0, len(self.graph.nodes) * 2.0**peak / _UPDATES_PER_COST)
+        cost = circuit_cost(len(self.graph.nodes), peak)
         return Requirements(peak, self.shots, size_bytes, cost)
 
     def load(self, context: JobContext) -> None:
